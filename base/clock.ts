@@ -1,0 +1,229 @@
+// Time. Everything that waits or asks the hour does it through a Clock, so that tests own the time.
+// This file holds the only calls to Date.now, setTimeout and setInterval in the product.
+
+export type Disposer = () => void;
+
+/** Where the wall clock's value is from; `none` means it must not be believed. */
+export type TimeSource = "none" | "floor" | "nitz" | "network";
+
+export interface WallTime {
+  readonly ms: number;
+  readonly source: TimeSource;
+}
+
+export interface Clock {
+  /** Milliseconds since the epoch as the device believes; use `wall()` where trust matters. */
+  now(): number;
+  wall(): WallTime;
+  /** Never goes back; its zero has no meaning. */
+  monotonicMs(): number;
+  /** Rejects with the signal's reason when aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  after(ms: number, fn: () => void): Disposer;
+  every(ms: number, fn: () => void): Disposer;
+}
+
+export interface SystemClockOptions {
+  /** The build date: no true time lies before it. */
+  readonly floorMs?: number;
+  /** NITZ may correct the clock forward by at most this much at once. */
+  readonly nitzMaxStepMs?: number;
+}
+
+const tenYearsMs = 10 * 365 * 86_400_000;
+
+/** The machine's own clock, corrected forward by NITZ; before the first correction its time has source `floor` at best. */
+export class SystemClock implements Clock {
+  readonly #floorMs: number;
+  readonly #nitzMaxStepMs: number;
+  #source: TimeSource;
+  #offsetMs = 0;
+
+  constructor(options: SystemClockOptions = {}) {
+    this.#floorMs = options.floorMs ?? Date.UTC(2026, 0, 1);
+    this.#nitzMaxStepMs = options.nitzMaxStepMs ?? tenYearsMs;
+    this.#source = Date.now() >= this.#floorMs ? "floor" : "none";
+  }
+
+  now(): number {
+    return Math.max(Date.now() + this.#offsetMs, this.#floorMs);
+  }
+
+  wall(): WallTime {
+    return { ms: this.now(), source: this.#source };
+  }
+
+  /** Takes the network's time (3GPP TS 22.042). Answers whether it was taken: it only moves forward, within a bound. */
+  nitz(ms: number): boolean {
+    const step = ms - this.now();
+    if (step > this.#nitzMaxStepMs || ms < this.#floorMs) return false;
+    if (step > 0) this.#offsetMs += step;
+    this.#source = "nitz";
+    return true;
+  }
+
+  monotonicMs(): number {
+    return performance.now();
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return sleepWith(this, ms, signal);
+  }
+
+  after(ms: number, fn: () => void): Disposer {
+    const timer = setTimeout(fn, ms);
+    return () => clearTimeout(timer);
+  }
+
+  every(ms: number, fn: () => void): Disposer {
+    const timer = setInterval(fn, ms);
+    return () => clearInterval(timer);
+  }
+}
+
+interface VirtualTimer {
+  readonly id: number;
+  atMs: number;
+  readonly everyMs: number | undefined;
+  readonly fn: () => void;
+}
+
+/** A clock that stands still until a test moves it. */
+export class VirtualClock implements Clock {
+  #monotonicMs = 0;
+  #wall: WallTime;
+  #nextId = 1;
+  readonly #timers = new Map<number, VirtualTimer>();
+
+  constructor(wall: Partial<WallTime> = {}) {
+    this.#wall = { ms: wall.ms ?? Date.UTC(2026, 5, 1), source: wall.source ?? "network" };
+  }
+
+  now(): number {
+    return this.#wall.ms;
+  }
+
+  wall(): WallTime {
+    return this.#wall;
+  }
+
+  setWall(wall: Partial<WallTime>): void {
+    this.#wall = { ...this.#wall, ...wall };
+  }
+
+  monotonicMs(): number {
+    return this.#monotonicMs;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return sleepWith(this, ms, signal);
+  }
+
+  after(ms: number, fn: () => void): Disposer {
+    return this.#add(ms, undefined, fn);
+  }
+
+  every(ms: number, fn: () => void): Disposer {
+    return this.#add(ms, ms, fn);
+  }
+
+  /** How long until the next timer, or undefined when nothing waits. */
+  nextTimerInMs(): number | undefined {
+    const next = this.#earliest();
+    return next === undefined ? undefined : Math.max(0, next.atMs - this.#monotonicMs);
+  }
+
+  /** Moves the time on and runs every timer on its way, letting pending promises settle between them. */
+  async advance(ms: number): Promise<void> {
+    const endMs = this.#monotonicMs + ms;
+    await settle();
+    for (let timer = this.#earliest(); timer !== undefined && timer.atMs <= endMs; timer = this.#earliest()) {
+      this.#moveTo(Math.max(timer.atMs, this.#monotonicMs));
+      if (timer.everyMs === undefined) this.#timers.delete(timer.id);
+      else timer.atMs = this.#monotonicMs + Math.max(timer.everyMs, 1);
+      timer.fn();
+      await settle();
+    }
+    this.#moveTo(endMs);
+    await settle();
+  }
+
+  /** Moves from timer to timer until the promise settles, at most `limitMs` of virtual time. */
+  async runUntil<T>(promise: Promise<T>, limitMs = 3_600_000): Promise<T> {
+    let settled = false;
+    const mark = (): void => {
+      settled = true;
+    };
+    promise.then(mark, mark);
+    const endMs = this.#monotonicMs + limitMs;
+    await settle();
+    while (!settled && this.#monotonicMs < endMs) {
+      await this.advance(Math.min(this.nextTimerInMs() ?? 1_000, endMs - this.#monotonicMs));
+      // Real I/O (crypto, sockets) needs turns of the event loop, not virtual time.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return promise;
+  }
+
+  #add(ms: number, everyMs: number | undefined, fn: () => void): Disposer {
+    const id = this.#nextId++;
+    this.#timers.set(id, { id, atMs: this.#monotonicMs + Math.max(0, ms), everyMs, fn });
+    return () => {
+      this.#timers.delete(id);
+    };
+  }
+
+  #earliest(): VirtualTimer | undefined {
+    let best: VirtualTimer | undefined;
+    for (const timer of this.#timers.values()) if (best === undefined || timer.atMs < best.atMs) best = timer;
+    return best;
+  }
+
+  #moveTo(monotonicMs: number): void {
+    this.#wall = { ...this.#wall, ms: this.#wall.ms + (monotonicMs - this.#monotonicMs) };
+    this.#monotonicMs = monotonicMs;
+  }
+}
+
+/** A signal that aborts after `ms`, or when `parent` does. Call `done` when the work has ended, so that the timer goes. */
+export function deadline(
+  clock: Clock,
+  ms: number,
+  reason: () => Error,
+  parent?: AbortSignal,
+): { readonly signal: AbortSignal; readonly done: Disposer } {
+  const controller = new AbortController();
+  const stop = clock.after(ms, () => controller.abort(reason()));
+  const follow = (): void => controller.abort(parent?.reason);
+  if (parent?.aborted) follow();
+  else parent?.addEventListener("abort", follow, { once: true });
+  return {
+    signal: controller.signal,
+    done: () => {
+      stop();
+      parent?.removeEventListener("abort", follow);
+    },
+  };
+}
+
+function sleepWith(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    const onAbort = (): void => {
+      stop();
+      reject(signal?.reason);
+    };
+    const stop = clock.after(ms, () => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    });
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+async function settle(): Promise<void> {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+}

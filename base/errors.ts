@@ -1,0 +1,221 @@
+// Every error simward can raise: one row each, with what to do about it. Code branches on the code or its retry class, never on words.
+
+/**
+ * soon: try again at once or in seconds. later: back off. online: when there is a data path again.
+ * operator: a person or the fleet's back end must change something first. never: the same input fails for ever.
+ */
+export type RetryClass = "soon" | "later" | "online" | "operator" | "never";
+
+export interface ErrorRow {
+  readonly retry: RetryClass;
+  readonly text: string;
+  /** What the reader can do next; a command where there is one. */
+  readonly next: string;
+}
+
+const row = (retry: RetryClass, text: string, next: string): ErrorRow => ({ retry, text, next });
+
+export const errorTable = {
+  // bytes
+  BYTES_NOT_HEX: row("never", "this is not hexadecimal", "give pairs of the digits 0-9 and A-F"),
+  BYTES_NOT_ICCID: row("never", "this is not an ICCID", "give its 18 to 20 decimal digits"),
+  BYTES_NOT_PLMN: row("never", "this is not a PLMN", "give MCC and MNC as 5 or 6 decimal digits"),
+  BYTES_NOT_EID: row("never", "this is not an EID", "give its 32 decimal digits"),
+  QUEUE_FULL: row("later", "too many requests are waiting", "wait, then try again"),
+  QUEUE_CLOSED: row("later", "the resource has been closed", "simward status"),
+  DEADLINE: row("later", "it took longer than allowed", "simward doctor"),
+  ABORTED: row("soon", "it was stopped before it ended", "try again"),
+  INTERNAL: row("later", "simward made an error of its own", "report it with this line and the log around it"),
+
+  // disk
+  DISK_READ: row("later", "a file could not be read", "check the file system and the permissions"),
+  DISK_WRITE: row("later", "a file could not be written", "check free space and whether the file system is read-only"),
+  STATE_CORRUPT: row("operator", "the state file is damaged and so is the one before it", "simward doctor"),
+  STATE_TOO_NEW: row("operator", "the state was written by a newer simward", "install that version again, or remove the state directory"),
+
+  // ipa/asn1
+  ASN1_TRUNCATED: row("never", "the data ends in the middle of a TLV", "check that all of it was given"),
+  ASN1_TAG: row("never", "a tag is not where the type has it", "check the type's name, and the data at the offset named"),
+  ASN1_LENGTH: row("never", "a length is not allowed here", "check the data at the offset named"),
+  ASN1_VALUE: row("never", "a value is outside what its type allows", "check the data at the offset named"),
+  ASN1_TRAILING: row("never", "there is data after the end of the value", "check that only one value was given"),
+  ASN1_MISSING: row("never", "a mandatory field is missing", "check the type's name, and the data at the offset named"),
+  ASN1_DEPTH: row("never", "the data is nested too deeply", "check the data at the offset named"),
+  ASN1_SIZE: row("never", "the data is larger than accepted", "check the source of the data"),
+  ASN1_ENCODE: row("never", "this value cannot be encoded as its type", "check the field named"),
+  ASN1_UNKNOWN_TYPE: row("never", "there is no ASN.1 type of that name", "simward package decode --list"),
+
+  // transports
+  OPENSSL_MISSING: row(
+    "operator",
+    "this Node does not offer its OpenSSL to simward",
+    "use an official or a distribution's Node build with OpenSSL",
+  ),
+  DTLS_TIMEOUT: row("online", "the DTLS handshake got no answer in time; with PSK a wrong key looks the same", "simward eim test"),
+  DTLS_HANDSHAKE: row("later", "the DTLS handshake failed", "simward eim test"),
+  DTLS_ALERT: row("later", "the DTLS peer refused with an alert", "simward eim test"),
+  DTLS_CLOSED: row("online", "the DTLS association has ended", "it is opened again by itself"),
+  DTLS_CONFIG: row("operator", "the DTLS settings cannot be used", "correct the setting named"),
+  DTLS_TOO_LARGE: row("never", "a message is larger than one DTLS record may carry", "use a smaller block size"),
+  TLS_UNTRUSTED: row(
+    "operator",
+    "the server's certificate is not trusted",
+    "compare its trustedPublicKeyDataTls with what the server presents",
+  ),
+  TLS_HOST_MISMATCH: row("operator", "the server's certificate is for another host", "check eimFqdn and the certificate's subjectAltName"),
+  TLS_EXPIRED: row(
+    "operator",
+    "the server's certificate is outside its validity period",
+    "check the device's clock, then renew the certificate",
+  ),
+  COAP_TIMEOUT: row("online", "the CoAP server did not answer in time", "simward eim test"),
+  COAP_RESET: row("soon", "the CoAP server forgot the exchange", "it is tried again by itself"),
+  COAP_MESSAGE: row("later", "the CoAP message is malformed", "simward eim test"),
+  COAP_BLOCK: row("later", "a block-wise transfer went out of step", "it is tried again by itself"),
+  COAP_TOO_LARGE: row("never", "the CoAP body is larger than accepted", "check the server"),
+  COAP_RESPONSE: row("later", "the CoAP server answered with an error code", "simward eim test"),
+  HTTP_TIMEOUT: row("online", "the HTTPS server did not answer in time", "simward eim test"),
+  HTTP_CONNECT: row("online", "no HTTPS connection could be made", "simward eim test"),
+  HTTP_STATUS: row("later", "the HTTPS server answered with an error status", "simward eim test"),
+  HTTP_TOO_LARGE: row("never", "the HTTPS body is larger than accepted", "check the server"),
+  TRANSPORT_SCHEME: row("operator", "no transport fits this address", "use coaps or https"),
+
+  // at-drivers
+  AT_TIMEOUT: row("soon", "the module did not answer the command in time", "simward modem probe"),
+  AT_ERROR: row("later", "the module answered ERROR", "simward modem probe"),
+  AT_CME_ERROR: row("later", "the module answered +CME ERROR", "simward modem probe"),
+  AT_CMS_ERROR: row("later", "the module answered +CMS ERROR", "simward modem probe"),
+  AT_NO_CARRIER: row("later", "the module answered NO CARRIER or its like", "simward modem probe"),
+  AT_REPLY: row("soon", "the module's reply does not have the shape of the command", "simward modem probe"),
+  AT_LINE_TOO_LONG: row("soon", "the module sent a line without end", "simward modem probe"),
+  AT_SIM_BUSY: row("soon", "the SIM is busy", "wait some seconds"),
+  AT_COMMAND: row("never", "this cannot be written as an AT command", "check the argument named"),
+  PORT_BUSY: row("operator", "another process holds the port", "stop the process named, or give simward another port"),
+  PORT_OPEN: row("later", "the port could not be opened", "check the path and the permissions"),
+  PORT_CLOSED: row("soon", "the module's port has closed", "it is opened again by itself"),
+  PORT_ADDRESS: row("operator", "this is not an address of a port", "write serial:/dev/…, pty:/path, tcp:host:port or unix:/path"),
+  MODEM_ABSENT: row("later", "no module answers on the port", "check power and the port's path"),
+
+  // eUICC access
+  APDU_ACCESS: row("operator", "the module gives no access to the SIM's channels", "simward modem probe"),
+  APDU_CHANNEL: row("soon", "no logical channel could be opened", "simward modem probe"),
+  APDU_CHANNEL_LOST: row("soon", "the logical channel is gone", "it is opened again by itself"),
+  APDU_STATUS: row("later", "the card answered with an error status", "simward card info"),
+  APDU_MALFORMED: row("soon", "the answer is not an APDU response", "simward modem probe"),
+  CARD_NOT_EUICC: row("operator", "the card has no ISD-R: it is not an eUICC", "simward card classify"),
+  CARD_NOT_SGP32: row("operator", "the eUICC does not support SGP.32", "simward card classify"),
+  CARD_IPAE_ACTIVE: row("operator", "the eUICC runs its own IPA, so simward stays passive", "simward card info"),
+  ES10_UNSUPPORTED: row("never", "the eUICC does not know this function", "simward card info"),
+  ES10_RESPONSE: row("later", "the eUICC's response is not of the function's type", "simward card info"),
+  ES10_TOO_LONG: row("never", "the command does not fit the blocks of STORE DATA", "check the package's size"),
+  ES10_REFUSED: row("operator", "the eUICC refused", "simward card info"),
+
+  // IPA
+  ESIPA_UNREACHABLE: row("online", "the eIM did not answer", "simward eim test"),
+  ESIPA_RESPONSE: row("later", "the eIM's answer is not of the function's type", "simward eim test"),
+  ESIPA_STATUS: row("later", "the eIM answered with an error status", "simward eim test"),
+  ESIPA_REFUSED: row("operator", "the eIM refused", "check the eIM's registration of this eUICC"),
+  EIM_NOT_CONFIGURED: row("operator", "the eUICC knows no eIM", "simward eim add-initial"),
+  EIM_NO_TRUST: row(
+    "operator",
+    "the eIM's configuration has no trustedPublicKeyDataTls and no [[eim.peer]] ca is configured",
+    "add ca to [[eim.peer]]",
+  ),
+  EIM_UNKNOWN: row("operator", "no eIM of that id is configured", "simward eim list"),
+  EIM_NO_PROTOCOL: row("operator", "the eIM and this IPA have no protocol in common", "check eimSupportedProtocol"),
+  PACKAGE_FORMAT: row("never", "the eIM package is malformed", "simward package decode"),
+  PACKAGE_UNKNOWN: row("never", "the eIM package is of an unknown kind", "simward package decode"),
+  DOWNLOAD_FAILED: row("operator", "the profile download failed", "simward audit tail"),
+  DOWNLOAD_REFUSED: row("operator", "the profile may not be downloaded", "simward policy explain"),
+  PROFILE_NOT_ONLINE: row("later", "the new profile found no network in time", "simward status"),
+  SWITCH_NOT_SEEN: row("later", "the module still shows the former profile", "simward modem probe"),
+  RSP_SERVER: row("later", "the RSP server refused", "simward audit tail"),
+  ACTIVATION_CODE: row("never", "this is not an activation code", "write LPA:1$address$matching-id"),
+
+  // policy
+  POLICY_REFUSED: row("operator", "a policy forbids it", "simward policy explain"),
+  POLICY_NO_WAY_BACK: row("operator", "the package would leave no way back online", "set the rollback flag, or policy.no_way_back"),
+
+  // agent
+  CONFIG_READ: row("operator", "the configuration cannot be read", "check the path and the permissions"),
+  CONFIG_SYNTAX: row("operator", "the configuration is not TOML", "correct the line named"),
+  CONFIG_INVALID: row("operator", "the configuration is not valid", "correct the setting named; simward config validate"),
+  AUDIT_BROKEN: row("operator", "the audit trail does not hold together", "simward audit verify"),
+  AUDIT_WRITE: row("later", "an audit record could not be written", "check free space and the file system"),
+  API_NOT_RUNNING: row("later", "simwardd is not running, or its socket is elsewhere", "systemctl status simwardd; or give --socket"),
+  API_FORBIDDEN: row("operator", "this socket's role may not do that", "use the socket of the role named"),
+  API_NOT_FOUND: row("never", "there is no such resource", "check the path"),
+  API_INPUT: row("never", "the request is not valid", "correct the field named"),
+  API_RESPONSE: row("later", "the daemon's answer could not be read", "simward status"),
+  USAGE: row("never", "the command line is not valid", "simward --help"),
+  NOT_FOUND: row("never", "there is no such thing", "check the name"),
+  BUSY: row("soon", "another operation is under way", "wait for it, then try again"),
+
+  // netd
+  NETD_VERB: row("never", "simward-netd knows no such verb", "see docs/netd.md"),
+  NETD_ARGUMENT: row("never", "an argument of a simward-netd verb is not allowed", "correct the argument named"),
+  NETD_FAILED: row("later", "the kernel refused a network change", "check the log of simward-netd"),
+
+  // hw-sim
+  SIM_OPTION: row("operator", "the virtual vehicle cannot start like this", "simward-sim run --help"),
+  SIM_REQUEST: row("never", "the virtual vehicle does not understand the request", "see docs/hw-sim.md"),
+  SIM_PKI: row("operator", "the virtual vehicle's certificates cannot be used", "remove the --pki directory to have them made again"),
+  CERTIFICATE: row("operator", "the certificate is not acceptable", "check the certificate named"),
+  BPP_SECURITY: row("never", "a protected segment fails its check", "the package is damaged or was made for another eUICC"),
+  PROFILE_PACKAGE: row("never", "the profile package cannot be installed", "check the profile element named"),
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+export interface ErrorContext {
+  /** What, where: a path, an offset, a value that is no secret. */
+  readonly detail?: string;
+  readonly cause?: unknown;
+  /** Facts for a program: numbers, names; never a secret, never a whole identifier. */
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+export class SimwardError extends Error {
+  readonly code: ErrorCode;
+  readonly detail: string | undefined;
+  readonly data: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, context: ErrorContext = {}) {
+    super(context.detail === undefined ? errorTable[code].text : `${errorTable[code].text}: ${context.detail}`, { cause: context.cause });
+    this.name = "SimwardError";
+    this.code = code;
+    this.detail = context.detail;
+    this.data = context.data ?? {};
+  }
+
+  get retry(): RetryClass {
+    return errorTable[this.code].retry;
+  }
+
+  get next(): string {
+    return errorTable[this.code].next;
+  }
+}
+
+export function isCode(error: unknown, ...codes: readonly ErrorCode[]): error is SimwardError {
+  return error instanceof SimwardError && codes.includes(error.code);
+}
+
+/** Any thrown value as a SimwardError: its own kind unchanged, all else wrapped with the cause kept. */
+export function asSimwardError(error: unknown, code: ErrorCode = "INTERNAL"): SimwardError {
+  if (error instanceof SimwardError) return error;
+  return new SimwardError(code, { detail: error instanceof Error ? error.message : String(error), cause: error });
+}
+
+/** The shape in which an error leaves the process: API, CLI, audit. */
+export interface ErrorReport {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly next: string;
+  readonly retry: RetryClass;
+}
+
+export function errorReport(error: unknown): ErrorReport {
+  const e = asSimwardError(error);
+  return { code: e.code, message: e.message, next: e.next, retry: e.retry };
+}

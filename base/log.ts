@@ -1,0 +1,61 @@
+// The log: JSON lines on stdout with journald priorities; identifiers masked from info upwards, secrets always.
+import { type DestinationStream, pino } from "pino";
+import type { Clock } from "./clock.ts";
+import { SimwardError } from "./errors.ts";
+import { maskText, maskValue } from "./mask.ts";
+
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+export type LogFields = Readonly<Record<string, unknown>>;
+
+export interface Log {
+  debug(event: string, fields?: LogFields): void;
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  error(event: string, fields?: LogFields): void;
+  /** The same log with fields added to each line. */
+  child(fields: LogFields): Log;
+}
+
+/** syslog(3) severities, which journald reads from a field. */
+const priorities = { debug: 7, info: 6, warn: 4, error: 3 } as const;
+
+export function createLog(options: { readonly level: LogLevel; readonly clock: Clock; readonly destination?: DestinationStream }): Log {
+  const logger = pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: () => `,"time":"${new Date(options.clock.now()).toISOString()}"`,
+      formatters: { level: () => ({}) },
+      messageKey: "event",
+    },
+    options.destination ?? pino.destination({ dest: 1, sync: true }),
+  );
+  const make = (fixed: LogFields): Log => {
+    const write = (level: keyof typeof priorities, event: string, fields: LogFields = {}): void => {
+      const shown = maskValue({ ...fixed, ...withErrors(fields) }, level === "debug");
+      logger[level]({ PRIORITY: priorities[level], ...(shown as object) }, level === "debug" ? event : maskText(event));
+    };
+    return {
+      debug: (event, fields) => write("debug", event, fields),
+      info: (event, fields) => write("info", event, fields),
+      warn: (event, fields) => write("warn", event, fields),
+      error: (event, fields) => write("error", event, fields),
+      child: (fields) => make({ ...fixed, ...fields }),
+    };
+  };
+  return make({});
+}
+
+export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silentLog };
+
+function withErrors(fields: LogFields): Record<string, unknown> {
+  const out: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(fields)) out[key] = value instanceof Error ? errorFields(value) : value;
+  return out;
+}
+
+function errorFields(error: Error): Record<string, unknown> {
+  const cause = error.cause instanceof Error ? errorFields(error.cause) : undefined;
+  if (error instanceof SimwardError) return { code: error.code, message: error.message, next: error.next, ...error.data, cause };
+  return { name: error.name, message: error.message, cause };
+}

@@ -1,0 +1,31 @@
+// Bundles the programs into dist/. Native addons stay outside and are loaded lazily by the code that needs them.
+import { chmod, mkdir } from "node:fs/promises";
+import { build } from "esbuild";
+
+const programs = {
+  simwardd: "agent/daemon.ts",
+  simward: "agent/cli/main.ts",
+  "simward-sim": "hw-sim/main.ts",
+  "simward-netd": "agent/netd/main.ts",
+};
+const library = { agent: "agent/main.ts" };
+
+await mkdir("dist", { recursive: true });
+const common = {
+  bundle: true,
+  platform: "node",
+  target: "node20",
+  format: "esm",
+  outExtension: { ".js": ".mjs" },
+  outdir: "dist",
+  external: ["koffi", "serialport", "@serialport/*"],
+  sourcemap: "linked",
+  legalComments: "none",
+  logLevel: "warning",
+};
+// CommonJS dependencies (pino, coap-packet) call require(); ES modules have none.
+const requireShim =
+  'import { createRequire as simwardCreateRequire } from "node:module"; const require = simwardCreateRequire(import.meta.url);';
+await build({ ...common, entryPoints: programs, banner: { js: `#!/usr/bin/env node\n${requireShim}` } });
+await build({ ...common, entryPoints: library, banner: { js: requireShim } });
+for (const name of Object.keys(programs)) await chmod(`dist/${name}.mjs`, 0o755);

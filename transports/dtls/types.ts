@@ -1,0 +1,93 @@
+// DTLS 1.2 (RFC 6347) as the rest of simward sees it.
+import type { Clock } from "../../base/clock.ts";
+import type { TlsTrust } from "../../ipa/ports.ts";
+import type { DatagramLink, LinkServer } from "../link.ts";
+
+export type DtlsCipherSuite =
+  | "ECDHE-ECDSA-AES128-GCM-SHA256"
+  | "ECDHE-ECDSA-AES256-GCM-SHA384"
+  /** Only where configured: it needs OpenSSL's security level 0, so signature algorithms and groups are then fixed explicitly. */
+  | "ECDHE-ECDSA-AES128-CCM8"
+  | "PSK-AES128-GCM-SHA256"
+  | "PSK-AES128-CCM8";
+
+/** PEM, as files hold them; the chain goes leaf first. */
+export interface DtlsIdentity {
+  readonly certificateChainPem: string;
+  readonly privateKeyPem: string;
+}
+
+/** A session kept for resumption; holds the master secret, so it is stored 0600 and never logged. */
+export interface StoredDtlsSession {
+  /** Host, port and trust anchor it was made with: another key means another session. */
+  readonly key: string;
+  readonly session: Uint8Array;
+}
+
+export interface DtlsSessionStore {
+  load(key: string): Uint8Array | undefined;
+  save(stored: StoredDtlsSession): void;
+  forget(key: string): void;
+}
+
+export interface DtlsClientOptions {
+  readonly host: string;
+  readonly port: number;
+  /** SNI, and the name the certificate must carry. */
+  readonly serverName: string;
+  readonly trust: TlsTrust;
+  readonly cipherSuites?: readonly DtlsCipherSuite[];
+  /** A client certificate, if the peer wants one. */
+  readonly identity?: DtlsIdentity;
+  /** The largest UDP payload, octets; 1200 by default. */
+  readonly mtuBytes?: number;
+  /** Overall, whatever the retransmissions; 60,000 by default. */
+  readonly handshakeTimeoutMs?: number;
+  /** First retransmission; doubles up to 60 s. 1,000 by default; raise it on links with long round trips. */
+  readonly retransmitInitialMs?: number;
+  readonly sessions?: DtlsSessionStore;
+  readonly clock: Clock;
+  readonly signal?: AbortSignal;
+}
+
+export interface DtlsAssociation extends DatagramLink {
+  readonly cipherSuite: string;
+  readonly resumed: boolean;
+  /** Datagrams and octets on the wire so far, for logs and measurements. */
+  readonly counters: { readonly sentDatagrams: number; readonly sentBytes: number; readonly receivedDatagrams: number; readonly receivedBytes: number };
+}
+
+export interface DtlsServerOptions {
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  readonly identity?: DtlsIdentity;
+  readonly psk?: (identity: string) => Uint8Array | undefined;
+  /** Client certificates: `none` by default; with `require` the handshake fails without one that leads to `anchors`. */
+  readonly clientCertificates?: { readonly mode: "none" | "request" | "require"; readonly anchors: readonly Uint8Array[] };
+  readonly cipherSuites?: readonly DtlsCipherSuite[];
+  readonly mtuBytes?: number;
+  /** An association without traffic for this long is dropped silently; 600,000 by default. */
+  readonly idleTimeoutMs?: number;
+  readonly handshakeTimeoutMs?: number;
+  readonly clock: Clock;
+}
+
+export interface DtlsServerAssociation extends DtlsAssociation {
+  /** The client's certificate, DER, if it presented one that was accepted. */
+  readonly peerCertificate: Uint8Array | undefined;
+  readonly pskIdentity: string | undefined;
+}
+
+export interface DtlsServer extends LinkServer {
+  onLink(fn: (link: DtlsServerAssociation) => void): () => void;
+  /** Associations under way or open. */
+  readonly size: number;
+}
+
+/** The one interface behind which OpenSSL hides. */
+export interface Dtls {
+  /** Throws DTLS_TIMEOUT, DTLS_HANDSHAKE, DTLS_ALERT, DTLS_CONFIG, TLS_UNTRUSTED, TLS_HOST_MISMATCH, TLS_EXPIRED. */
+  connect(options: DtlsClientOptions): Promise<DtlsAssociation>;
+  listen(options: DtlsServerOptions): Promise<DtlsServer>;
+}
