@@ -13,7 +13,7 @@ export interface ApduAccess {
   /** Opens a logical channel and selects an application on it. Throws CARD_NOT_EUICC when the card has no such application. */
   open(aid: Uint8Array, signal?: AbortSignal): Promise<ApduChannel>;
   /** Sends on the basic channel, where the module lets its host do that. */
-  readonly transmitBasic?: (apdu: Uint8Array, signal?: AbortSignal) => Promise<Uint8Array>;
+  readonly transmitBasic?: ((apdu: Uint8Array, signal?: AbortSignal) => Promise<Uint8Array>) | undefined;
   /** The most data octets of one command APDU (Lc) that this way carries; the block size of STORE DATA. */
   readonly maxCommandDataBytes: number;
 }
