@@ -16,24 +16,35 @@ export interface Log {
   child(fields: LogFields): Log;
 }
 
-/** syslog(3) severities, which journald reads from a field. */
+/** syslog(3) severities; journald reads them as `<n>` before a line (sd-daemon(3)). */
 const priorities = { debug: 7, info: 6, warn: 4, error: 3 } as const;
 
-export function createLog(options: { readonly level: LogLevel; readonly clock: Clock; readonly destination?: DestinationStream }): Log {
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly clock: Clock;
+  readonly destination?: DestinationStream;
+  /** For journald: its priority before each line. */
+  readonly journald?: boolean;
+}
+
+export function createLog(options: LogOptions): Log {
+  const out = options.destination ?? pino.destination({ dest: 1, sync: true });
+  let priority: number = priorities.info;
   const logger = pino(
     {
       level: options.level,
       base: null,
       timestamp: () => `,"time":"${new Date(options.clock.now()).toISOString()}"`,
-      formatters: { level: () => ({}) },
+      formatters: { level: (level) => ({ level }) },
       messageKey: "event",
     },
-    options.destination ?? pino.destination({ dest: 1, sync: true }),
+    options.journald === true ? { write: (line) => out.write(`<${priority}>${line}`) } : out,
   );
   const make = (fixed: LogFields): Log => {
     const write = (level: keyof typeof priorities, event: string, fields: LogFields = {}): void => {
-      const shown = maskValue({ ...fixed, ...withErrors(fields) }, level === "debug");
-      logger[level]({ PRIORITY: priorities[level], ...(shown as object) }, level === "debug" ? event : maskText(event));
+      const isDebug = level === "debug";
+      priority = priorities[level];
+      logger[level](maskValue({ ...fixed, ...withErrors(fields) }, isDebug) as object, isDebug ? event : maskText(event));
     };
     return {
       debug: (event, fields) => write("debug", event, fields),

@@ -1,0 +1,59 @@
+// The audit trail's records and how others use it.
+import type { TimeSource } from "../../base/clock.ts";
+
+export type AuditValue = string | number | boolean | null | readonly AuditValue[] | { readonly [key: string]: AuditValue };
+
+export interface AuditEvent {
+  /** Subject and what happened to it, e.g. "profile.enabled". */
+  readonly event: string;
+  /** Who or what brought it about: "eim:<eimId>", "policy:<rule>", "operator:<uid>", "module", "start". */
+  readonly cause: string;
+  /** Facts; never a secret. */
+  readonly data?: Readonly<Record<string, AuditValue>>;
+}
+
+export interface AuditRecord extends AuditEvent {
+  /** 1, 2, 3 … without a gap. */
+  readonly seq: number;
+  /** UTC, RFC 3339, milliseconds. */
+  readonly time: string;
+  /** What the time rests on; with `none` only the order can be relied on. */
+  readonly timeSource: TimeSource;
+  /** SHA-256, hex, of the line before without its line feed; 64 zeros for the first. */
+  readonly prev: string;
+}
+
+export interface AuditHead {
+  readonly seq: number;
+  /** SHA-256, hex, of the last line without its line feed. */
+  readonly hash: string;
+}
+
+export interface AuditQuery {
+  /** Only records after this one. */
+  readonly afterSeq?: number;
+  /** The last so many of those that match. */
+  readonly last?: number;
+  /** Events that begin with this, e.g. "profile.". */
+  readonly event?: string;
+}
+
+export interface AuditVerification {
+  readonly ok: boolean;
+  readonly records: number;
+  readonly firstSeq: number;
+  readonly head: AuditHead;
+  /** What is wrong, and where: the first fault found. */
+  readonly problem?: { readonly segment: string; readonly line: number; readonly reason: string };
+  /** Octets of an unfinished last line, as a power cut leaves it; harmless. */
+  readonly tornBytes: number;
+}
+
+export interface AuditLog {
+  /** Durable when it resolves. Throws AUDIT_WRITE; then nothing was recorded. */
+  append(event: AuditEvent): Promise<AuditRecord>;
+  query(query: AuditQuery): AsyncIterable<AuditRecord>;
+  verify(): Promise<AuditVerification>;
+  readonly head: AuditHead;
+  onRecord(fn: (record: AuditRecord) => void): () => void;
+}
