@@ -19,19 +19,52 @@ export interface Uicc {
 export type SimRat = "lte-m" | "cat-1bis" | "nb-iot" | "gsm";
 
 export type Attach =
-  | { readonly kind: "registered"; readonly plmn: string; readonly operator: string; readonly roaming: boolean; readonly tac: string; readonly cellId: string; readonly rsrpDbm: number }
+  | {
+      readonly kind: "registered";
+      readonly plmn: string;
+      readonly operator: string;
+      readonly roaming: boolean;
+      readonly tac: string;
+      readonly cellId: string;
+      readonly rsrpDbm: number;
+    }
   /** EMM cause, 3GPP TS 24.301 §9.9.3.9. */
   | { readonly kind: "rejected"; readonly plmn: string; readonly cause: number }
   | { readonly kind: "no-coverage" };
 
+/** Who asks for service: both numbers, since operators know the IMSI and fleets speak of the ICCID. */
+export interface Subscriber {
+  readonly imsi: string;
+  readonly iccid: string;
+}
+
+/** An operator in reach, as a search finds it. */
+export interface VisibleOperator {
+  readonly plmn: string;
+  readonly name: string;
+  readonly shortName: string;
+  /** Whether it would serve this subscriber. */
+  readonly allowed: boolean;
+}
+
+export type Session =
+  | { readonly kind: "up"; readonly apn: string; readonly address: string; readonly dns: readonly string[] }
+  /** ESM cause, 3GPP TS 24.301 §9.9.4.4. */
+  | { readonly kind: "refused"; readonly esmCause: number };
+
 /** Countries, operators, who lets whom roam, and where the vehicle stands. */
 export interface RadioWorld {
   /** What a module with this subscription and technology finds where the vehicle stands now; `manualPlmn` when it may try only that one. */
-  attach(imsi: string, rat: SimRat, manualPlmn?: string): Attach;
-  /** Whether this subscription gets a session on this APN there. */
-  session(imsi: string, plmn: string, apn: string): { readonly kind: "up"; readonly address: string } | { readonly kind: "refused"; readonly esmCause: number };
+  attach(subscriber: Subscriber, rat: SimRat, manualPlmn?: string): Attach;
+  /** Whether this subscription gets a session on this APN there; an empty APN asks for the subscription's default. */
+  session(subscriber: Subscriber, plmn: string, apn: string): Session;
+  /** What a search on this technology finds. */
+  scan(subscriber: Subscriber | undefined, rat: SimRat): readonly VisibleOperator[];
+  /** The network's time and zone (3GPP TS 22.042), told at attach; undefined where the operator tells none. */
+  networkTime(plmn: string): { readonly utcMs: number; readonly zoneMinutes: number } | undefined;
   /** Coverage, position or agreements changed. */
   onChange(fn: () => void): Disposer;
+  /** ISO 3166-1 alpha-2. */
   readonly country: string;
 }
 

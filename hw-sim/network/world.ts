@@ -1,0 +1,162 @@
+// The radio world: decides from data who serves a subscription where the vehicle stands. Tests and scenarios move the vehicle,
+// switch coverage off and on, and let the core network fail.
+import type { Clock, Disposer } from "../../base/clock.ts";
+import { SimwardError } from "../../base/errors.ts";
+import type { Attach, RadioWorld, Session, SimRat, Subscriber, VisibleOperator } from "../contracts.ts";
+import { defaultWorld, type Operator, type Subscription, type WorldData } from "./data.ts";
+
+/** Whom a switch concerns; a field left out means everybody. */
+export interface CoverageRule {
+  readonly plmn?: string;
+  /** Leading digits of IMSI or ICCID. */
+  readonly subscriber?: string;
+}
+
+export interface WorldOptions {
+  readonly clock: Clock;
+  readonly data?: WorldData;
+  /** Where the vehicle stands at first; DE by default. */
+  readonly country?: string;
+  /** How far the network's clock is from `clock`; 0 by default. */
+  readonly timeOffsetMs?: number;
+}
+
+/** EMM cause "PLMN not allowed". */
+const plmnNotAllowed = 11;
+/** ESM causes (3GPP TS 24.301 §9.9.4.4). */
+const missingOrUnknownApn = 27;
+const networkFailure = 38;
+
+export class World implements RadioWorld {
+  readonly #clock: Clock;
+  readonly #data: WorldData;
+  readonly #timeOffsetMs: number;
+  #country: string;
+  readonly #uncovered: CoverageRule[] = [];
+  readonly #coreDown: CoverageRule[] = [];
+  readonly #listeners = new Set<() => void>();
+  #sessions = 0;
+
+  constructor(options: WorldOptions) {
+    this.#clock = options.clock;
+    this.#data = options.data ?? defaultWorld;
+    this.#timeOffsetMs = options.timeOffsetMs ?? 0;
+    this.#country = this.#known(options.country ?? "DE");
+  }
+
+  get country(): string {
+    return this.#country;
+  }
+
+  /** Throws SIM_OPTION for a country the world does not have. */
+  moveTo(country: string): void {
+    this.#country = this.#known(country);
+    this.#changed();
+  }
+
+  /** Takes cells away from whom the rule names, or gives them back. */
+  setCoverage(rule: CoverageRule, covered: boolean): void {
+    switchRule(this.#uncovered, rule, !covered);
+    this.#changed();
+  }
+
+  /** Lets the core network fail for whom the rule names: modules stay registered, sessions end. */
+  setCore(rule: CoverageRule, working: boolean): void {
+    switchRule(this.#coreDown, rule, !working);
+    this.#changed();
+  }
+
+  onChange(fn: () => void): Disposer {
+    this.#listeners.add(fn);
+    return () => this.#listeners.delete(fn);
+  }
+
+  attach(subscriber: Subscriber, rat: SimRat, manualPlmn?: string): Attach {
+    const home = this.#subscription(subscriber)?.home;
+    const inReach = this.#inReach(subscriber, rat).filter(({ plmn }) => manualPlmn === undefined || plmn === manualPlmn);
+    inReach.sort((a, b) => Number(b.plmn === home) - Number(a.plmn === home) || b.rsrpDbm - a.rsrpDbm);
+    let rejected: Attach | undefined;
+    for (const found of inReach) {
+      const outcome = this.#outcome(subscriber, found.plmn);
+      if (typeof outcome === "number") rejected ??= { kind: "rejected", plmn: found.plmn, cause: outcome };
+      else {
+        const { plmn, name, tac, cellId, rsrpDbm } = found;
+        return { kind: "registered", plmn, operator: name, roaming: outcome === "roaming", tac, cellId, rsrpDbm };
+      }
+    }
+    return rejected ?? { kind: "no-coverage" };
+  }
+
+  session(subscriber: Subscriber, plmn: string, apn: string): Session {
+    if (this.#coreDown.some((rule) => concerns(rule, subscriber, plmn))) return { kind: "refused", esmCause: networkFailure };
+    const apns = this.#subscription(subscriber)?.apns ?? [];
+    const granted = apn === "" ? apns[0] : apns.find((known) => known === "*" || known.toLowerCase() === apn.toLowerCase());
+    if (granted === undefined) return { kind: "refused", esmCause: missingOrUnknownApn };
+    this.#sessions = (this.#sessions % 65_000) + 1;
+    const address = `10.${plmn.length * 10}.${this.#sessions >> 8}.${this.#sessions & 0xff}`;
+    return { kind: "up", apn: granted === "*" ? apn || "internet" : granted, address, dns: ["10.0.0.53", "10.0.1.53"] };
+  }
+
+  scan(subscriber: Subscriber | undefined, rat: SimRat): readonly VisibleOperator[] {
+    return this.#inReach(subscriber, rat).map(({ plmn, name, shortName }) => ({
+      plmn,
+      name,
+      shortName,
+      allowed: subscriber !== undefined && typeof this.#outcome(subscriber, plmn) !== "number",
+    }));
+  }
+
+  networkTime(plmn: string): { readonly utcMs: number; readonly zoneMinutes: number } | undefined {
+    const operator = this.#data.operators.find((known) => known.plmn === plmn);
+    const country = this.#data.countries.find(({ mcc }) => mcc.includes(plmn.slice(0, 3)));
+    if (operator?.nitz !== true || country === undefined) return undefined;
+    return { utcMs: this.#clock.now() + this.#timeOffsetMs, zoneMinutes: country.zoneMinutes };
+  }
+
+  #inReach(subscriber: Subscriber | undefined, rat: SimRat): Operator[] {
+    const here = this.#data.countries.find(({ iso }) => iso === this.#country)?.mcc ?? [];
+    return this.#data.operators.filter(
+      ({ plmn, rats }) =>
+        here.includes(plmn.slice(0, 3)) && rats.includes(rat) && !this.#uncovered.some((rule) => concerns(rule, subscriber, plmn)),
+    );
+  }
+
+  #outcome(subscriber: Subscriber, plmn: string): "home" | "roaming" | number {
+    const subscription = this.#subscription(subscriber);
+    if (subscription === undefined) return plmnNotAllowed;
+    if (subscription.home === undefined || subscription.home === plmn) return "home";
+    const agreement = this.#data.agreements.find(({ home, visited }) => home === subscription.home && plmn.startsWith(visited));
+    return agreement?.outcome ?? plmnNotAllowed;
+  }
+
+  #subscription({ imsi }: Subscriber): Subscription | undefined {
+    let best: Subscription | undefined;
+    for (const row of this.#data.subscriptions) {
+      if (imsi.startsWith(row.imsiPrefix) && row.imsiPrefix.length >= (best?.imsiPrefix.length ?? 0)) best = row;
+    }
+    return best;
+  }
+
+  #known(country: string): string {
+    if (this.#data.countries.some(({ iso }) => iso === country)) return country;
+    throw new SimwardError("SIM_OPTION", {
+      detail: `country ${JSON.stringify(country)} is none of ${this.#data.countries.map(({ iso }) => iso).join(", ")}`,
+    });
+  }
+
+  #changed(): void {
+    for (const fn of [...this.#listeners]) fn();
+  }
+}
+
+function concerns(rule: CoverageRule, subscriber: Subscriber | undefined, plmn: string): boolean {
+  if (rule.plmn !== undefined && rule.plmn !== plmn) return false;
+  if (rule.subscriber === undefined) return true;
+  return subscriber !== undefined && (subscriber.imsi.startsWith(rule.subscriber) || subscriber.iccid.startsWith(rule.subscriber));
+}
+
+function switchRule(rules: CoverageRule[], rule: CoverageRule, present: boolean): void {
+  const at = rules.findIndex(({ plmn, subscriber }) => plmn === rule.plmn && subscriber === rule.subscriber);
+  if (present && at < 0) rules.push(rule);
+  if (!present && at >= 0) rules.splice(at, 1);
+}
