@@ -43,6 +43,8 @@ export interface EimEndpoint {
   /** The name the certificate must carry and SNI announces; the host unless configured otherwise. */
   readonly serverName: string;
   readonly trust: TlsTrust;
+  /** X-Admin-Protocol of the HTTPS binding; "gsma/rsp/v2.1.0" when absent. */
+  readonly adminProtocol?: string | undefined;
 }
 
 export interface EsipaRequest {
@@ -74,4 +76,100 @@ export interface RspServer {
 export interface Es9Transport {
   /** POSTs one ES9+ or ES11 function in JSON (SGP.22 §6.5); answers the parsed body, undefined for 204. */
   post(server: RspServer, functionName: string, body: unknown, signal: AbortSignal): Promise<unknown>;
+}
+
+/** What a policy answers. Only `refuse` stops the IPA; the others are told and gone on with. */
+export type Verdict =
+  | { readonly kind: "allow" }
+  | {
+      readonly kind: "warn" | "throttle" | "refuse";
+      /** The rule's id. */
+      readonly rule: string;
+      readonly reason: string;
+      /** Wall clock, ms since the epoch: until then the same question gets the same answer. */
+      readonly retryAt: number | undefined;
+    };
+
+/** One operation of an eUICC package, by its ASN.1 name (SGP.32 §2.11.1.1). ICCIDs as digits. */
+export interface PackageOperation {
+  readonly name: string;
+  readonly iccid?: string | undefined;
+  readonly rollbackFlag?: boolean | undefined;
+  readonly eimId?: string | undefined;
+}
+
+export interface ProfileFacts {
+  readonly iccid: string;
+  readonly enabled: boolean;
+  readonly profileClass: string | number | undefined;
+  readonly fallbackAttribute: boolean;
+  readonly profileName: string | undefined;
+  readonly serviceProviderName: string | undefined;
+}
+
+/** What a policy is told at each gate. */
+export interface GateFacts {
+  readonly poll: { readonly eimId: string };
+  /** An eUICC package before the card sees it. */
+  readonly euiccPackage: {
+    readonly eimId: string;
+    readonly sha256: string;
+    readonly operations: readonly PackageOperation[];
+    /** On the card now; empty when the package touches no profile, which is when they are not asked for. */
+    readonly profiles: readonly ProfileFacts[];
+    /** Whether the profile that is enabled changes. */
+    readonly changesProfile: boolean;
+    /** What brings the vehicle back online if the profile enabled by this package finds no network. */
+    readonly wayBack: "rollback" | "fallback" | "none" | "not needed";
+  };
+  /** A download trigger, before the first exchange. */
+  readonly download: { readonly eimId: string; readonly sha256: string; readonly smdpAddress: string | undefined };
+  /** The same download when the profile is known and nothing is installed yet. */
+  readonly profileMetadata: {
+    readonly eimId: string;
+    readonly iccid: string;
+    readonly serviceProviderName: string;
+    readonly profileName: string;
+    readonly profileClass: string | number;
+    readonly profilePolicyRules: readonly (string | number)[];
+    /** Of the owner, MCC and MNC digits. */
+    readonly ownerPlmn: string | undefined;
+  };
+}
+
+export type Gate = keyof GateFacts;
+
+export interface PolicyGate {
+  check<G extends Gate>(gate: G, facts: GateFacts[G]): Verdict;
+}
+
+/** The module and the network after a change of profile. */
+export interface ProfileSwitch {
+  /**
+   * Makes the module use what the card now shows, and waits for a data path. `online` only when the ICCID read back is the one wanted and data
+   * passes. Must end by `deadlineMs` from now, with `offline` if nothing else is known; rejects only when aborted.
+   */
+  adopt(change: {
+    /** Digits; undefined when the card has no profile enabled now. */
+    readonly iccid: string | undefined;
+    /** The card announced a proactive command (91xx), which for a change of profile is REFRESH. */
+    readonly refreshPending: boolean;
+    readonly deadlineMs: number;
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<"online" | "offline">;
+}
+
+/** Where the IPA writes what is under way, before and after each act. A small object of JSON; nothing of it may be logged. */
+export interface Journal {
+  load(): Promise<unknown>;
+  /** Durable when it resolves. */
+  save(content: object): Promise<void>;
+}
+
+/** What the IPA says of the device; asked each time, since it changes. */
+export interface DeviceFacts {
+  /** IMEI digits, once the module has told it. */
+  readonly imei: string | undefined;
+  /** MCC and MNC of the network registered last. */
+  readonly rPlmn: string | undefined;
 }
