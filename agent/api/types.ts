@@ -1,0 +1,125 @@
+// What goes over the local API: the shapes that the daemon answers and the command line reads. Each document names its schema.
+import type { ErrorReport } from "../../base/errors.ts";
+import type { AuditHead, AuditRecord, AuditVerification } from "../audit/types.ts";
+
+/** viewer sees, engineer operates, admin provisions; each may do what those before it may. */
+export type Role = "viewer" | "engineer" | "admin";
+export const roles: readonly Role[] = ["viewer", "engineer", "admin"];
+
+export interface CardStatus {
+  /** 32 digits. */
+  readonly eid: string;
+  /** Highest SGP.32 version the eUICC announces, e.g. "1.2.0"; absent on a consumer eUICC. */
+  readonly sgp32Version?: string;
+  readonly sgp22Version?: string;
+  readonly ipaMode?: "ipad" | "ipae";
+  readonly freeNvmBytes?: number;
+}
+
+export interface ProfileStatus {
+  readonly iccid: string;
+  readonly state: "enabled" | "disabled";
+  readonly isdpAid?: string;
+  readonly name?: string;
+  readonly serviceProvider?: string;
+  readonly nickname?: string;
+  readonly profileClass?: string;
+  readonly fallbackAttribute?: boolean;
+}
+
+export interface NetworkStatus {
+  /** The link to the module: closed, opening, probing, ready, lost. */
+  readonly link: string;
+  readonly reason?: string;
+  readonly module?: { readonly manufacturer: string; readonly model: string; readonly revision: string; readonly family: string };
+  readonly imei?: string;
+  readonly registration: string;
+  readonly rat?: string;
+  /** MCC and MNC digits. */
+  readonly plmn?: string;
+  readonly roaming?: boolean;
+  readonly rsrpDbm?: number;
+  readonly apn?: string;
+  readonly address?: string;
+}
+
+export interface EimStatus {
+  readonly eimId: string;
+  readonly host: string;
+  readonly port: number;
+  readonly binding: string;
+  /** UTC, RFC 3339. */
+  readonly lastContact?: string;
+  readonly lastError?: ErrorReport;
+  readonly nextPollInMs?: number;
+}
+
+export interface OperationStatus {
+  /** What is under way, in the words of the standard: "eUICC Package", "Profile Download" … */
+  readonly kind: string;
+  readonly step: string;
+  readonly eimId?: string;
+}
+
+export interface Status {
+  readonly schema: "simward/status/1";
+  readonly version: string;
+  readonly time: string;
+  readonly timeSource: string;
+  readonly uptimeMs: number;
+  readonly card?: CardStatus;
+  readonly profiles: readonly ProfileStatus[];
+  readonly network: NetworkStatus;
+  readonly eims: readonly EimStatus[];
+  readonly operation?: OperationStatus;
+  readonly pending: { readonly notifications: number; readonly packageResults: number };
+  readonly audit: AuditHead;
+  /** What needs a person, newest first. */
+  readonly alarms: readonly ErrorReport[];
+}
+
+/** One line of GET /v1/events. */
+export interface ApiEvent {
+  readonly schema: "simward/event/1";
+  /** Counts up while the daemon runs; `?after=` resumes from it as far as the daemon remembers. */
+  readonly id: number;
+  readonly time: string;
+  /** "step", "segment", "package.received", "audit", … */
+  readonly kind: string;
+  readonly [key: string]: unknown;
+}
+
+export interface ProfileList {
+  readonly schema: "simward/profiles/1";
+  readonly eid: string;
+  readonly profiles: readonly ProfileStatus[];
+}
+
+export interface PollResult {
+  readonly schema: "simward/poll/1";
+  readonly eims: readonly {
+    readonly eimId: string;
+    readonly packages: number;
+    /** "idle": nothing was waiting; "done": packages were executed and reported; "failed": see error. */
+    readonly outcome: "idle" | "done" | "failed";
+    readonly error?: ErrorReport;
+  }[];
+}
+
+export interface AuditPage {
+  readonly schema: "simward/audit/1";
+  readonly records: readonly AuditRecord[];
+}
+
+export interface AuditVerificationReport extends AuditVerification {
+  readonly schema: "simward/audit-verification/1";
+}
+
+export interface ApiError {
+  readonly schema: "simward/error/1";
+  readonly error: ErrorReport;
+}
+
+export interface EimPollRequest {
+  readonly eimId?: string | undefined;
+}

@@ -1,0 +1,135 @@
+// The configuration file: one strict object a section. Unknown keys are errors; a key exists only when something reads it.
+// Keys are spelt as in the file, so that a message about one can be searched for.
+import {
+  array,
+  boolean,
+  check,
+  type InferOutput,
+  integer,
+  maxValue,
+  minValue,
+  nonEmpty,
+  number,
+  optional,
+  picklist,
+  pipe,
+  regex,
+  strictObject,
+  string,
+} from "valibot";
+
+const seconds = (from: number, to: number) => pipe(number(), integer("must be a whole number of seconds"), minValue(from), maxValue(to));
+const text = pipe(string(), nonEmpty("must not be empty"));
+const path = pipe(string(), regex(/^\//, "must be an absolute path"));
+const credential = pipe(string(), regex(/^[A-Za-z0-9_.-]+$/, "must be the name of a systemd credential"));
+
+const modem = strictObject({
+  address: pipe(
+    string(),
+    regex(/^(serial:\/|pty:\/|unix:\/|tcp:[^:]+:\d+$)/, "must be serial:/dev/…, pty:/path, unix:/path or tcp:host:port"),
+  ),
+  /** A family of docs/modules.md, or auto. */
+  family: optional(text, "auto"),
+});
+
+const radio = strictObject({
+  /** How long a registration may take before it counts as failed. */
+  registration_timeout_seconds: optional(seconds(10, 3_600), 180),
+});
+
+const apn = strictObject({
+  name: pipe(string(), regex(/^[A-Za-z0-9.-]{0,100}$/, "must be an APN (3GPP TS 23.003 §9)")),
+  type: optional(picklist(["IP", "IPV6", "IPV4V6"]), "IPV4V6"),
+  /** Applies to profiles whose ICCID begins so; the longest match wins, one without is the default. */
+  iccid_prefix: optional(pipe(string(), regex(/^\d{1,20}$/, "must be decimal digits"))),
+  /** Applies where the network's MCC is this. */
+  mcc: optional(pipe(string(), regex(/^\d{3}$/, "must be three digits"))),
+  cid: optional(pipe(number(), integer(), minValue(0), maxValue(16)), 1),
+  auth: optional(picklist(["none", "pap", "chap"]), "none"),
+  user: optional(text),
+  password_credential: optional(credential),
+});
+
+const eimPeer = strictObject({
+  eim_id: text,
+  /** PEM of the certificate to trust where the eUICC's configuration has no trustedPublicKeyDataTls. */
+  ca: optional(path),
+  /** host or host:port, in place of the eUICC's eimFqdn. */
+  address: optional(text),
+  /** The name the certificate must carry, where it differs from the host. */
+  server_name: optional(text),
+  binding: optional(picklist(["auto", "coaps", "https"]), "auto"),
+  /** Offers AES-128-CCM-8 too; it lowers OpenSSL's security level for this peer. */
+  allow_ccm8: optional(boolean(), false),
+  /** Silence after which the DTLS session is resumed at once instead of probed; learnt from here on. */
+  nat_idle_seconds: optional(seconds(5, 86_400), 60),
+  /** Some eIMs never acknowledge: the IPA then removes its own reported result. */
+  remove_own_result: optional(boolean(), false),
+});
+
+const eim = strictObject({
+  poll_interval_seconds: optional(seconds(10, 7 * 86_400), 3_600),
+  max_packages_per_poll: optional(pipe(number(), integer(), minValue(1), maxValue(100)), 16),
+  exchange_timeout_seconds: optional(seconds(5, 600), 120),
+  /** How long a newly enabled profile may take to reach the eIM before the former one is brought back. */
+  online_timeout_seconds: optional(seconds(10, 3_600), 300),
+  mtu_bytes: optional(pipe(number(), integer(), minValue(256), maxValue(1_472)), 1_200),
+  /** First DTLS retransmission; raise it on links with long round trips. */
+  retransmit_initial_ms: optional(pipe(number(), integer(), minValue(100), maxValue(30_000)), 1_000),
+  peer: optional(array(eimPeer), []),
+});
+
+const rsp = strictObject({
+  /** What TERMINAL CAPABILITY announces: SGP.22 LPA (83), SGP.32 IPAd (84), or both. */
+  terminal_capability: optional(picklist(["83", "84", "both"]), "84"),
+  /** A device has no end user: whether a profile policy rule that asks for consent is consented to. */
+  ppr_consent: optional(picklist(["allow", "deny"]), "deny"),
+});
+
+const policy = strictObject({
+  no_way_back: optional(picklist(["warn", "refuse"]), "warn"),
+});
+
+const api = strictObject({
+  dir: optional(path, "/run/simward"),
+  /** Groups that own viewer.sock, engineer.sock and admin.sock; without them the sockets belong to the daemon's user alone. */
+  viewer_group: optional(text),
+  engineer_group: optional(text),
+  admin_group: optional(text),
+});
+
+const audit = strictObject({
+  segment_bytes: optional(pipe(number(), integer(), minValue(4_096), maxValue(16_777_216)), 262_144),
+  max_segments: optional(pipe(number(), integer(), minValue(2), maxValue(10_000)), 64),
+});
+
+const paths = strictObject({
+  state: optional(path, "/var/lib/simward"),
+});
+
+const log = strictObject({
+  level: optional(picklist(["debug", "info", "warn", "error"]), "info"),
+});
+
+export const configSchema = strictObject({
+  modem,
+  radio: optional(radio, {}),
+  apn: pipe(
+    optional(array(apn), []),
+    check(
+      (list) => list.filter((one) => one.iccid_prefix === undefined && one.mcc === undefined).length <= 1,
+      "has more than one default (an entry without iccid_prefix and mcc)",
+    ),
+  ),
+  eim: optional(eim, {}),
+  rsp: optional(rsp, {}),
+  policy: optional(policy, {}),
+  api: optional(api, {}),
+  audit: optional(audit, {}),
+  paths: optional(paths, {}),
+  log: optional(log, {}),
+});
+
+export type Config = InferOutput<typeof configSchema>;
+export type ApnConfig = Config["apn"][number];
+export type EimPeerConfig = Config["eim"]["peer"][number];
