@@ -34,7 +34,7 @@ export interface Context {
 export type Shape =
   | { readonly kind: "octets"; readonly min: number; readonly max: number }
   | { readonly kind: "utf8"; readonly min: number; readonly max: number }
-  | { readonly kind: "integer" | "boolean" | "null" | "oid" | "bitString" | "any" }
+  | { readonly kind: "integer" | "boolean" | "null" | "oid" | "bitString" | "any" | "time" }
   | { readonly kind: "embedded"; readonly what: EmbeddedKind }
   | { readonly kind: "namedInteger"; readonly names: Readonly<Record<string, number>> }
   | { readonly kind: "namedBits"; readonly names: Readonly<Record<string, number>> }
@@ -64,7 +64,7 @@ export interface DefaultField<T> {
   readonly default: T;
 }
 // biome-ignore lint/suspicious/noExplicitAny: a table of fields holds types of every kind; `any` is what lets inference see each.
-type AnyType = Type<any>;
+export type AnyType = Type<any>;
 // biome-ignore lint/suspicious/noExplicitAny: as above.
 export type Field = AnyType | OptionalField<any> | DefaultField<any>;
 export type Fields = Readonly<Record<string, Field>>;
@@ -250,6 +250,20 @@ export function namedBits<const N extends Readonly<Record<string, number>>>(
       for (const bit of numbers) out[1 + (bit >> 3)] = (out[1 + (bit >> 3)] ?? 0) | (0x80 >> (bit & 7));
       return out;
     },
+  );
+}
+
+/** UTCTime (17) or GeneralizedTime (18) as written, e.g. 250131235959Z. */
+export function time(tag: 0x17 | 0x18): Type<string> {
+  const pattern = tag === 0x17 ? /^\d{10}(\d\d)?(Z|[+-]\d{4})$/ : /^\d{10}(\d\d){0,2}([.,]\d+)?(Z|[+-]\d{4})?$/;
+  return primitive(
+    tag,
+    { kind: "time" },
+    (content, fail) => {
+      const text = String.fromCharCode(...content.subarray(0, 32));
+      return content.length <= 32 && pattern.test(text) ? text : fail("ASN1_VALUE", "not a time");
+    },
+    (value, fail) => (value.length <= 32 && pattern.test(value) ? toUtf8(value) : fail(`${JSON.stringify(value)} is not a time`)),
   );
 }
 
@@ -456,6 +470,11 @@ export function explicit<T>(tag: number, inner: Type<T>): Type<T> {
     },
     write: (value, path) => writeTlv(tag, inner.write(value, path)),
   };
+}
+
+/** Reads the value under other tags as well, which peers in the field are known to send; writes its own. */
+export function alsoTag<T>(type: Type<T>, ...others: readonly number[]): Type<T> {
+  return { ...type, tags: [...type.tags, ...others] };
 }
 
 /** Keeps, beside the value, the octets it was read from; writes those. */
