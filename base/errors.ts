@@ -121,6 +121,7 @@ export const errorTable = {
     "the eIM's configuration has no trustedPublicKeyDataTls and no [[eim.peer]] ca is configured",
     "add ca to [[eim.peer]]",
   ),
+  EIM_NO_ADDRESS: row("operator", "the eIM's configuration names no usable address", "add address to [[eim.peer]]"),
   EIM_UNKNOWN: row("operator", "no eIM of that id is configured", "simward eim list"),
   EIM_NO_PROTOCOL: row("operator", "the eIM and this IPA have no protocol in common", "check eimSupportedProtocol"),
   PACKAGE_FORMAT: row("never", "the eIM package is malformed", "simward package decode"),

@@ -1,0 +1,78 @@
+// What may be set about the IPA, and the defaults: times, limits, and how single eIMs deviate from SGP.32 v1.2.
+// The only place where these figures are.
+import type { TerminalCapability } from "./euicc/session.ts";
+import type { TlsTrust } from "./ports.ts";
+
+/** How one eIM deviates from SGP.32 v1.2 (reference C.6, E.7, H.4). */
+export interface EsipaCompat {
+  /** Wire form of what is sent; both are understood. */
+  readonly esipaVersion: "1.2" | "1.0";
+  /** Remove a delivered package result without waiting for its acknowledgement, for eIMs that never send one. */
+  readonly removeOwnResult: boolean;
+  /** Honour acknowledgements in the answer to an IpaEuiccDataResponse. */
+  readonly ackOnDataResponse: boolean;
+  /** X-Admin-Protocol of the HTTPS binding. */
+  readonly adminProtocol: string;
+}
+
+/** What the configuration adds to an eIM's EimConfigurationData: [[eim.peer]]. */
+export interface EimPeer {
+  readonly eimId: string;
+  /** host or host:port, instead of eimFqdn. */
+  readonly address?: string | undefined;
+  /** The name its certificate carries, where that is not the host. */
+  readonly serverName?: string | undefined;
+  readonly scheme?: "coaps" | "https" | undefined;
+  /** Used when the card holds no trustedPublicKeyDataTls; a psk replaces what the card holds. */
+  readonly trust?: TlsTrust | undefined;
+  readonly compat?: Partial<EsipaCompat> | undefined;
+}
+
+export interface IpaOptions {
+  readonly peers: readonly EimPeer[];
+  /** Tried first where an eIM offers both. coaps by default. */
+  readonly preferScheme: "coaps" | "https";
+  /** TERMINAL CAPABILITY: SGP.32 says 84, older cards know 83; `none` where the module must not be bothered. `both` by default. */
+  readonly terminalCapability: TerminalCapability;
+  readonly maxPackagesPerPoll: number;
+  readonly maxNotificationsPerRound: number;
+  /** One ESipa exchange, all retransmissions included. */
+  readonly esipaTimeoutMs: number;
+  /** From the change of profile until it counts as offline. */
+  readonly onlineTimeoutMs: number;
+  /** From the change of profile: no report delivered by then means the way back. */
+  readonly rollbackAfterMs: number;
+  /** Between attempts to deliver a report over a new profile. */
+  readonly reportRetryMs: number;
+  /** A result that was delivered but not acknowledged is delivered again after this. */
+  readonly resultRetryMs: number;
+  /** REFRESH by the card (TRUE) or left to the module's driver (SGP.32 §5.9.16 …). */
+  readonly refreshFlag: boolean;
+  /** One ES10b.ImmediateEnable attempt after each installation. */
+  readonly immediateEnable: boolean;
+  /** A profile policy rule that wants the end user's consent: there is no end user. */
+  readonly pprConsent: "allow" | "deny";
+}
+
+export const defaultIpaOptions: IpaOptions = {
+  peers: [],
+  preferScheme: "coaps",
+  terminalCapability: "both",
+  maxPackagesPerPoll: 16,
+  maxNotificationsPerRound: 64,
+  esipaTimeoutMs: 300_000,
+  onlineTimeoutMs: 180_000,
+  rollbackAfterMs: 300_000,
+  reportRetryMs: 10_000,
+  resultRetryMs: 6 * 3_600_000,
+  refreshFlag: true,
+  immediateEnable: false,
+  pprConsent: "deny",
+};
+
+export const defaultCompat: EsipaCompat = {
+  esipaVersion: "1.2",
+  removeOwnResult: false,
+  ackOnDataResponse: true,
+  adminProtocol: "gsma/rsp/v2.1.0",
+};
