@@ -82,7 +82,7 @@ export type SubjectKeyIdentifier = Infer<typeof SubjectKeyIdentifier>;
 
 // --- notifications and rules ------------------------------------------------------------------------------------------------
 
-/** SGP.22 §2.4a.1.1 */
+/** SGP.22 §2.4a.1 */
 export const NotificationEvent = namedBits({
   notificationInstall: 0,
   notificationEnable: 1,
@@ -91,7 +91,7 @@ export const NotificationEvent = namedBits({
 });
 export type NotificationEvent = Infer<typeof NotificationEvent>;
 
-/** SGP.22 §2.4a.1.1 */
+/** SGP.22 §2.4a.1 */
 export const NotificationConfigurationInformation = seq({
   profileManagementOperation: implicit(0x80, NotificationEvent),
   notificationAddress: utf8String(0x81),
@@ -102,7 +102,7 @@ export type NotificationConfigurationInformation = Infer<typeof NotificationConf
 export const PprIds = namedBits({ pprUpdateControl: 0, ppr1: 1, ppr2: 2 });
 export type PprIds = Infer<typeof PprIds>;
 
-/** SGP.22 §2.4a.1.2: mccMnc as 3GPP TS 24.008 codes it */
+/** SGP.22 §2.4a.1: mccMnc as 3GPP TS 24.008 codes it */
 export const OperatorId = seq({
   mccMnc: octets(0x80, { min: 3, max: 3 }),
   gid1: optional(octets(0x81)),
@@ -110,11 +110,11 @@ export const OperatorId = seq({
 });
 export type OperatorId = Infer<typeof OperatorId>;
 
-/** SGP.22 §2.4a.1.3 */
+/** SGP.22 §2.4a.1 */
 export const DpProprietaryData = seq({ dpOid: alsoTag(oid(0x80), 0x06) });
 export type DpProprietaryData = Infer<typeof DpProprietaryData>;
 
-/** SGP.22 §2.4a.1.4: whatever a vendor puts under its OID, kept whole */
+/** SGP.22 §2.4a.1: whatever a vendor puts under its OID, kept whole */
 export const VendorSpecificExtension = seqOf(seq({ vendorOid: oid(0x80), vendorSpecificData: explicit(0xa1, anyType()) }));
 export type VendorSpecificExtension = Infer<typeof VendorSpecificExtension>;
 

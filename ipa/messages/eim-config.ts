@@ -33,7 +33,7 @@ export const EimSupportedProtocol = namedBits({
 });
 export type EimSupportedProtocol = Infer<typeof EimSupportedProtocol>;
 
-/** SGP.32 §2.11.1.1 */
+/** SGP.32 §2.11.1.1.1 */
 export const EimConfigurationData = seq({
   eimId: eimIdComponent,
   eimFqdn: optional(utf8String(0x81)),
@@ -169,10 +169,10 @@ export type EuiccMemoryResetResponse = Infer<typeof EuiccMemoryResetResponse>;
 
 // --- addresses --------------------------------------------------------------------------------------------------------------
 
-/** SGP.32 §2.11.1.1 (BF65); SGP.22's own is BF3F and another type */
+/** SGP.32 §5.9.25 (BF65), also a PSMO; SGP.22's own is BF3F and another type */
 export const Sgp32SetDefaultDpAddressRequest = seq({ defaultDpAddress: utf8String(0x80) }, 0xbf65);
 export type Sgp32SetDefaultDpAddressRequest = Infer<typeof Sgp32SetDefaultDpAddressRequest>;
-/** SGP.32 §2.11.1.1 (BF65) */
+/** SGP.32 §5.9.25 (BF65) */
 export const Sgp32SetDefaultDpAddressResponse = seq(
   { setDefaultDpAddressResult: namedInteger({ ok: 0, undefinedError: 127 }, 0x80) },
   0xbf65,

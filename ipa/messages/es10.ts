@@ -51,10 +51,10 @@ export const ProfileRollbackResponse = seq(
 );
 export type ProfileRollbackResponse = Infer<typeof ProfileRollbackResponse>;
 
-/** SGP.32 §5.9.21 */
+/** SGP.32 §5.9.20 */
 export const ExecuteFallbackMechanismRequest = seq({ refreshFlag }, 0xbf5d);
 export type ExecuteFallbackMechanismRequest = Infer<typeof ExecuteFallbackMechanismRequest>;
-/** SGP.32 §5.9.21 */
+/** SGP.32 §5.9.20 */
 export const ExecuteFallbackMechanismResponse = seq(
   {
     executeFallbackMechanismResult: namedInteger(
@@ -74,10 +74,10 @@ export const ExecuteFallbackMechanismResponse = seq(
 );
 export type ExecuteFallbackMechanismResponse = Infer<typeof ExecuteFallbackMechanismResponse>;
 
-/** SGP.32 §5.9.22 */
+/** SGP.32 §5.9.21 */
 export const ReturnFromFallbackRequest = seq({ refreshFlag }, 0xbf5e);
 export type ReturnFromFallbackRequest = Infer<typeof ReturnFromFallbackRequest>;
-/** SGP.32 §5.9.22 */
+/** SGP.32 §5.9.21 */
 export const ReturnFromFallbackResponse = seq(
   {
     returnFromFallbackResult: namedInteger({ ok: 0, catBusy: 5, fallbackNotAvailable: 6, commandError: 7, undefinedError: 127 }, 0x80),
@@ -86,10 +86,10 @@ export const ReturnFromFallbackResponse = seq(
 );
 export type ReturnFromFallbackResponse = Infer<typeof ReturnFromFallbackResponse>;
 
-/** SGP.32 §5.9.19 */
+/** SGP.32 §5.9.22 */
 export const EnableEmergencyProfileRequest = seq({ refreshFlag }, 0xbf5b);
 export type EnableEmergencyProfileRequest = Infer<typeof EnableEmergencyProfileRequest>;
-/** SGP.32 §5.9.19 */
+/** SGP.32 §5.9.22 */
 export const EnableEmergencyProfileResponse = seq(
   {
     enableEmergencyProfileResult: namedInteger(
@@ -101,10 +101,10 @@ export const EnableEmergencyProfileResponse = seq(
 );
 export type EnableEmergencyProfileResponse = Infer<typeof EnableEmergencyProfileResponse>;
 
-/** SGP.32 §5.9.20 */
+/** SGP.32 §5.9.23 */
 export const DisableEmergencyProfileRequest = seq({ refreshFlag }, 0xbf5c);
 export type DisableEmergencyProfileRequest = Infer<typeof DisableEmergencyProfileRequest>;
-/** SGP.32 §5.9.20 */
+/** SGP.32 §5.9.23 */
 export const DisableEmergencyProfileResponse = seq(
   {
     disableEmergencyProfileResult: namedInteger({ ok: 0, profileNotInEnabledState: 2, catBusy: 5, undefinedError: 127 }, 0x80),
@@ -113,16 +113,16 @@ export const DisableEmergencyProfileResponse = seq(
 );
 export type DisableEmergencyProfileResponse = Infer<typeof DisableEmergencyProfileResponse>;
 
-/** SGP.32 §5.9.23 */
+/** SGP.32 §5.9.24 */
 export const GetConnectivityParametersRequest = seq({}, 0xbf5f);
 export type GetConnectivityParametersRequest = Infer<typeof GetConnectivityParametersRequest>;
-/** SGP.32 §5.9.23 */
+/** SGP.32 §5.9.24 */
 export const ConnectivityParameters = seq({ httpParams: optional(octets(0x81)) });
 export type ConnectivityParameters = Infer<typeof ConnectivityParameters>;
-/** SGP.32 §5.9.23 */
+/** SGP.32 §5.9.24 */
 export const ConnectivityParametersError = namedInteger({ parametersNotAvailable: 1, undefinedError: 127 });
 export type ConnectivityParametersError = Infer<typeof ConnectivityParametersError>;
-/** SGP.32 §5.9.23 */
+/** SGP.32 §5.9.24 */
 export const GetConnectivityParametersResponse = explicit(
   0xbf5f,
   choice({
@@ -198,7 +198,7 @@ export type GetRatResponse = Infer<typeof GetRatResponse>;
 
 // --- CRL --------------------------------------------------------------------------------------------------------------------
 
-/** SGP.22 §4.6.1 */
+/** SGP.22 §4.6 */
 export const SegmentedCrlList = seqOf(CertificateList);
 export type SegmentedCrlList = Infer<typeof SegmentedCrlList>;
 /** SGP.22 §5.7.12 */
@@ -231,9 +231,9 @@ export type Time = Infer<typeof Time>;
 /** SGP.22 §4.5.2: extension of a certificate */
 export const ExpirationDate = Time;
 export type ExpirationDate = Infer<typeof ExpirationDate>;
-/** SGP.22 §4.6.1: extension of a CRL */
+/** SGP.22 §4.6: extension of a CRL */
 export const TotalPartialCrlNumber = integer();
 export type TotalPartialCrlNumber = Infer<typeof TotalPartialCrlNumber>;
-/** SGP.22 §4.6.1: extension of a CRL */
+/** SGP.22 §4.6: extension of a CRL */
 export const PartialCrlNumber = integer();
 export type PartialCrlNumber = Infer<typeof PartialCrlNumber>;

@@ -161,7 +161,7 @@ export const AuthenticateClientResponseEs11 = explicit(
 );
 export type AuthenticateClientResponseEs11 = Infer<typeof AuthenticateClientResponseEs11>;
 
-/** SGP.22 §6.6.2 */
+/** SGP.22 §6.6 */
 export const RemoteProfileProvisioningRequest = explicit(
   0xa2,
   choice({
@@ -173,7 +173,7 @@ export const RemoteProfileProvisioningRequest = explicit(
   }),
 );
 export type RemoteProfileProvisioningRequest = Infer<typeof RemoteProfileProvisioningRequest>;
-/** SGP.22 §6.6.2 */
+/** SGP.22 §6.6 */
 export const RemoteProfileProvisioningResponse = explicit(
   0xa2,
   choice({

@@ -136,7 +136,7 @@ export type EimAcknowledgements = Infer<typeof EimAcknowledgements>;
 
 // --- retrieval and results --------------------------------------------------------------------------------------------------
 
-/** SGP.32 §5.14.1 */
+/** SGP.32 §5.14.5 */
 export const StateChangeCause = namedInteger({
   otherEim: 0,
   fallback: 1,
@@ -149,7 +149,7 @@ export const StateChangeCause = namedInteger({
 });
 export type StateChangeCause = Infer<typeof StateChangeCause>;
 
-/** SGP.32 §5.14.1; rPLMN as 3GPP TS 24.008 codes it */
+/** SGP.32 §5.14.5; rPLMN as 3GPP TS 24.008 codes it */
 export const GetEimPackageRequest = seq(
   {
     eidValue: implicit(0x5a, Octet16),
@@ -160,7 +160,7 @@ export const GetEimPackageRequest = seq(
   0xbf4f,
 );
 export type GetEimPackageRequest = Infer<typeof GetEimPackageRequest>;
-/** SGP.32 §5.14.1 */
+/** SGP.32 §5.14.5 */
 export const GetEimPackageResponse = explicit(
   0xbf4f,
   choice({
@@ -172,10 +172,10 @@ export const GetEimPackageResponse = explicit(
 );
 export type GetEimPackageResponse = Infer<typeof GetEimPackageResponse>;
 
-/** SGP.32 §5.14.2 */
+/** SGP.32 §5.14.6 */
 export const EimPackageResultErrorCode = namedInteger({ invalidPackageFormat: 1, unknownPackage: 2, undefinedError: 127 });
 export type EimPackageResultErrorCode = Infer<typeof EimPackageResultErrorCode>;
-/** SGP.32 §5.14.2 */
+/** SGP.32 §5.14.6 */
 export const EimPackageResultResponseError = seq({
   eimTransactionId: optional(implicit(0x80, TransactionId)),
   eimPackageResultErrorCode: EimPackageResultErrorCode,
@@ -187,7 +187,7 @@ const ePRAndNotifications = seq({
   notificationList: implicit(0xa0, PendingNotificationList),
 });
 
-/** SGP.32 §5.14.2 */
+/** SGP.32 §5.14.6 */
 export const EimPackageResult = choice({
   euiccPackageResult: EuiccPackageResult,
   ePRAndNotifications,
@@ -196,10 +196,10 @@ export const EimPackageResult = choice({
   eimPackageResultResponseError: implicit(0xa0, EimPackageResultResponseError),
 });
 export type EimPackageResult = Infer<typeof EimPackageResult>;
-/** SGP.32 §5.14.2 */
+/** SGP.32 §5.14.6 */
 export const ProvideEimPackageResult = seq({ eidValue: optional(implicit(0x5a, Octet16)), eimPackageResult: EimPackageResult }, 0xbf50);
 export type ProvideEimPackageResult = Infer<typeof ProvideEimPackageResult>;
-/** SGP.32 §5.14.2 */
+/** SGP.32 §5.14.6 */
 export const ProvideEimPackageResultResponse = explicit(
   0xbf50,
   choice({
@@ -210,7 +210,7 @@ export const ProvideEimPackageResultResponse = explicit(
 );
 export type ProvideEimPackageResultResponse = Infer<typeof ProvideEimPackageResultResponse>;
 
-/** SGP.32 §5.14.3 */
+/** SGP.32 §5.14.4 */
 export const TransferEimPackageRequest = explicit(
   0xbf4e,
   choice({
@@ -221,7 +221,7 @@ export const TransferEimPackageRequest = explicit(
   }),
 );
 export type TransferEimPackageRequest = Infer<typeof TransferEimPackageRequest>;
-/** SGP.32 §5.14.3 */
+/** SGP.32 §5.14.4 */
 export const TransferEimPackageResponse = explicit(
   0xbf4e,
   choice({
@@ -236,7 +236,7 @@ export type TransferEimPackageResponse = Infer<typeof TransferEimPackageResponse
 
 // --- indirect download ------------------------------------------------------------------------------------------------------
 
-/** SGP.32 §5.14.5 */
+/** SGP.32 §5.14.1 */
 export const InitiateAuthenticationRequestEsipa = seq(
   {
     euiccChallenge: implicit(0x81, Octet16),
@@ -247,7 +247,7 @@ export const InitiateAuthenticationRequestEsipa = seq(
   0xbf39,
 );
 export type InitiateAuthenticationRequestEsipa = Infer<typeof InitiateAuthenticationRequestEsipa>;
-/** SGP.32 §5.14.5 */
+/** SGP.32 §5.14.1 */
 export const InitiateAuthenticationOkEsipa = seq({
   transactionId: optional(implicit(0x80, TransactionId)),
   serverSigned1: signed(ServerSigned1),
@@ -258,7 +258,7 @@ export const InitiateAuthenticationOkEsipa = seq({
   ctxParams1: optional(explicit(0xa2, CtxParams1)),
 });
 export type InitiateAuthenticationOkEsipa = Infer<typeof InitiateAuthenticationOkEsipa>;
-/** SGP.32 §5.14.5 */
+/** SGP.32 §5.14.1 */
 export const InitiateAuthenticationResponseEsipa = explicit(
   0xbf39,
   choice({
@@ -279,10 +279,10 @@ export const InitiateAuthenticationResponseEsipa = explicit(
 );
 export type InitiateAuthenticationResponseEsipa = Infer<typeof InitiateAuthenticationResponseEsipa>;
 
-/** SGP.32 §5.14.6 */
+/** SGP.32 §5.14.3 */
 export const AuthenticateClientRequestEsipa = AuthenticateClientRequest;
 export type AuthenticateClientRequestEsipa = Infer<typeof AuthenticateClientRequestEsipa>;
-/** SGP.32 §5.14.6: from an SM-DP+ */
+/** SGP.32 §5.14.3: from an SM-DP+ */
 export const AuthenticateClientOkDPEsipa = seq({
   transactionId: optional(implicit(0x80, TransactionId)),
   profileMetaData: optional(StoreMetadataRequest),
@@ -292,13 +292,13 @@ export const AuthenticateClientOkDPEsipa = seq({
   hashCc: optional(Octet32),
 });
 export type AuthenticateClientOkDPEsipa = Infer<typeof AuthenticateClientOkDPEsipa>;
-/** SGP.32 §5.14.6: from an SM-DS */
+/** SGP.32 §5.14.3: from an SM-DS */
 export const AuthenticateClientOkDSEsipa = seq({
   transactionId: implicit(0x80, TransactionId),
   profileDownloadTrigger: optional(ProfileDownloadTriggerRequest),
 });
 export type AuthenticateClientOkDSEsipa = Infer<typeof AuthenticateClientOkDSEsipa>;
-/** SGP.32 §5.14.6 */
+/** SGP.32 §5.14.3 */
 export const AuthenticateClientResponseEsipa = explicit(
   0xbf3b,
   choice({
@@ -327,16 +327,16 @@ export const AuthenticateClientResponseEsipa = explicit(
 );
 export type AuthenticateClientResponseEsipa = Infer<typeof AuthenticateClientResponseEsipa>;
 
-/** SGP.32 §5.14.7 */
+/** SGP.32 §5.14.2 */
 export const GetBoundProfilePackageRequestEsipa = GetBoundProfilePackageRequest;
 export type GetBoundProfilePackageRequestEsipa = Infer<typeof GetBoundProfilePackageRequestEsipa>;
-/** SGP.32 §5.14.7 */
+/** SGP.32 §5.14.2 */
 export const GetBoundProfilePackageOkEsipa = seq({
   transactionId: optional(implicit(0x80, TransactionId)),
   boundProfilePackage: signed(BoundProfilePackage),
 });
 export type GetBoundProfilePackageOkEsipa = Infer<typeof GetBoundProfilePackageOkEsipa>;
-/** SGP.32 §5.14.7 */
+/** SGP.32 §5.14.2 */
 export const GetBoundProfilePackageResponseEsipa = explicit(
   0xbf3a,
   choice({
@@ -359,7 +359,7 @@ export const GetBoundProfilePackageResponseEsipa = explicit(
 );
 export type GetBoundProfilePackageResponseEsipa = Infer<typeof GetBoundProfilePackageResponseEsipa>;
 
-/** SGP.32 §5.14.9 */
+/** SGP.32 §5.14.7 */
 export const HandleNotificationEsipa = explicit(
   0xbf3d,
   choice({ pendingNotification: explicit(0xa0, PendingNotification), provideEimPackageResult: ProvideEimPackageResult }),

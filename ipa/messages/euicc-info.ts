@@ -2,7 +2,7 @@
 import { type Infer, implicit, namedBits, namedInteger, nullType, octets, optional, seq, seqOf, utf8String } from "../asn1/schema.ts";
 import { Octet1, Octet16, PprIds, SubjectKeyIdentifier, VersionType } from "./common.ts";
 
-/** TCA eUICC Profile Package §8.1.2 */
+/** SGP.22 §5.7.8, bits as the TCA eUICC Profile Package names them */
 export const UICCCapability = namedBits({
   contactlessSupport: 0,
   usimSupport: 1,

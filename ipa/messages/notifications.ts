@@ -110,11 +110,11 @@ export type OtherSignedNotification = Infer<typeof OtherSignedNotification>;
 
 // --- compact forms ----------------------------------------------------------------------------------------------------------
 
-/** SGP.32 §2.11.2: octets 14 and 15 of the ISD-P's AID */
+/** SGP.32 §5.14.7: octets 14 and 15 of the ISD-P's AID */
 export const CompactSuccessResult = seq({ compactAid: octets(0x4f, { min: 2, max: 2 }), simaResponse: optional(octets()) });
 export type CompactSuccessResult = Infer<typeof CompactSuccessResult>;
 
-/** SGP.32 §2.11.2 */
+/** SGP.32 §5.14.7 */
 export const CompactProfileInstallationResultData = seq({
   transactionId: implicit(0x80, TransactionId),
   seqNumber: integer(),
@@ -126,14 +126,14 @@ export const CompactProfileInstallationResultData = seq({
 });
 export type CompactProfileInstallationResultData = Infer<typeof CompactProfileInstallationResultData>;
 
-/** SGP.32 §2.11.2; the signature is that of the full BF27, which the eIM builds again */
+/** SGP.32 §5.14.7; the signature is that of the full BF27, which the eIM builds again */
 export const CompactProfileInstallationResult = seq({
   compactProfileInstallationResultData: implicit(0xa0, CompactProfileInstallationResultData),
   euiccSignPIR: EuiccSignPIR,
 });
 export type CompactProfileInstallationResult = Infer<typeof CompactProfileInstallationResult>;
 
-/** SGP.32 §2.11.2 */
+/** SGP.32 §5.14.7 */
 export const CompactOtherSignedNotification = seq({
   eidValue: optional(implicit(0x5a, Octet16)),
   tbsOtherNotification: signed(NotificationMetadata),

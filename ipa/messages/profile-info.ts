@@ -45,7 +45,7 @@ export const ProfileInfoListRequest = seq(
 );
 export type ProfileInfoListRequest = Infer<typeof ProfileInfoListRequest>;
 
-/** SGP.32 §5.9.14 */
+/** SGP.32 §4.4 */
 export const ProfileInfo = seq(
   {
     iccid: optional(Iccid),
@@ -81,7 +81,7 @@ export const ProfileInfoListResponse = explicit(
 );
 export type ProfileInfoListResponse = Infer<typeof ProfileInfoListResponse>;
 
-/** SGP.22 §5.5.3, SGP.32 §2.11.1.3 */
+/** SGP.22 §5.5.3, SGP.32 §5.5 */
 export const StoreMetadataRequest = seq(
   {
     iccid: Iccid,

@@ -95,10 +95,10 @@ export const AuthenticateResponseError = seq({
 });
 export type AuthenticateResponseError = Infer<typeof AuthenticateResponseError>;
 
-/** SGP.32 §5.14.6: the eIM fills in what it knows */
+/** SGP.32 §5.14.3: the eIM fills in what it knows */
 export const CompactEuiccSigned1 = seq({ extCardResource: octets(0x84), ctxParams1: optional(explicit(0xa2, CtxParams1)) });
 export type CompactEuiccSigned1 = Infer<typeof CompactEuiccSigned1>;
-/** SGP.32 §5.14.6 */
+/** SGP.32 §5.14.3 */
 export const CompactAuthenticateResponseOk = seq({
   signedData: choice({ euiccSigned1: signed(EuiccSigned1), compactEuiccSigned1: implicit(0xa0, CompactEuiccSigned1) }),
   euiccSignature1: octets(0x5f37),
@@ -107,7 +107,7 @@ export const CompactAuthenticateResponseOk = seq({
 });
 export type CompactAuthenticateResponseOk = Infer<typeof CompactAuthenticateResponseOk>;
 
-/** SGP.22 §5.7.13, SGP.32 §5.14.6 */
+/** SGP.22 §5.7.13, SGP.32 §5.14.3 */
 export const AuthenticateServerResponse = explicit(
   0xbf38,
   choice({
@@ -166,14 +166,14 @@ export const PrepareDownloadResponseError = seq({
 });
 export type PrepareDownloadResponseError = Infer<typeof PrepareDownloadResponseError>;
 
-/** SGP.32 §5.14.7 */
+/** SGP.32 §5.14.2 */
 export const CompactEuiccSigned2 = seq({ euiccOtpk: optional(octets(0x5f49)), hashCc: optional(Octet32) });
 export type CompactEuiccSigned2 = Infer<typeof CompactEuiccSigned2>;
-/** SGP.32 §5.14.7 */
+/** SGP.32 §5.14.2 */
 export const CompactPrepareDownloadResponseOk = seq({ compactEuiccSigned2: CompactEuiccSigned2, euiccSignature2: octets(0x5f37) });
 export type CompactPrepareDownloadResponseOk = Infer<typeof CompactPrepareDownloadResponseOk>;
 
-/** SGP.22 §5.7.5, SGP.32 §5.14.7 */
+/** SGP.22 §5.7.5, SGP.32 §5.14.2 */
 export const PrepareDownloadResponse = explicit(
   0xbf21,
   choice({
