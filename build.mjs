@@ -1,10 +1,10 @@
 // Bundles the programs into dist/. Native addons stay outside and are loaded lazily by the code that needs them.
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod, mkdir, readFile } from "node:fs/promises";
 import { build } from "esbuild";
 
 const programs = {
   simwardd: "agent/daemon.ts",
-  simward: "agent/cli/main.ts",
+  simward: "agent/cli/program.ts",
   "simward-sim": "hw-sim/main.ts",
   "simward-netd": "agent/netd/main.ts",
 };
@@ -21,6 +21,7 @@ const common = {
   external: ["koffi", "serialport", "@serialport/*"],
   sourcemap: "linked",
   legalComments: "none",
+  define: { SIMWARD_VERSION: JSON.stringify(JSON.parse(await readFile("package.json", "utf8")).version) },
   logLevel: "warning",
 };
 // CommonJS dependencies (pino, coap-packet) call require(); ES modules have none.

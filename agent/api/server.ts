@@ -1,0 +1,183 @@
+// HTTP/JSON over UNIX sockets, one socket a role. Requests are bounded in size, time and number; a slow or silent client harms nobody else.
+import { chmod, chown, mkdir, readFile, unlink } from "node:fs/promises";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { asSimwardError, type ErrorCode, errorReport, SimwardError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import type { Config } from "../config/schema.ts";
+import { peerCredentials } from "./peer.ts";
+import { type ApiServices, parseInput, type Route, type RouteContext, routes } from "./routes.ts";
+import { type ApiError, type Role, roles } from "./types.ts";
+
+const maxBodyBytes = 64 * 1024;
+const maxConnections = 64;
+const maxStreams = 16;
+/** A listener that does not read is let go when this much waits for it. */
+const maxBacklogBytes = 1024 * 1024;
+
+const httpStatus: Partial<Record<ErrorCode, number>> = {
+  API_NOT_FOUND: 404,
+  NOT_FOUND: 404,
+  EIM_UNKNOWN: 404,
+  API_FORBIDDEN: 403,
+  API_INPUT: 400,
+  BUSY: 409,
+  QUEUE_FULL: 503,
+  POLICY_REFUSED: 403,
+};
+
+export interface ApiServer {
+  close(): Promise<void>;
+}
+
+/** Listens on `<dir>/<role>.sock` for each role. Throws PORT_BUSY when another daemon answers there. */
+export async function serveApi(config: Config["api"], services: ApiServices, log: Log): Promise<ApiServer> {
+  await mkdir(config.dir, { recursive: true, mode: 0o755 });
+  const groups: Record<Role, string | undefined> = {
+    viewer: config.viewer_group,
+    engineer: config.engineer_group,
+    admin: config.admin_group,
+  };
+  const servers: Server[] = [];
+  const paths: string[] = [];
+  try {
+    for (const role of roles) {
+      const path = join(config.dir, `${role}.sock`);
+      await removeStale(path);
+      const server = createServer(
+        { keepAliveTimeout: 5_000, requestTimeout: 30_000, headersTimeout: 10_000 },
+        handler(role, services, log),
+      );
+      server.maxConnections = maxConnections;
+      await listen(server, path);
+      servers.push(server);
+      paths.push(path);
+      await chmod(path, 0o660);
+      const gid = await groupId(groups[role]);
+      if (gid !== undefined) await chown(path, process.getuid?.() ?? 0, gid);
+    }
+  } catch (error) {
+    for (const server of servers) server.close();
+    throw error;
+  }
+  return {
+    async close() {
+      await Promise.all(
+        servers.map((server) => {
+          server.closeAllConnections();
+          return new Promise<void>((resolve) => server.close(() => resolve()));
+        }),
+      );
+      for (const path of paths) await unlink(path).catch(() => {});
+    },
+  };
+}
+
+function handler(role: Role, services: ApiServices, log: Log): (request: IncomingMessage, response: ServerResponse) => void {
+  let streams = 0;
+  return (request, response) => {
+    const peer = peerCredentials(request.socket);
+    response.on("error", () => {});
+    serve(request, response, { services, role, peer }).catch((error: unknown) => {
+      const e = asSimwardError(error);
+      if (e.code === "INTERNAL") log.error("api", { path: request.url, error: e });
+      sendError(response, e);
+    });
+  };
+
+  async function serve(request: IncomingMessage, response: ServerResponse, context: RouteContext): Promise<void> {
+    const url = new URL(request.url ?? "/", "http://localhost");
+    const route = findRoute(request.method ?? "GET", url.pathname, context.role);
+    const input = parseInput(route.input, request.method === "GET" ? Object.fromEntries(url.searchParams) : await readBody(request));
+    if (route.stream !== undefined) {
+      if (streams >= maxStreams) throw new SimwardError("QUEUE_FULL", { detail: `${maxStreams} listen already` });
+      streams++;
+      response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
+      response.flushHeaders();
+      const stop = route.stream(context, input, (line) => {
+        if (response.writableLength > maxBacklogBytes) response.destroy();
+        else response.write(`${JSON.stringify(line)}\n`);
+      });
+      response.on("close", () => {
+        streams--;
+        stop();
+      });
+      return;
+    }
+    sendJson(response, 200, await route.run?.(context, input));
+  }
+}
+
+function findRoute(method: string, path: string, role: Role): Route {
+  const here = routes.filter((route) => route.path === path);
+  const route = here.find((one) => one.method === method);
+  if (route === undefined) {
+    const detail = here.length > 0 ? `${method} ${path}; it takes ${here.map((one) => one.method).join(", ")}` : `${method} ${path}`;
+    throw new SimwardError("API_NOT_FOUND", { detail });
+  }
+  if (roles.indexOf(role) < roles.indexOf(route.access)) {
+    throw new SimwardError("API_FORBIDDEN", { detail: `${method} ${path} needs ${route.access}.sock; this is ${role}.sock` });
+  }
+  return route;
+}
+
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBodyBytes) throw new SimwardError("API_INPUT", { detail: `the body is larger than ${maxBodyBytes} octets` });
+    chunks.push(chunk);
+  }
+  const text = Buffer.concat(chunks).toString("utf8");
+  if (text.trim() === "") return {};
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new SimwardError("API_INPUT", { detail: "the body is not JSON", cause: error });
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  if (response.headersSent) return;
+  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
+  response.end(`${JSON.stringify(body)}\n`);
+}
+
+function sendError(response: ServerResponse, error: SimwardError): void {
+  const body: ApiError = { schema: "simward/error/1", error: errorReport(error) };
+  sendJson(response, httpStatus[error.code] ?? 500, body);
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => reject(new SimwardError("PORT_OPEN", { detail: path, cause: error })));
+    server.listen(path, resolve);
+  });
+}
+
+/** A socket file nobody answers on is left from a daemon that died. */
+async function removeStale(path: string): Promise<void> {
+  const alive = await new Promise<boolean>((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+  if (alive) throw new SimwardError("PORT_BUSY", { detail: `${path} is served by a simwardd that runs already` });
+  await unlink(path).catch(() => {});
+}
+
+/** Throws CONFIG_INVALID when there is no such group. */
+async function groupId(name: string | undefined): Promise<number | undefined> {
+  if (name === undefined) return undefined;
+  const groups = await readFile("/etc/group", "utf8").catch(() => "");
+  const line = groups.split("\n").find((one) => one.startsWith(`${name}:`));
+  const gid = Number(line?.split(":")[2]);
+  if (line === undefined || !Number.isSafeInteger(gid))
+    throw new SimwardError("CONFIG_INVALID", { detail: `api: there is no group ${name}` });
+  return gid;
+}

@@ -1,0 +1,43 @@
+// Exit codes of the command line: documented, stable, one table.
+import { type ErrorCode, errorTable, type RetryClass } from "../../base/errors.ts";
+
+export const exitCodes = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  notRunning: 4,
+  permission: 5,
+  busy: 6,
+  timeout: 7,
+  offline: 8,
+  card: 9,
+  modem: 10,
+  server: 11,
+  policy: 12,
+  partial: 13,
+  interrupted: 130,
+} as const;
+
+export type ExitName = keyof typeof exitCodes;
+
+/** The first rule that fits counts. */
+const rules: readonly (readonly [RegExp, ExitName])[] = [
+  [/^(USAGE|API_INPUT|BYTES_|ASN1_|CONFIG_|ACTIVATION_CODE$)/, "usage"],
+  [/^(NOT_FOUND|API_NOT_FOUND|EIM_UNKNOWN|EIM_NOT_CONFIGURED)$/, "notFound"],
+  [/^API_NOT_RUNNING$/, "notRunning"],
+  [/^API_FORBIDDEN$/, "permission"],
+  [/^(BUSY|PORT_BUSY|QUEUE_FULL)$/, "busy"],
+  [/^(DEADLINE|DTLS_TIMEOUT|COAP_TIMEOUT|HTTP_TIMEOUT|AT_TIMEOUT)$/, "timeout"],
+  [/^(CARD_|ES10_|APDU_)/, "card"],
+  [/^(AT_|PORT_|MODEM_|SWITCH_NOT_SEEN)/, "modem"],
+  [/^(ESIPA_|DTLS_|TLS_|COAP_|HTTP_|EIM_|RSP_|PACKAGE_|DOWNLOAD_)/, "server"],
+  [/^POLICY_/, "policy"],
+];
+
+const byRetry: Partial<Record<RetryClass, ExitName>> = { online: "offline" };
+
+export function exitCodeOf(code: ErrorCode): number {
+  const name = rules.find(([pattern]) => pattern.test(code))?.[1] ?? byRetry[errorTable[code].retry] ?? "failed";
+  return exitCodes[name];
+}

@@ -1,0 +1,63 @@
+// One event of the daemon as a line for a field engineer. Events nobody beside the vehicle needs are left out.
+import type { ErrorReport } from "../../base/errors.ts";
+import type { ApiEvent } from "../api/types.ts";
+import { duration, type Output, progressBar } from "./output.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+type Render = (event: Fields, out: Output) => string | undefined;
+
+const text = (value: unknown): string => (value === undefined || value === null ? "?" : String(value));
+const failure = (event: Fields): string => {
+  const error = event.error as ErrorReport | undefined;
+  return error === undefined ? "" : `${error.code}: ${error.message}`;
+};
+const bytes = (value: unknown): string => `${text(value)} B`;
+
+const renderers: Readonly<Record<string, Render>> = {
+  step: (e, out) =>
+    `  ${text(e.name).padEnd(38)} ${bytes(e.sentBytes).padStart(8)} out ${bytes(e.receivedBytes).padStart(8)} in ${duration(Number(e.durationMs)).padStart(8)}${e.error === undefined ? "" : `  ${out.paint("red", text(e.error))}`}`,
+  segment: (e) => `    segment ${progressBar(Number(e.number), Number(e.of))}  ${bytes(e.sentBytes)}`,
+  started: (e, out) => `${out.paint("bold", "IPA started")}  EID ${text(e.eid)}  profile ${text(e.enabledIccid)}`,
+  recovered: (e, out) => out.paint("yellow", `going on with what was interrupted: ${text(e.operation)}, ${text(e.phase)}`),
+  "package.received": (e, out) =>
+    out.paint(
+      "cyan",
+      `package from ${text(e.eimId)}: ${text(e.packageKind)}, ${bytes(e.bytes)} ${(e.operations as readonly string[]).join(", ")}`,
+    ),
+  "package.malformed": (e, out) => out.paint("red", `package from ${text(e.eimId)} refused: ${text(e.code)} ${text(e.reason)}`),
+  "package.executed": (e) => {
+    const outcomes = e.outcomes as readonly { readonly name: string; readonly code: string | number }[];
+    return `executed by the eUICC: ${outcomes.map(({ name, code }) => `${name} ${code}`).join(", ")}${e.error === undefined ? "" : ` error ${text(e.error)}`}`;
+  },
+  "package.reported": (e, out) =>
+    out.paint(
+      "green",
+      `reported to ${text(e.eimId)}: ${text(e.packageKind)}${(e.acknowledged as readonly number[]).length > 0 ? `, acknowledged ${(e.acknowledged as readonly number[]).join(", ")}` : ""}`,
+    ),
+  "package.unreported": (e, out) => out.paint("yellow", `not reported yet to ${text(e.eimId)}: ${failure(e)}`),
+  "profile.enabled": (e, out) => out.paint("green", `profile enabled: ${text(e.iccid)} (was ${text(e.fromIccid)})`),
+  "profile.disabled": (e, out) => out.paint("yellow", `profile disabled: ${text(e.iccid)}`),
+  "profile.deleted": (e) => `profile deleted: ${text(e.iccid)}`,
+  "profile.online": (e, out) => out.paint("green", `online with ${text(e.iccid)} after ${duration(Number(e.durationMs))}`),
+  "profile.offline": (e, out) => out.paint("red", `no network with ${text(e.iccid)} after ${duration(Number(e.durationMs))}`),
+  "profile.rolledBack": (e, out) => out.paint("yellow", `rolled back: ${text(e.fromIccid)} -> ${text(e.toIccid)}`),
+  "profile.rollbackRefused": (e, out) => out.paint("red", `the eUICC refused the rollback: ${text(e.code)}`),
+  "download.started": (e, out) => out.paint("bold", `profile download from ${text(e.smdpAddress)} through ${text(e.eimId)}`),
+  "download.metadata": (e) =>
+    `  profile ${text(e.iccid)} "${text(e.profileName)}" of ${text(e.serviceProviderName)}, class ${text(e.profileClass)}`,
+  "download.cancelled": (e, out) => out.paint("yellow", `download cancelled: ${text(e.reason)}`),
+  "download.finished": (e, out) => out.paint("green", `profile installed: ${text(e.iccid)}, ${bytes(e.bytes)}`),
+  "download.failed": (e, out) => out.paint("red", `download failed at ${text(e.step)}: ${failure(e)}`),
+  "notification.delivered": (e) => `notification ${text(e.seqNumber)} (${text(e.event)}) delivered to ${text(e.receiver)}`,
+  "notification.kept": (e, out) => out.paint("yellow", `notification ${text(e.seqNumber)} kept: ${failure(e)}`),
+  "policy.refused": (e, out) => out.paint("red", `refused by policy ${text(e.rule)}: ${text(e.reason)}`),
+  "policy.warned": (e, out) => out.paint("yellow", `warning of policy ${text(e.rule)}: ${text(e.reason)}`),
+  "path.up": (e, out) => out.paint("green", `data path up: ${text(e.plmn)} APN ${text(e.apn)} ${text(e.address)}`),
+  "path.down": (e, out) => out.paint("yellow", `data path down: ${text(e.reason)}`),
+  warning: (e, out) => out.paint("yellow", `${text(e.where)}: ${failure(e)}`),
+  error: (e, out) => out.paint("red", `${text(e.where)}: ${failure(e)}`),
+};
+
+export function renderEvent(event: ApiEvent, out: Output): string | undefined {
+  return renderers[event.kind]?.(event, out);
+}

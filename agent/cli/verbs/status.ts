@@ -1,0 +1,85 @@
+// simward status: one screen of where the vehicle stands.
+import type { Status } from "../../api/types.ts";
+import { duration, type Output, table } from "../output.ts";
+import type { Verb } from "../verb.ts";
+
+export const status: Verb = {
+  name: "status",
+  summary: "one screen: card, profile, network, eIM, what is under way, alarms",
+  example: "simward status --json",
+  async run({ api, out }) {
+    const report = await api("viewer").call<Status>("GET", "/v1/status");
+    out.result(report, () => renderStatus(report, out));
+    return undefined;
+  },
+};
+
+export function renderStatus(report: Status, out: Output): string {
+  const rows: string[][] = [];
+  const add = (name: string, ...parts: readonly (string | undefined | false)[]): void => {
+    rows.push([out.paint("bold", name), parts.filter((part) => part !== undefined && part !== false && part !== "").join("  ")]);
+  };
+  const { card, network } = report;
+  if (card === undefined) add("Card", out.paint("yellow", "not read yet"));
+  else {
+    const version = card.sgp32Version !== undefined ? `SGP.32 v${card.sgp32Version}` : `SGP.22 v${card.sgp22Version ?? "?"}`;
+    add(
+      "Card",
+      `EID ${card.eid}`,
+      card.ipaMode === undefined ? version : `${version} (${card.ipaMode === "ipad" ? "IPAd" : "IPAe"})`,
+      card.freeNvmBytes !== undefined && `free ${Math.round(card.freeNvmBytes / 1024)} KiB`,
+    );
+  }
+  for (const [i, profile] of report.profiles.entries()) {
+    const state = profile.state === "enabled" ? out.paint("green", "enabled") : "disabled";
+    add(
+      i === 0 ? "Profile" : "",
+      profile.iccid,
+      `"${profile.nickname ?? profile.name ?? ""}"`,
+      profile.serviceProvider,
+      state,
+      profile.profileClass !== "operational" && profile.profileClass,
+      profile.fallbackAttribute === true && "fallback",
+    );
+  }
+  if (network.link !== "ready") add("Module", out.paint("yellow", network.link), network.reason);
+  else
+    add(
+      "Module",
+      network.module && `${network.module.manufacturer} ${network.module.model}`,
+      network.module?.revision,
+      network.imei && `IMEI ${network.imei}`,
+    );
+  const online = network.address !== undefined;
+  add(
+    "Network",
+    network.rat?.toUpperCase(),
+    network.plmn && `${network.plmn.slice(0, 3)} ${network.plmn.slice(3)}`,
+    network.registration,
+    network.rsrpDbm !== undefined && `RSRP ${network.rsrpDbm}`,
+    network.apn !== undefined && `APN ${network.apn === "" ? "(network's own)" : network.apn}`,
+    online ? out.paint("green", `online ${network.address}`) : out.paint("yellow", "no data path"),
+    !online && network.reason,
+  );
+  for (const eim of report.eims) {
+    const last =
+      eim.lastContact === undefined
+        ? "no contact yet"
+        : `last contact ${duration(Date.parse(report.time) - Date.parse(eim.lastContact))} ago`;
+    add(
+      "eIM",
+      eim.eimId,
+      `${eim.binding}://${eim.host}:${eim.port}`,
+      last,
+      eim.nextPollInMs !== undefined && `next poll in ${duration(eim.nextPollInMs)}`,
+      eim.lastError && out.paint("yellow", eim.lastError.code),
+    );
+  }
+  if (report.operation) add("Now", report.operation.kind, report.operation.step, report.operation.eimId && `for ${report.operation.eimId}`);
+  const { notifications, packageResults } = report.pending;
+  if (notifications + packageResults > 0)
+    add("Queue", `${notifications} notifications`, `${packageResults} package results`, "to be delivered");
+  add("Audit", `${report.audit.seq} records`, `head ${report.audit.hash.slice(0, 12)}`);
+  for (const alarm of report.alarms) add(out.paint("red", "Alarm"), `${alarm.code}: ${alarm.message}`, `-> ${alarm.next}`);
+  return table(rows);
+}

@@ -1,0 +1,210 @@
+// Keeps the vehicle online: APN for the profile now active, registration, data session; up again after each loss; adopts a changed profile.
+import type { DataSession, Modem, PdpAuth } from "../../at-drivers/modem.ts";
+import type { Registration } from "../../at-drivers/types.ts";
+import { type Clock, type Disposer, deadline } from "../../base/clock.ts";
+import { asSimwardError, isCode, SimwardError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { Queue } from "../../base/queue.ts";
+import type { Random } from "../../base/random.ts";
+import type { ProfileSwitch } from "../../ipa/ports.ts";
+import type { AuditEvent } from "../audit/types.ts";
+import type { ApnConfig, Config } from "../config/schema.ts";
+import { chooseApn } from "./apn.ts";
+
+export interface KeeperOptions {
+  readonly modem: Modem;
+  readonly apns: readonly ApnConfig[];
+  readonly radio: Config["radio"];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly audit: (event: AuditEvent) => Promise<unknown>;
+  /** The content of a systemd credential. Throws CONFIG_READ. */
+  readonly credential: (name: string) => Promise<string>;
+}
+
+export interface PathState {
+  readonly up: boolean;
+  readonly session: DataSession | undefined;
+  /** The APN in use, ours or the module's. */
+  readonly apn: string | undefined;
+  /** Why there is no path. */
+  readonly reason: string | undefined;
+}
+
+export interface Keeper extends ProfileSwitch {
+  readonly path: PathState;
+  onPath(fn: (path: PathState) => void): Disposer;
+  start(): void;
+  stop(): Promise<void>;
+}
+
+const defaultCid = 1;
+const firstRetryMs = 5_000;
+const lastRetryMs = 300_000;
+const connected: readonly Registration["status"][] = ["home", "roaming"];
+
+export function createKeeper(options: KeeperOptions): Keeper {
+  const { modem, clock, log } = options;
+  const work = new Queue();
+  const stopping = new AbortController();
+  const listeners = new Set<(path: PathState) => void>();
+  let path: PathState = { up: false, session: undefined, apn: undefined, reason: "not yet connected" };
+  let failures = 0;
+  let cancelRetry: Disposer = () => {};
+  let disposers: readonly Disposer[] = [];
+
+  const setPath = async (next: PathState): Promise<void> => {
+    const before = path;
+    path = next;
+    if (before.up !== next.up) {
+      const registration = modem.status.registration;
+      const where = { plmn: registration.plmn ?? null, rat: registration.rat ?? null, apn: next.apn ?? before.apn ?? null };
+      if (next.up) await options.audit({ event: "path.up", cause: "module", data: { ...where, address: next.session?.address ?? null } });
+      else await options.audit({ event: "path.down", cause: "module", data: { ...where, reason: next.reason ?? "unknown" } });
+    }
+    for (const listener of listeners) listener(next);
+  };
+
+  const applyApn = async (iccid: string, mcc: string | undefined, signal: AbortSignal): Promise<ApnConfig | undefined> => {
+    const apn = chooseApn(options.apns, { iccid, mcc });
+    if (apn === undefined) return undefined;
+    const { changed } = await modem.ensureContext({ cid: apn.cid, type: apn.type, apn: apn.name }, await authOf(apn), signal);
+    if (changed)
+      await options.audit({ event: "apn.applied", cause: "config", data: { iccid, apn: apn.name, cid: apn.cid, type: apn.type } });
+    return apn;
+  };
+
+  const authOf = async (apn: ApnConfig): Promise<PdpAuth | undefined> => {
+    if (apn.auth === "none") return undefined;
+    const password = apn.password_credential === undefined ? "" : await options.credential(apn.password_credential);
+    return { protocol: apn.auth, user: apn.user ?? "", password };
+  };
+
+  /** Throws with the reason when there is no path in time. */
+  const bringUp = async (timeoutMs: number, signal: AbortSignal): Promise<void> => {
+    const endMs = clock.monotonicMs() + timeoutMs;
+    await modem.ready(signal);
+    const iccid = await modem.iccid(signal);
+    const before = await applyApn(iccid, modem.status.registration.plmn?.slice(0, 3), signal);
+    const registration = await modem.awaitRegistered({ timeoutMs: Math.max(1, endMs - clock.monotonicMs()), signal });
+    // The market is known only now; its APN may be another one.
+    const apn = (await applyApn(iccid, registration.plmn?.slice(0, 3), signal)) ?? before;
+    const session = await modem.connect(apn?.cid ?? defaultCid, signal);
+    await setPath({ up: true, session, apn: session.apn ?? apn?.name, reason: undefined });
+  };
+
+  const attempt = (timeoutMs: number, signal?: AbortSignal): Promise<SimwardError | undefined> => {
+    const limit = deadline(
+      clock,
+      timeoutMs,
+      () => new SimwardError("PROFILE_NOT_ONLINE", { detail: `no data path within ${timeoutMs} ms` }),
+      signal,
+    );
+    return bringUp(timeoutMs, limit.signal)
+      .then(() => undefined)
+      .catch(async (error: unknown) => {
+        const cause = asSimwardError(error);
+        await setPath({ up: false, session: undefined, apn: path.apn, reason: cause.message });
+        return cause;
+      })
+      .finally(limit.done);
+  };
+
+  const keepUp = (): void => {
+    cancelRetry();
+    cancelRetry = () => {};
+    if (stopping.signal.aborted) return;
+    void work
+      .run(async () => {
+        if (path.up) return;
+        const error = await attempt(options.radio.registration_timeout_seconds * 1_000, stopping.signal);
+        failures = error === undefined ? 0 : failures + 1;
+        if (error === undefined || stopping.signal.aborted) return;
+        log.warn("no data path", { error, failures });
+        const ceilingMs = Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(failures - 1, 10));
+        cancelRetry = clock.after(1_000 + options.random.unit() * ceilingMs, keepUp);
+      })
+      .catch((error: unknown) => log.error("keeping the path up failed", { error: asSimwardError(error) }));
+  };
+
+  const lost = (reason: string): void => {
+    if (!path.up) return;
+    void setPath({ up: false, session: undefined, apn: path.apn, reason })
+      .catch((error: unknown) => log.error("audit", { error: asSimwardError(error) }))
+      .then(keepUp);
+  };
+
+  return {
+    get path() {
+      return path;
+    },
+    onPath(fn) {
+      listeners.add(fn);
+      return () => listeners.delete(fn);
+    },
+    start() {
+      disposers = [
+        modem.onEvent((event) => {
+          switch (event.kind) {
+            case "registration":
+              if (!connected.includes(event.registration.status)) lost(`registration: ${event.registration.status}`);
+              else if (!path.up && !work.busy) keepUp();
+              break;
+            case "bearer":
+              if (!event.active) lost("the network or the module ended the data session");
+              break;
+            case "gone":
+              lost(`the module is gone: ${event.reason}`);
+              break;
+            case "back":
+              keepUp();
+              break;
+            default:
+          }
+        }),
+      ];
+      keepUp();
+    },
+    adopt({ iccid, deadlineMs, signal }) {
+      return work.run(async () => {
+        const endMs = clock.monotonicMs() + deadlineMs;
+        const limit = deadline(
+          clock,
+          deadlineMs,
+          () => new SimwardError("PROFILE_NOT_ONLINE", { detail: `within ${deadlineMs} ms` }),
+          signal,
+        );
+        try {
+          // What the path was before the change says nothing about the one after it.
+          await setPath({ up: false, session: undefined, apn: undefined, reason: "the profile changes" });
+          if (iccid === undefined) return "offline";
+          const change = await modem.awaitCard({ iccid, signal: limit.signal });
+          await options.audit({
+            event: "module.cardAdopted",
+            cause: "module",
+            data: { iccid: change.iccid, steps: [...change.steps], tookMs: Math.round(change.tookMs) },
+          });
+          const error = await attempt(Math.max(1, endMs - clock.monotonicMs()), limit.signal);
+          if (signal?.aborted) throw signal.reason;
+          if (error !== undefined) log.warn("the new profile finds no data path", { iccid, error });
+          return error === undefined ? "online" : "offline";
+        } catch (error) {
+          if (signal?.aborted) throw signal.reason;
+          if (!isCode(error, "SWITCH_NOT_SEEN", "PROFILE_NOT_ONLINE", "PORT_CLOSED", "MODEM_ABSENT"))
+            log.warn("the change of profile failed", { iccid, error: asSimwardError(error) });
+          return "offline";
+        } finally {
+          limit.done();
+          if (!path.up) cancelRetry = clock.after(firstRetryMs, keepUp);
+        }
+      }, signal);
+    },
+    async stop() {
+      stopping.abort(new SimwardError("ABORTED"));
+      cancelRetry();
+      for (const dispose of disposers) dispose();
+      work.close(new SimwardError("ABORTED"));
+    },
+  };
+}

@@ -1,0 +1,79 @@
+// The poll machine, pure: when the IPA is started, when an eIM is asked, what a failure leads to. Delays are computed by who performs.
+import type { RetryClass } from "../../base/errors.ts";
+import { type Step, unreachable } from "../../base/machine.ts";
+
+export type PollState =
+  /** No module, or no card that answers. */
+  | { readonly phase: "absent" }
+  | { readonly phase: "starting"; readonly failures: number }
+  /** The start failed; a timer runs. */
+  | { readonly phase: "startFailed"; readonly failures: number; readonly retry: RetryClass }
+  /** A timer runs until the next poll. `awaitsPath`: the last one failed for want of a data path. */
+  | { readonly phase: "idle"; readonly failures: number; readonly awaitsPath: boolean }
+  | { readonly phase: "polling"; readonly failures: number };
+
+export type PollInput =
+  | { readonly kind: "cardReady" }
+  | { readonly kind: "cardGone" }
+  | { readonly kind: "started" }
+  | { readonly kind: "startFailed"; readonly retry: RetryClass }
+  | { readonly kind: "due" }
+  | { readonly kind: "pathUp" }
+  /** A poll has begun, by timer or because somebody asked. */
+  | { readonly kind: "pollBegun" }
+  | { readonly kind: "pollEnded"; readonly retry: RetryClass | undefined; readonly unfinished: boolean };
+
+export type PollEffect =
+  | { readonly kind: "start" }
+  | { readonly kind: "poll" }
+  | { readonly kind: "schedule"; readonly why: "start" | "interval" }
+  | { readonly kind: "schedule"; readonly why: "backOff"; readonly retry: RetryClass; readonly failures: number }
+  | { readonly kind: "unschedule" };
+
+export const initialPollState: PollState = { phase: "absent" };
+
+export function nextPoll(state: PollState, input: PollInput): Step<PollState, PollEffect> {
+  const stay: Step<PollState, PollEffect> = { state, effects: [] };
+  switch (input.kind) {
+    case "cardReady":
+      return state.phase === "absent" ? { state: { phase: "starting", failures: 0 }, effects: [{ kind: "start" }] } : stay;
+    case "cardGone":
+      return state.phase === "absent" ? stay : { state: { phase: "absent" }, effects: [{ kind: "unschedule" }] };
+    case "started":
+      return state.phase === "starting"
+        ? { state: { phase: "idle", failures: 0, awaitsPath: false }, effects: [{ kind: "schedule", why: "start" }] }
+        : stay;
+    case "startFailed": {
+      if (state.phase !== "starting") return stay;
+      const failures = state.failures + 1;
+      return {
+        state: { phase: "startFailed", failures, retry: input.retry },
+        effects: [{ kind: "schedule", why: "backOff", retry: input.retry, failures }],
+      };
+    }
+    case "due":
+      if (state.phase === "startFailed") return { state: { phase: "starting", failures: state.failures }, effects: [{ kind: "start" }] };
+      return state.phase === "idle" ? { state, effects: [{ kind: "poll" }] } : stay;
+    case "pathUp":
+      // The path is what was waited for: ask soon, but not all vehicles of a cell in the same second.
+      return state.phase === "idle" && state.awaitsPath
+        ? { state: { ...state, awaitsPath: false }, effects: [{ kind: "schedule", why: "backOff", retry: "soon", failures: 1 }] }
+        : stay;
+    case "pollBegun":
+      return state.phase === "idle" ? { state: { phase: "polling", failures: state.failures }, effects: [{ kind: "unschedule" }] } : stay;
+    case "pollEnded": {
+      if (state.phase !== "polling") return stay;
+      if (input.retry === undefined && !input.unfinished) {
+        return { state: { phase: "idle", failures: 0, awaitsPath: false }, effects: [{ kind: "schedule", why: "interval" }] };
+      }
+      const failures = state.failures + 1;
+      const retry = input.retry ?? "later";
+      return {
+        state: { phase: "idle", failures, awaitsPath: retry === "online" },
+        effects: [{ kind: "schedule", why: "backOff", retry, failures }],
+      };
+    }
+    default:
+      return unreachable(input);
+  }
+}
