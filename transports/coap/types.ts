@@ -42,7 +42,9 @@ export interface CoapClientOptions {
 /** For progress displays and logs. */
 export type CoapEvent =
   | { readonly kind: "block"; readonly direction: "up" | "down"; readonly number: number; readonly bytes: number; readonly last: boolean }
-  | { readonly kind: "retransmit"; readonly messageId: number; readonly attempt: number };
+  | { readonly kind: "retransmit"; readonly messageId: number; readonly attempt: number }
+  /** A session opened a new association: none was there, the old one was silent for too long, did not answer, or had closed. */
+  | { readonly kind: "connect"; readonly why: "first" | "idle" | "silent" | "closed"; readonly peer: string };
 
 export interface CoapClient {
   /** Throws COAP_TIMEOUT, COAP_RESET, COAP_MESSAGE, COAP_BLOCK, COAP_TOO_LARGE; the link's reason when it closes; the signal's when aborted. */
@@ -69,12 +71,21 @@ export interface CoapServerOptions {
   readonly handle: (request: CoapServerRequest) => Promise<CoapServerResponse>;
   readonly blockBytes?: number;
   readonly maxBodyBytes?: number;
-  /** After how long of handling an empty ACK is sent. */
+  /** After how long of handling an empty ACK is sent; 1,000 by default. */
   readonly separateAfterMs?: number;
+  /** For separate responses; as in the client. */
+  readonly ackTimeoutMs?: number;
+  readonly maxRetransmit?: number;
+  /** The most that unfinished uploads and responses fetched in blocks may hold together; 16 MiB by default. */
+  readonly maxStateBytes?: number;
+  /** A handler threw; its peer was told 5.00. */
+  readonly onError?: (error: unknown, request: CoapServerRequest) => void;
 }
 
 export interface CoapServer {
-  /** Serves one peer. */
+  /** Serves one peer until its link closes. */
   serve(link: DatagramLink): void;
+  /** What is kept between messages, for logs and tests. */
+  readonly state: { readonly peers: number; readonly uploads: number; readonly responses: number; readonly bytes: number };
   close(): void;
 }
