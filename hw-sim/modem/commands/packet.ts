@@ -1,0 +1,138 @@
+// PDP contexts (3GPP TS 27.007 §10.1).
+import { cme } from "../cme.ts";
+import type { VirtualModem } from "../module.ts";
+import { maxCid } from "../packet.ts";
+import { type Answer, type Call, type CommandRow, int, line, ok, refuse, says, text } from "./command.ts";
+
+const types = ["IP", "IPV6", "IPV4V6"];
+/** ESM causes as +CME ERROR (3GPP TS 27.007 §9.2.2). */
+const cmeOfEsmCause: Readonly<Record<number, number>> = {
+  8: 177,
+  26: 126,
+  27: 127,
+  28: 128,
+  29: 129,
+  30: 130,
+  31: 131,
+  32: 132,
+  33: 133,
+  34: 134,
+};
+const mtuBytes = 1_430;
+
+function cid(call: Call, index: number): number {
+  return int(call, index, 1, maxCid);
+}
+
+function define(call: Call): Answer {
+  const number = cid(call, 0);
+  if (call.args.length === 1) {
+    call.modem.packet.undefine(number);
+    return ok;
+  }
+  const type = text(call, 1, "IP").toUpperCase();
+  const apn = text(call, 2, "");
+  if (!types.includes(type) || !/^[A-Za-z0-9.-]{0,100}$/.test(apn)) return refuse(cme.incorrectParameters);
+  call.modem.packet.define({ cid: number, type, apn });
+  return ok;
+}
+
+/** The contexts named, or all that are defined. */
+function named(call: Call, from: number): readonly number[] {
+  const given = call.args.slice(from).map((_, index) => cid(call, from + index));
+  return given.length > 0 ? given : call.modem.packet.contexts.map((context) => context.cid);
+}
+
+function activate(call: Call): Answer {
+  const { packet } = call.modem;
+  const on = int(call, 0, 0, 1) === 1;
+  for (const number of named(call, 1)) {
+    if (packet.context(number) === undefined) refuse(cme.incorrectParameters);
+    if (on) switchOn(call.modem, number);
+    else if (packet.active(number) !== undefined) {
+      if (packet.activeCount === 1 && call.modem.registration.state.rat !== "gsm") refuse(cme.lastPdn);
+      packet.deactivate(number, "ME");
+    }
+  }
+  return ok;
+}
+
+function switchOn(modem: VirtualModem, number: number): void {
+  if (!modem.packet.attached) refuse(cme.noNetworkService);
+  const esmCause = modem.packet.activate(number);
+  if (esmCause !== undefined) refuse(cmeOfEsmCause[esmCause] ?? cme.unspecifiedSession);
+}
+
+function attach(call: Call): Answer {
+  const { modem } = call;
+  const { cell, rat } = modem.registration.state;
+  if (int(call, 0, 0, 1) === 0) {
+    modem.packet.detach("ME");
+    return ok;
+  }
+  const subscriber = modem.sim.needProfile();
+  if (cell === undefined) return refuse(cme.noNetworkService);
+  if (modem.packet.attached) return ok;
+  const esmCause = modem.packet.attach(subscriber, cell.plmn, rat !== "gsm");
+  return esmCause === undefined ? ok : refuse(cmeOfEsmCause[esmCause] ?? cme.unspecifiedSession);
+}
+
+function dynamicParameters(modem: VirtualModem, number: number): string[] {
+  const session = modem.packet.active(number);
+  if (session === undefined) return [];
+  const mask = `${session.address}.255.255.255.255`;
+  const [dns1 = "", dns2 = ""] = session.dns;
+  const gateway = session.address.replace(/\d+$/, "1");
+  return [`+CGCONTRDP: ${number},${number + 4},"${session.apn}","${mask}","${gateway}","${dns1}","${dns2}",,,0,0,${mtuBytes}`];
+}
+
+export const packetCommands: readonly CommandRow[] = [
+  {
+    name: "+CGDCONT",
+    test: () => line(...types.map((type) => `+CGDCONT: (1-${maxCid}),"${type}",,,(0),(0)`)),
+    read: ({ modem }) =>
+      line(...modem.packet.contexts.map(({ cid: number, type, apn }) => `+CGDCONT: ${number},"${type}","${apn}","0.0.0.0",0,0`)),
+    set: define,
+  },
+  {
+    name: "+CGAUTH",
+    test: says(`+CGAUTH: (1-${maxCid}),(0-3),(0-64),(0-64)`),
+    // Credentials are taken and never shown; the virtual networks accept any.
+    set: (call) => {
+      cid(call, 0);
+      if (int(call, 1, 0, 3) > 0 && call.args.length < 4) return refuse(cme.incorrectParameters);
+      return ok;
+    },
+  },
+  { name: "+CGATT", test: says("+CGATT: (0,1)"), read: ({ modem }) => line(`+CGATT: ${Number(modem.packet.attached)}`), set: attach },
+  {
+    name: "+CGACT",
+    test: says("+CGACT: (0,1)"),
+    read: ({ modem }) =>
+      line(...modem.packet.contexts.map(({ cid: number }) => `+CGACT: ${number},${Number(modem.packet.active(number) !== undefined)}`)),
+    set: activate,
+  },
+  {
+    name: "+CGPADDR",
+    test: ({ modem }) => line(`+CGPADDR: (${modem.packet.contexts.map((context) => context.cid).join(",")})`),
+    set: (call) =>
+      line(...named(call, 0).map((number) => `+CGPADDR: ${number},"${call.modem.packet.active(number)?.address ?? "0.0.0.0"}"`)),
+    execute: (call) =>
+      line(...named(call, 0).map((number) => `+CGPADDR: ${number},"${call.modem.packet.active(number)?.address ?? "0.0.0.0"}"`)),
+  },
+  {
+    name: "+CGCONTRDP",
+    set: (call) => line(...named(call, 0).flatMap((number) => dynamicParameters(call.modem, number))),
+    execute: (call) => line(...named(call, 0).flatMap((number) => dynamicParameters(call.modem, number))),
+  },
+  {
+    name: "+CGEREP",
+    test: says("+CGEREP: (0-2),(0,1)"),
+    read: ({ modem }) => line(`+CGEREP: ${modem.settings.cgerep},0`),
+    set: (call) => {
+      call.modem.settings.cgerep = int(call, 0, 0, 2, 0);
+      int(call, 1, 0, 1, 0);
+      return ok;
+    },
+  },
+];

@@ -1,0 +1,150 @@
+// PDP contexts: what is defined, what is active, and with it whether the vehicle's datagrams pass.
+import type { Disposer } from "../../base/clock.ts";
+import type { Bearer, RadioWorld, Session, Subscriber } from "../contracts.ts";
+
+export interface Context {
+  readonly cid: number;
+  readonly type: string;
+  readonly apn: string;
+}
+
+export type ActiveSession = Extract<Session, { kind: "up" }>;
+
+/** The +CGEV text that goes with a change (3GPP TS 27.007 §10.1.19). */
+export type PacketEvent = string;
+
+/** ESM causes as the module prints them (3GPP TS 24.301 §9.9.4.4). */
+export const esmTexts: Readonly<Record<number, string>> = {
+  8: "operator determined barring",
+  26: "insufficient resources",
+  27: "missing or unknown APN",
+  29: "user authentication failed",
+  30: "request rejected by the gateway",
+  31: "request rejected, unspecified",
+  33: "requested service option not subscribed",
+  38: "network failure",
+};
+
+/** The context an LTE attach brings up. */
+export const defaultCid = 1;
+export const maxCid = 8;
+
+export class PacketService {
+  readonly #world: RadioWorld;
+  readonly #onEvent: (event: PacketEvent) => void;
+  readonly #contexts = new Map<number, Context>();
+  readonly #active = new Map<number, ActiveSession>();
+  readonly #bearerListeners = new Set<(up: boolean) => void>();
+  #where: { readonly subscriber: Subscriber; readonly plmn: string } | undefined;
+  #wasUp = false;
+  /** Of the last refusal, for +CEER. */
+  lastEsmCause: number | undefined;
+
+  constructor(world: RadioWorld, onEvent: (event: PacketEvent) => void) {
+    this.#world = world;
+    this.#onEvent = onEvent;
+    this.reset();
+  }
+
+  readonly bearer: Bearer = ((service: PacketService): Bearer => ({
+    get up() {
+      return service.#active.size > 0;
+    },
+    onChange(fn: (up: boolean) => void): Disposer {
+      service.#bearerListeners.add(fn);
+      return () => service.#bearerListeners.delete(fn);
+    },
+  }))(this);
+
+  /** As from the factory: one context that leaves the APN to the network. */
+  reset(): void {
+    this.#contexts.clear();
+    this.#contexts.set(defaultCid, { cid: defaultCid, type: "IP", apn: "" });
+  }
+
+  get contexts(): readonly Context[] {
+    return [...this.#contexts.values()].sort((a, b) => a.cid - b.cid);
+  }
+
+  define(context: Context): void {
+    this.#contexts.set(context.cid, context);
+  }
+
+  undefine(cid: number): void {
+    this.#contexts.delete(cid);
+  }
+
+  context(cid: number): Context | undefined {
+    return this.#contexts.get(cid);
+  }
+
+  active(cid: number): ActiveSession | undefined {
+    return this.#active.get(cid);
+  }
+
+  get activeCount(): number {
+    return this.#active.size;
+  }
+
+  get attached(): boolean {
+    return this.#where !== undefined;
+  }
+
+  /** Registered there now; with LTE the default context comes up with it. Answers the ESM cause when it may not. */
+  attach(subscriber: Subscriber, plmn: string, withDefaultContext: boolean): number | undefined {
+    this.#where = { subscriber, plmn };
+    if (!withDefaultContext) return undefined;
+    const esmCause = this.activate(defaultCid, "NW");
+    if (esmCause !== undefined) this.#where = undefined;
+    return esmCause;
+  }
+
+  /** No longer registered; whatever was up is gone. */
+  detach(by: "ME" | "NW"): void {
+    if (this.#where === undefined) return;
+    this.#where = undefined;
+    this.#active.clear();
+    this.#onEvent(`${by} DETACH`);
+    this.#tellBearer();
+  }
+
+  /** Answers the ESM cause when the network refuses. Call it only while attached. */
+  activate(cid: number, by: "ME" | "NW" = "ME"): number | undefined {
+    if (this.#where === undefined || this.#active.has(cid)) return undefined;
+    const session = this.#world.session(this.#where.subscriber, this.#where.plmn, this.#contexts.get(cid)?.apn ?? "");
+    if (session.kind === "refused") {
+      this.lastEsmCause = session.esmCause;
+      return session.esmCause;
+    }
+    this.lastEsmCause = undefined;
+    this.#active.set(cid, session);
+    this.#onEvent(by === "ME" ? `ME PDN ACT ${cid}` : `PDN ACT ${cid}`);
+    this.#tellBearer();
+    return undefined;
+  }
+
+  deactivate(cid: number, by: "ME" | "NW"): void {
+    if (!this.#active.delete(cid)) return;
+    this.#onEvent(`${by} PDN DEACT ${cid}`);
+    this.#tellBearer();
+  }
+
+  /** The core network may have failed: sessions it no longer gives come down. */
+  worldChanged(): void {
+    const where = this.#where;
+    if (where === undefined) return;
+    for (const [cid, { apn }] of [...this.#active]) {
+      const session = this.#world.session(where.subscriber, where.plmn, apn);
+      if (session.kind === "up") continue;
+      this.lastEsmCause = session.esmCause;
+      this.deactivate(cid, "NW");
+    }
+  }
+
+  #tellBearer(): void {
+    const up = this.#active.size > 0;
+    if (up === this.#wasUp) return;
+    this.#wasUp = up;
+    for (const fn of [...this.#bearerListeners]) fn(up);
+  }
+}
