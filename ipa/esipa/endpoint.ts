@@ -19,7 +19,7 @@ export interface SchemeChoice {
 }
 
 const defaultPorts: Readonly<Record<EsipaScheme, number>> = { coaps: 5684, https: 443 };
-const retrievalBit: Readonly<Record<EsipaScheme, string>> = { coaps: "eimRetrieveCoaps", https: "eimRetrieveHttps" };
+const retrievalBit = { coaps: "eimRetrieveCoaps", https: "eimRetrieveHttps" } as const satisfies Readonly<Record<EsipaScheme, string>>;
 
 /** Throws EIM_NO_ADDRESS, EIM_NO_PROTOCOL, EIM_NO_TRUST: an eIM is reached as configured or not at all. */
 export function endpointOf(config: EimConfigurationData, peer: EimPeer | undefined, schemes: SchemeChoice): EimAccess {

@@ -1,0 +1,287 @@
+// The IPA's side of ESipa towards one eIM, ASN.1 binding (SGP.32 §5.14, §6.3): one method a function, over whatever transport reaches it.
+// Answers are typed; a function error of the eIM is ESIPA_REFUSED with its name in `data.error`.
+import { type Clock, deadline } from "../../base/clock.ts";
+import { asSimwardError, type ErrorCode, SimwardError } from "../../base/errors.ts";
+import { decode, type Type } from "../asn1/schema.ts";
+import { childrenOf, contentOf, onlyChildOf, rawOf, readOnlyTlv, type Tlv, tagName } from "../asn1/tlv.ts";
+import type { IpaEvents } from "../events.ts";
+import {
+  type AuthenticateClientOkDPEsipa,
+  AuthenticateClientResponseEsipa,
+  CancelSessionResponseEsipa,
+  GetBoundProfilePackageResponseEsipa,
+  GetEimPackageResponse,
+  type InitiateAuthenticationOkEsipa,
+  InitiateAuthenticationResponseEsipa,
+  IpaEuiccDataRequest,
+  ProfileDownloadTriggerRequest,
+  ProvideEimPackageResultResponse,
+  type StateChangeCause,
+} from "../messages/esipa.ts";
+import { EuiccPackageRequest } from "../messages/package.ts";
+import type { EsipaCompat } from "../options.ts";
+import type { EimEndpoint, EsipaResponse, EsipaTransport } from "../ports.ts";
+import * as messages from "./messages.ts";
+
+/** What an eIM has for us, with the octets as they came. */
+export type EimPackage =
+  | { readonly kind: "none" }
+  | { readonly kind: "euiccPackage"; readonly raw: Uint8Array; readonly value: EuiccPackageRequest }
+  | { readonly kind: "ipaEuiccData"; readonly raw: Uint8Array; readonly value: IpaEuiccDataRequest }
+  | { readonly kind: "profileDownload"; readonly raw: Uint8Array; readonly value: ProfileDownloadTriggerRequest }
+  /** Of a kind this IPA does not know. */
+  | { readonly kind: "unknown"; readonly raw: Uint8Array; readonly tag: string }
+  | {
+      readonly kind: "malformed";
+      readonly raw: Uint8Array;
+      readonly error: SimwardError;
+      /** As far as it could be found. */
+      readonly eimTransactionId: Uint8Array | undefined;
+    };
+
+export type AuthenticatedClient =
+  | { readonly kind: "smdp"; readonly value: AuthenticateClientOkDPEsipa }
+  /** The SM-DS names another server. */
+  | { readonly kind: "smds"; readonly trigger: ProfileDownloadTriggerRequest | undefined };
+
+export interface EimClientOptions {
+  readonly endpoint: EimEndpoint;
+  readonly transport: EsipaTransport;
+  readonly compat: EsipaCompat;
+  readonly eid: Uint8Array;
+  readonly clock: Clock;
+  readonly events: IpaEvents;
+  readonly timeoutMs: number;
+  /** Called at each answer, whatever it says. */
+  readonly onContact?: (() => void) | undefined;
+}
+
+/** Every method throws ESIPA_UNREACHABLE, ESIPA_STATUS, ESIPA_RESPONSE, ESIPA_REFUSED, or what the transport threw: COAP_…, DTLS_…, HTTP_…, TLS_… */
+export class EimClient {
+  readonly #options: EimClientOptions;
+
+  constructor(options: EimClientOptions) {
+    this.#options = options;
+  }
+
+  get eimId(): string {
+    return this.#options.endpoint.eimId;
+  }
+
+  get compat(): EsipaCompat {
+    return this.#options.compat;
+  }
+
+  /** SGP.32 §5.14.1 */
+  async getEimPackage(
+    ask: { readonly stateChange: StateChangeCause | undefined; readonly rPlmn: Uint8Array | undefined },
+    signal?: AbortSignal,
+  ): Promise<EimPackage> {
+    const request = messages.getEimPackage(this.#options.eid, ask.stateChange, ask.rPlmn, this.compat.esipaVersion);
+    const body = await this.#exchange("getEimPackage", request, signal);
+    if (body.length === 0) throw new SimwardError("ESIPA_RESPONSE", { detail: `${this.eimId}: GetEimPackage answered without a body` });
+    return this.#classify(body);
+  }
+
+  /** What BF50 will be; kept by those who may have to send it again. SGP.32 §5.14.2 */
+  encodeResult(answer: messages.EimPackageAnswer): Uint8Array {
+    return messages.provideEimPackageResult(this.#options.eid, answer, this.compat.esipaVersion);
+  }
+
+  /** Sends a BF50; answers the sequence numbers that the eIM acknowledges. SGP.32 §5.14.2 */
+  async provideEimPackageResult(request: Uint8Array, signal?: AbortSignal): Promise<readonly number[]> {
+    const body = await this.#exchange("provideEimPackageResult", request, signal);
+    // Nothing at all, and BF50 00 of v1.0, are an emptyResponse.
+    if (body.length === 0 || (body.length === 3 && body[0] === 0xbf && body[1] === 0x50 && body[2] === 0)) return [];
+    const response = this.#decode(ProvideEimPackageResultResponse, body, "ProvideEimPackageResultResponse");
+    if (response.kind === "provideEimPackageResultError") throw this.#refused("ProvideEimPackageResult", response.value);
+    return response.kind === "eimAcknowledgements" ? response.value.map(Number) : [];
+  }
+
+  /** SGP.32 §5.14.5 */
+  async initiateAuthentication(
+    request: Parameters<typeof messages.initiateAuthentication>[0],
+    signal?: AbortSignal,
+  ): Promise<InitiateAuthenticationOkEsipa> {
+    const body = await this.#exchange("initiateAuthentication", messages.initiateAuthentication(request, this.compat.esipaVersion), signal);
+    const response = this.#decode(InitiateAuthenticationResponseEsipa, body, "InitiateAuthenticationResponse");
+    if (response.kind === "initiateAuthenticationErrorEsipa") throw this.#refused("InitiateAuthentication", response.value);
+    return response.value;
+  }
+
+  /** SGP.32 §5.14.6; `authenticateServerResponse` is the card's BF38, an error included. */
+  async authenticateClient(
+    transactionId: Uint8Array,
+    authenticateServerResponse: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<AuthenticatedClient> {
+    const body = await this.#exchange("authenticateClient", messages.authenticateClient(transactionId, authenticateServerResponse), signal);
+    const response = this.#decode(AuthenticateClientResponseEsipa, body, "AuthenticateClientResponse");
+    switch (response.kind) {
+      case "authenticateClientOkDPEsipa":
+        return { kind: "smdp", value: response.value };
+      case "authenticateClientOkDSEsipa":
+        return { kind: "smds", trigger: response.value.profileDownloadTrigger };
+      case "authenticateClientErrorEsipa":
+        throw this.#refused("AuthenticateClient", response.value);
+    }
+  }
+
+  /** Answers the BF36 as it came. SGP.32 §5.14.7; `prepareDownloadResponse` is the card's BF21, an error included. */
+  async getBoundProfilePackage(transactionId: Uint8Array, prepareDownloadResponse: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
+    const request = messages.getBoundProfilePackage(transactionId, prepareDownloadResponse);
+    const body = await this.#exchange("getBoundProfilePackage", request, signal);
+    const [result] = this.#children(body, 0xbf3a);
+    if (result?.tag === 0x81) {
+      const response = this.#decode(GetBoundProfilePackageResponseEsipa, body, "GetBoundProfilePackageResponse");
+      if (response.kind === "getBoundProfilePackageErrorEsipa") throw this.#refused("GetBoundProfilePackage", response.value);
+    }
+    const bpp = result?.tag === 0xa0 ? childrenOf(result).find((child) => child.tag === 0xbf36) : undefined;
+    if (bpp === undefined) throw new SimwardError("ESIPA_RESPONSE", { detail: `${this.eimId}: GetBoundProfilePackage without BF36` });
+    return rawOf(collapsed(bpp));
+  }
+
+  /** SGP.32 §5.14.8; `cancelSessionResponse` is the card's BF41, an error included. */
+  async cancelSession(transactionId: Uint8Array, cancelSessionResponse: Uint8Array, signal?: AbortSignal): Promise<void> {
+    const body = await this.#exchange("cancelSession", messages.cancelSession(transactionId, cancelSessionResponse), signal);
+    const response = this.#decode(CancelSessionResponseEsipa, body, "CancelSessionResponse");
+    if (response.kind === "cancelSessionError") throw this.#refused("CancelSession", response.value);
+  }
+
+  /** Resolves when the eIM has taken it. SGP.32 §5.14.9 */
+  async handleNotification(pendingNotification: Uint8Array, signal?: AbortSignal): Promise<void> {
+    await this.#exchange("handleNotification", messages.handleNotification(pendingNotification), signal);
+  }
+
+  #classify(body: Uint8Array): EimPackage {
+    let members: readonly Tlv[];
+    try {
+      members = this.#children(body, 0xbf4f);
+    } catch (error) {
+      return { kind: "malformed", raw: body, error: asSimwardError(error), eimTransactionId: undefined };
+    }
+    const [member] = members.map(collapsed);
+    if (member === undefined) {
+      const error = new SimwardError("PACKAGE_FORMAT", { detail: "GetEimPackageResponse is empty" });
+      return { kind: "malformed", raw: body, error, eimTransactionId: undefined };
+    }
+    const raw = rawOf(member);
+    try {
+      switch (member.tag) {
+        case 0xbf51:
+          return { kind: "euiccPackage", raw, value: decode(EuiccPackageRequest, raw, { name: "EuiccPackageRequest" }) };
+        case 0xbf52:
+          return { kind: "ipaEuiccData", raw, value: decode(IpaEuiccDataRequest, raw, { name: "IpaEuiccDataRequest" }) };
+        case 0xbf54:
+          return {
+            kind: "profileDownload",
+            raw,
+            value: decode(ProfileDownloadTriggerRequest, raw, { name: "ProfileDownloadTriggerRequest" }),
+          };
+        case 0x02:
+          return this.#noPackage(body);
+        default:
+          return { kind: "unknown", raw, tag: tagName(member.tag) };
+      }
+    } catch (error) {
+      const known = asSimwardError(error);
+      if (known.code === "ESIPA_REFUSED") throw known;
+      return { kind: "malformed", raw, error: known, eimTransactionId: transactionIdOf(member) };
+    }
+  }
+
+  #noPackage(body: Uint8Array): EimPackage {
+    const response = decode(GetEimPackageResponse, body, { name: "GetEimPackageResponse" });
+    // 0 is what some eIMs say instead of 1.
+    if (response.kind === "eimPackageError" && response.value !== "noEimPackageAvailable" && response.value !== 0)
+      throw this.#refused("GetEimPackage", response.value);
+    return { kind: "none" };
+  }
+
+  #children(body: Uint8Array, tag: number): readonly Tlv[] {
+    try {
+      const tlv = readOnlyTlv(body);
+      if (tlv.tag === tag) return childrenOf(collapsed(tlv));
+      throw new SimwardError("ASN1_TAG", { detail: `${tagName(tlv.tag)} where ${tagName(tag)} belongs` });
+    } catch (error) {
+      throw new SimwardError("ESIPA_RESPONSE", { detail: `${this.eimId}: ${asSimwardError(error).detail}`, cause: error });
+    }
+  }
+
+  #decode<T>(type: Type<T>, body: Uint8Array, name: string): T {
+    try {
+      return decode(type, body, { name });
+    } catch (error) {
+      throw new SimwardError("ESIPA_RESPONSE", { detail: `${this.eimId}: ${asSimwardError(error).detail ?? name}`, cause: error });
+    }
+  }
+
+  #refused(functionName: string, error: string | number | bigint): SimwardError {
+    return new SimwardError("ESIPA_REFUSED", {
+      detail: `${this.eimId}: ESipa.${functionName}: ${error}`,
+      data: { function: functionName, error: typeof error === "bigint" ? error.toString() : error },
+    });
+  }
+
+  async #exchange(functionName: string, body: Uint8Array, parent: AbortSignal | undefined): Promise<Uint8Array> {
+    const { clock, events, transport, endpoint, timeoutMs } = this.#options;
+    const name = `ESipa.${functionName[0]?.toUpperCase()}${functionName.slice(1)}`;
+    const startMs = clock.monotonicMs();
+    const tell = (receivedBytes: number, error?: ErrorCode): void | Promise<void> =>
+      events.emit({ kind: "step", name, sentBytes: body.length, receivedBytes, durationMs: clock.monotonicMs() - startMs, error });
+    const late = (): SimwardError =>
+      new SimwardError("ESIPA_UNREACHABLE", { detail: `${this.eimId}: ${name} took more than ${timeoutMs} ms` });
+    const { signal, done } = deadline(clock, timeoutMs, late, parent);
+    try {
+      const response = await aborting(transport.exchange(endpoint, { functionName, body }, signal), signal);
+      this.#options.onContact?.();
+      if (response.status < 200 || response.status > 299)
+        throw new SimwardError("ESIPA_STATUS", { detail: `${this.eimId}: ${name}: ${response.status}`, data: { status: response.status } });
+      await tell(response.body.length);
+      return response.body;
+    } catch (error) {
+      parent?.throwIfAborted();
+      const known = asSimwardError(error, "ESIPA_UNREACHABLE");
+      await tell(0, known.code);
+      throw known;
+    } finally {
+      done();
+    }
+  }
+}
+
+/** Whether an error means that nothing came back from an eIM whose identity was proven: what a change of profile must not lead to. */
+export function isUnreachable(error: SimwardError): boolean {
+  return error.code !== "ESIPA_STATUS" && error.code !== "ESIPA_RESPONSE" && error.code !== "ESIPA_REFUSED";
+}
+
+/** A transport that does not mind its signal must not keep us waiting. */
+function aborting(exchange: Promise<EsipaResponse>, signal: AbortSignal): Promise<EsipaResponse> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    exchange.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+/** BFxx{BFxx{…}}, as some compilers write a tagged CHOICE that is tagged again. */
+function collapsed(tlv: Tlv): Tlv {
+  let out = tlv;
+  for (let child = onlyChildOf(out); child !== undefined && child.tag === out.tag && child.tag > 0xff; child = onlyChildOf(out))
+    out = child;
+  return out;
+}
+
+/** eimTransactionId of a package that does not decode: where it would be in each kind, if that much can be read. */
+function transactionIdOf(member: Tlv): Uint8Array | undefined {
+  const tag = member.tag === 0xbf52 ? 0x83 : 0x82;
+  try {
+    const holder = member.tag === 0xbf51 ? childrenOf(member).find((child) => child.tag === 0x30) : member;
+    const found = holder === undefined ? undefined : childrenOf(holder).find((child) => child.tag === tag);
+    const value = found === undefined ? undefined : contentOf(found).slice();
+    return value !== undefined && value.length >= 1 && value.length <= 16 ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
