@@ -12,6 +12,8 @@ export interface DatagramLink {
   /** For logs and for keying state by peer: "address:port". */
   readonly peer: string;
   close(): void;
+  /** Ends without a word to the peer, where saying goodbye would cost a datagram: for links that are thought dead. */
+  abandon?(): void;
 }
 
 /** Links that peers open to us. */

@@ -32,10 +32,10 @@ export function withAnswer(before: RoundTrip, agesMs: readonly number[]): RoundT
     const variationMs = known === undefined ? oldest / 2 : (3 * before.variationMs + Math.abs(known - oldest)) / 4;
     return { smoothedMs, variationMs, timeoutMs: bounded(smoothedMs + 4 * variationMs) };
   }
-  const ownMs = known === undefined ? undefined : bounded(known + 4 * before.variationMs);
-  if (known !== undefined && ownMs !== undefined && youngest >= known / 2 && youngest <= 2 * Math.max(ownMs, shortestTimeoutMs))
-    return { ...before, timeoutMs: ownMs };
-  return { ...before, timeoutMs: bounded(Math.max(before.timeoutMs, 1.25 * oldest)) };
+  const ownMs = known === undefined ? before.timeoutMs : bounded(known + 4 * before.variationMs);
+  const wasRetransmissionAnswered =
+    known === undefined ? youngest < oldest / 8 : youngest >= known / 2 && youngest <= 2 * Math.max(ownMs, shortestTimeoutMs);
+  return { ...before, timeoutMs: wasRetransmissionAnswered ? ownMs : bounded(Math.max(before.timeoutMs, 1.25 * oldest)) };
 }
 
 /** The wait after the next retransmission: it doubles, and grows slower once it is long. */

@@ -1,46 +1,80 @@
-// Our client against our server over paths that lose, repeat, delay and reorder: every body arrives byte for byte, in a bounded number of messages.
+// Whole transfers over paths that lose, repeat, delay and reorder: every body arrives byte for byte, runs once, in a bounded number of messages.
 import { describe, expect, it } from "vitest";
-import { VirtualClock } from "../../../base/clock.ts";
 import { seededRandom } from "../../../base/random.ts";
-import { createCoapClient } from "../../../transports/coap/client.ts";
-import { createCoapServer } from "../../../transports/coap/server.ts";
-import { memoryPath, type PathOptions } from "../../support/memory-link.ts";
+import type { PathOptions } from "../../support/memory-link.ts";
+import { clientBench, sentUp, sessionBench } from "./support.ts";
 
 const upBytes = 8_192;
 const downBytes = 61_440;
+/** 8 blocks up, the last of which draws the first of 60 down. */
+const exchanges = 8 + 59;
+const answer = seededRandom(99).bytes(downBytes);
 
-function setUp(seed: number, path: Omit<PathOptions, "clock" | "random">) {
-  const clock = new VirtualClock();
-  const random = seededRandom(seed);
-  const asked: Uint8Array[] = [];
-  const answer = random.bytes(downBytes);
-  const server = createCoapServer({
-    clock,
-    random,
-    handle: async (request) => {
-      asked.push(request.payload ?? new Uint8Array(0));
-      return { code: "2.04", payload: answer };
-    },
-  });
-  const way = memoryPath({ clock, random, ...path });
-  server.serve(way.server);
-  const client = createCoapClient({ link: way.client, clock, random });
-  return { clock, random, asked, answer, server, client, way };
+/** Transmissions that one exchange takes on average when each way loses this share. */
+const transmissions = (loss: number): number => 1 / (1 - loss) ** 2;
+
+interface Case {
+  readonly name: string;
+  readonly path: Omit<PathOptions, "clock" | "random">;
+  readonly transfers: number;
+  /** Messages of the client for each transfer. */
+  readonly mostMessages: number;
 }
 
-describe("a request of 8 KB with an answer of 60 KB", () => {
-  it("arrives byte for byte 200 times when a quarter of the datagrams is lost both ways", async () => {
-    const t = setUp(1, { loss: 0.25, delayMs: 50 });
-    for (let i = 0; i < 200; i++) {
+const cases: readonly Case[] = [
+  { name: "nothing is lost", path: { delayMs: 50 }, transfers: 5, mostMessages: exchanges },
+  {
+    name: "a quarter is lost both ways",
+    path: { loss: 0.25, delayMs: 50 },
+    transfers: 200,
+    mostMessages: exchanges * transmissions(0.25) * 1.05,
+  },
+  {
+    name: "a tenth is lost, a fifth repeated, a third overtaken",
+    path: { loss: 0.1, duplicate: 0.2, reorder: 0.33, delayMs: 80 },
+    transfers: 20,
+    mostMessages: exchanges * transmissions(0.1) * 1.3,
+  },
+  // The first message leaves twice at most: its answer cannot come before the first timeout. From then on the timeout is known.
+  { name: "a round trip takes 3 s", path: { delayMs: 1_500 }, transfers: 5, mostMessages: exchanges + 1 },
+  { name: "a round trip takes 8 s", path: { delayMs: 4_000 }, transfers: 3, mostMessages: exchanges + 3 },
+];
+
+describe.each(cases)("8 KB up and 60 KB down when $name", ({ path, transfers, mostMessages }) => {
+  it(`arrive byte for byte ${transfers} times, and each request runs once`, async () => {
+    const t = sessionBench({ path, answer: () => ({ code: "2.04", payload: answer }) });
+    for (let i = 0; i < transfers; i++) {
       const payload = t.random.bytes(upBytes);
-      const response = await t.clock.runUntil(t.client.request({ method: "POST", path: "gsma/rsp2/asn1", payload }));
+      const response = await t.clock.runUntil(t.session.request({ method: "POST", path: "gsma/rsp2/asn1", payload }));
       expect(response.code).toBe("2.04");
-      expect(Buffer.compare(response.payload, t.answer)).toBe(0);
+      expect(Buffer.compare(response.payload, answer)).toBe(0);
       expect(t.asked).toHaveLength(i + 1);
-      expect(Buffer.compare(t.asked[i] as Uint8Array, payload)).toBe(0);
+      expect(t.asked[i]?.path).toBe("gsma/rsp2/asn1");
+      expect(Buffer.compare(t.asked[i]?.payload ?? new Uint8Array(0), payload)).toBe(0);
     }
-    // 8 + 59 blocks a transfer need 67 exchanges; each is sent 1 / 0.75² = 1.78 times on average.
-    const perTransfer = t.way.sent.filter((one) => one.direction === "up").length / 200;
-    expect(perTransfer).toBeLessThan(67 * 1.9);
+    expect(sentUp(t.paths) / transfers).toBeLessThanOrEqual(mostMessages);
+  });
+});
+
+describe("back-off", () => {
+  it("starts anew at each block: four blocks that each lose their first answer cost four short waits", async () => {
+    const lost = new Set<string>();
+    const t = clientBench({
+      path: {
+        delayMs: 50,
+        alter: (datagram, direction) => {
+          const id = `${datagram[2]}.${datagram[3]}`;
+          if (direction === "up" || lost.has(id)) return [datagram];
+          lost.add(id);
+          return [];
+        },
+      },
+      answer: () => ({ code: "2.05", payload: answer.subarray(0, 4_096) }),
+    });
+    const response = await t.clock.runUntil(t.client.request({ method: "GET", path: "x" }));
+    expect(Buffer.compare(response.payload, answer.subarray(0, 4_096))).toBe(0);
+    expect(t.events.filter((event) => event.kind === "retransmit").map((event) => event.attempt)).toEqual([1, 1, 1, 1]);
+    // With a back-off that adds up over the blocks it would be 3 + 6 + 12 + 24 s.
+    expect(t.clock.monotonicMs()).toBeLessThan(4 * 4_500 + 8 * 50 + 1_000);
   });
 });
