@@ -56,6 +56,8 @@ export const errorTable = {
   DTLS_ALERT: row("later", "the DTLS peer refused with an alert", "simward eim test"),
   DTLS_CLOSED: row("online", "the DTLS association has ended", "it is opened again by itself"),
   DTLS_CONFIG: row("operator", "the DTLS settings cannot be used", "correct the setting named"),
+  UDP_UNREACHABLE: row("online", "the host cannot be reached by UDP", "check the address and the network; simward eim test"),
+  UDP_CLOSED: row("online", "the UDP link has ended", "it is opened again by itself"),
   DTLS_TOO_LARGE: row("never", "a message is larger than one DTLS record may carry", "use a smaller block size"),
   TLS_UNTRUSTED: row(
     "operator",

@@ -54,7 +54,12 @@ export interface DtlsAssociation extends DatagramLink {
   readonly cipherSuite: string;
   readonly resumed: boolean;
   /** Datagrams and octets on the wire so far, for logs and measurements. */
-  readonly counters: { readonly sentDatagrams: number; readonly sentBytes: number; readonly receivedDatagrams: number; readonly receivedBytes: number };
+  readonly counters: {
+    readonly sentDatagrams: number;
+    readonly sentBytes: number;
+    readonly receivedDatagrams: number;
+    readonly receivedBytes: number;
+  };
 }
 
 export interface DtlsServerOptions {
@@ -70,6 +75,10 @@ export interface DtlsServerOptions {
   /** An association without traffic for this long is dropped silently; 600,000 by default. */
   readonly idleTimeoutMs?: number;
   readonly handshakeTimeoutMs?: number;
+  /** As for the client. */
+  readonly retransmitInitialMs?: number;
+  /** Associations under way or open beyond which new ones are refused; 1,000 by default. */
+  readonly associationsMax?: number;
   readonly clock: Clock;
 }
 
@@ -87,7 +96,8 @@ export interface DtlsServer extends LinkServer {
 
 /** The one interface behind which OpenSSL hides. */
 export interface Dtls {
-  /** Throws DTLS_TIMEOUT, DTLS_HANDSHAKE, DTLS_ALERT, DTLS_CONFIG, TLS_UNTRUSTED, TLS_HOST_MISMATCH, TLS_EXPIRED. */
+  /** Throws UDP_UNREACHABLE, DTLS_TIMEOUT, DTLS_HANDSHAKE, DTLS_ALERT, DTLS_CONFIG, TLS_UNTRUSTED, TLS_HOST_MISMATCH, TLS_EXPIRED. */
   connect(options: DtlsClientOptions): Promise<DtlsAssociation>;
+  /** Throws UDP_UNREACHABLE, DTLS_CONFIG. */
   listen(options: DtlsServerOptions): Promise<DtlsServer>;
 }

@@ -1,0 +1,189 @@
+// An engine with the things around it: timers on the Clock, listeners, counters, the idle limit. Client and server share it.
+// It owns the engine; whoever makes it owns the socket and learns of the end through `onClosed`.
+import type { Clock, Disposer } from "../../base/clock.ts";
+import { SimwardError } from "../../base/errors.ts";
+import type { Engine, Step } from "./engine.ts";
+import type { DtlsServerAssociation } from "./types.ts";
+
+export interface AssociationOptions {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  /** "address:port" */
+  readonly peer: string;
+  readonly handshakeTimeoutMs: number;
+  /** Silence after which it ends without a word; undefined for never. */
+  readonly idleTimeoutMs?: number | undefined;
+  /** Why the deadline passed, as far as is known. */
+  readonly timeoutDetail: () => string;
+  /** Called once when the handshake is complete; may throw to refuse. Nothing was delivered before. */
+  readonly onOpen: (association: Association) => void;
+}
+
+/** Datagrams that arrive before anyone listens; CoAP repeats what gets lost beyond that. */
+const earlyDatagramsMax = 16;
+
+/** OpenSSL's timers run on the system's wall clock, which may be set back meanwhile: never trust them for longer than this. */
+const retransmitCheckMaxMs = 60_000;
+
+export class Association implements DtlsServerAssociation {
+  readonly peer: string;
+  readonly counters = { sentDatagrams: 0, sentBytes: 0, receivedDatagrams: 0, receivedBytes: 0 };
+  cipherSuite = "";
+  resumed = false;
+  maxDatagramBytes = 0;
+  peerCertificate: Uint8Array | undefined;
+  pskIdentity: string | undefined;
+  readonly #options: AssociationOptions;
+  readonly #datagramListeners = new Set<(datagram: Uint8Array) => void>();
+  readonly #closedListeners = new Set<(reason: Error) => void>();
+  readonly #early: Uint8Array[] = [];
+  #reason: SimwardError | undefined;
+  #stopDeadline: Disposer;
+  #stopRetransmit: Disposer | undefined;
+  #stopIdle: Disposer | undefined;
+  #lastTrafficMs = 0;
+
+  constructor(options: AssociationOptions) {
+    this.#options = options;
+    this.peer = options.peer;
+    this.#stopDeadline = options.clock.after(options.handshakeTimeoutMs, () =>
+      this.end(new SimwardError("DTLS_TIMEOUT", { detail: options.timeoutDetail() })),
+    );
+  }
+
+  get open(): boolean {
+    return this.#reason === undefined && this.#options.engine.state === "open";
+  }
+
+  /** Sends the first flight, or answers what the engine already holds. */
+  start(): void {
+    this.#take(this.#options.engine.advance());
+  }
+
+  /** One datagram from the peer. */
+  input(datagram: Uint8Array): void {
+    this.countReceived(datagram);
+    this.#take(this.#options.engine.receive(datagram));
+  }
+
+  countReceived(datagram: Uint8Array): void {
+    this.counters.receivedDatagrams++;
+    this.counters.receivedBytes += datagram.length;
+  }
+
+  /** For whoever transmits. */
+  countSent(datagram: Uint8Array): void {
+    this.counters.sentDatagrams++;
+    this.counters.sentBytes += datagram.length;
+  }
+
+  send(datagram: Uint8Array): void {
+    if (!this.open) return;
+    const step = this.#options.engine.write(datagram);
+    this.#traffic();
+    this.#take(step);
+  }
+
+  onDatagram(fn: (datagram: Uint8Array) => void): Disposer {
+    this.#datagramListeners.add(fn);
+    for (const datagram of this.#early.splice(0)) fn(datagram);
+    return () => {
+      this.#datagramListeners.delete(fn);
+    };
+  }
+
+  onClosed(fn: (reason: Error) => void): Disposer {
+    if (this.#reason !== undefined) {
+      fn(this.#reason);
+      return () => {};
+    }
+    this.#closedListeners.add(fn);
+    return () => {
+      this.#closedListeners.delete(fn);
+    };
+  }
+
+  close(): void {
+    if (this.#reason !== undefined) return;
+    this.#options.engine.shutdown();
+    this.end(new SimwardError("DTLS_CLOSED", { detail: `${this.peer}: closed on this side` }));
+  }
+
+  /** Ends without a word to the peer. */
+  end(reason: SimwardError): void {
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
+    this.#stopDeadline();
+    this.#stopRetransmit?.();
+    this.#stopIdle?.();
+    this.#options.engine.free();
+    this.#early.length = 0;
+    this.#datagramListeners.clear();
+    const listeners = [...this.#closedListeners];
+    this.#closedListeners.clear();
+    for (const fn of listeners) fn(reason);
+  }
+
+  #take(step: Step): void {
+    if (this.#reason !== undefined) return;
+    if (step.opened) this.#opened();
+    // Each listener may close the association: from then on nothing more is delivered.
+    for (const plaintext of step.plaintexts) {
+      if (this.#reason !== undefined) return;
+      this.#traffic();
+      this.#deliver(plaintext);
+    }
+    if (step.ended !== undefined) this.end(step.ended);
+    else this.#armRetransmit();
+  }
+
+  #opened(): void {
+    const { engine, idleTimeoutMs } = this.#options;
+    this.#stopDeadline();
+    this.cipherSuite = engine.cipherSuite;
+    this.resumed = engine.resumed;
+    this.maxDatagramBytes = engine.maxPlaintextBytes;
+    this.pskIdentity = engine.pskIdentity;
+    this.peerCertificate = engine.peerCertificates()[0];
+    this.#traffic();
+    if (idleTimeoutMs !== undefined) this.#armIdle(idleTimeoutMs, idleTimeoutMs);
+    try {
+      this.#options.onOpen(this);
+    } catch (error) {
+      engine.shutdown();
+      this.end(error instanceof SimwardError ? error : new SimwardError("INTERNAL", { detail: this.peer, cause: error }));
+    }
+  }
+
+  #deliver(plaintext: Uint8Array): void {
+    if (this.#datagramListeners.size === 0) {
+      if (this.#early.length < earlyDatagramsMax) this.#early.push(plaintext);
+      return;
+    }
+    for (const fn of [...this.#datagramListeners]) fn(plaintext);
+  }
+
+  #armRetransmit(): void {
+    this.#stopRetransmit?.();
+    this.#stopRetransmit = undefined;
+    const dueMs = this.#reason === undefined ? this.#options.engine.retransmitInMs() : undefined;
+    if (dueMs === undefined) return;
+    this.#stopRetransmit = this.#options.clock.after(Math.min(Math.max(dueMs, 1), retransmitCheckMaxMs), () => {
+      this.#stopRetransmit = undefined;
+      this.#take(this.#options.engine.retransmit());
+    });
+  }
+
+  /** Only what was authenticated counts: junk from anywhere must not keep an association alive. */
+  #traffic(): void {
+    this.#lastTrafficMs = this.#options.clock.monotonicMs();
+  }
+
+  #armIdle(idleTimeoutMs: number, waitMs: number): void {
+    this.#stopIdle = this.#options.clock.after(waitMs, () => {
+      const restMs = this.#lastTrafficMs + idleTimeoutMs - this.#options.clock.monotonicMs();
+      if (restMs > 0) this.#armIdle(idleTimeoutMs, restMs);
+      else this.end(new SimwardError("DTLS_CLOSED", { detail: `${this.peer}: nothing heard or said for ${idleTimeoutMs} ms` }));
+    });
+  }
+}
