@@ -7,6 +7,7 @@ const programs = {
   simward: "agent/cli/program.ts",
   "simward-sim": "hw-sim/main.ts",
   "simward-netd": "agent/netd/main.ts",
+  demo: "demo/main.ts",
 };
 const library = { agent: "agent/main.ts" };
 

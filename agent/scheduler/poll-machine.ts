@@ -26,7 +26,8 @@ export type PollInput =
 export type PollEffect =
   | { readonly kind: "start" }
   | { readonly kind: "poll" }
-  | { readonly kind: "schedule"; readonly why: "start" | "interval" }
+  | { readonly kind: "schedule"; readonly why: "start" }
+  | { readonly kind: "schedule"; readonly why: "interval" }
   | { readonly kind: "schedule"; readonly why: "backOff"; readonly retry: RetryClass; readonly failures: number }
   | { readonly kind: "unschedule" };
 

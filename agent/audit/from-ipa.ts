@@ -1,0 +1,48 @@
+// Which of the IPA's doings go to the audit trail, and who is named as their cause.
+import type { IpaEvent } from "../../ipa/events.ts";
+import type { AuditEvent, AuditValue } from "./types.ts";
+
+type Cause = "eim" | "ipa" | "policy" | "start";
+
+/** Kinds that are not here are for displays and logs only. */
+const audited: Partial<Record<IpaEvent["kind"], Cause>> = {
+  recovered: "start",
+  "package.received": "eim",
+  "package.malformed": "eim",
+  "package.executed": "eim",
+  "package.reported": "ipa",
+  "package.unreported": "ipa",
+  "acknowledgement.ignored": "eim",
+  "profile.enabled": "eim",
+  "profile.disabled": "eim",
+  "profile.deleted": "eim",
+  "profile.online": "ipa",
+  "profile.offline": "ipa",
+  "profile.rolledBack": "ipa",
+  "profile.rollbackRefused": "ipa",
+  "download.started": "eim",
+  "download.metadata": "eim",
+  "download.cancelled": "ipa",
+  "download.finished": "eim",
+  "download.failed": "ipa",
+  "notification.delivered": "ipa",
+  "eim.changed": "eim",
+  "eim.unusable": "ipa",
+  "policy.refused": "policy",
+  "policy.warned": "policy",
+  error: "ipa",
+};
+
+export function auditEventOf(event: IpaEvent): AuditEvent | undefined {
+  const cause = audited[event.kind];
+  if (cause === undefined) return undefined;
+  const { kind, ...fields } = event;
+  const data = Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, value === undefined ? null : (value as AuditValue)]));
+  return { event: kind, cause: causeText(cause, event), data };
+}
+
+function causeText(cause: Cause, event: IpaEvent): string {
+  if (cause === "eim" && "eimId" in event && event.eimId !== undefined) return `eim:${event.eimId}`;
+  if (cause === "policy" && "rule" in event) return `policy:${event.rule}`;
+  return cause;
+}

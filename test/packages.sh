@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Installs the outside programs that the tests use, where that may be done. Tests whose program is missing say so and are left out.
+set -u
+declare -A packages=([openssl]=openssl [gnutls-cli]=gnutls-bin [coap-client-openssl]=libcoap3-bin [systemd-analyze]=systemd)
+missing=()
+for program in "${!packages[@]}"; do command -v "$program" >/dev/null 2>&1 || missing+=("${packages[$program]}"); done
+[ ${#missing[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+  echo "not installed, and only root may on Debian: ${missing[*]}; the tests that use them are left out"
+  exit 0
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || echo "could not be installed: ${missing[*]}; the tests that use them are left out"
+exit 0
