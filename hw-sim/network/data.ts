@@ -74,8 +74,8 @@ export const defaultWorld: WorldData = {
   ],
   operators: [
     operator(bootstrapPlmn, "Worldlink", "WLINK", [], -140, ["0000", "00000000"]),
-    operator("26298", "Nordfunk", "NORDF", ["cat-1bis", "lte-m", "gsm"], -95, ["42A1", "01B2C301"]),
-    operator(localPlmn, "Rheinfunk", "RHEIN", ["cat-1bis", "lte-m", "nb-iot"], -88, ["51C0", "0203A102"]),
+    operator("26298", "Nordfunk", "NORDF", ["cat-1bis", "lte-m", "gsm"], -86, ["42A1", "01B2C301"]),
+    operator(localPlmn, "Rheinfunk", "RHEIN", ["cat-1bis", "lte-m", "nb-iot"], -91, ["51C0", "0203A102"]),
     operator("23298", "Alpenfunk", "ALPEN", ["cat-1bis", "lte-m", "nb-iot", "gsm"], -97, ["1A2B", "00C0FFE1"]),
     operator("26098", "Wislanet", "WISLA", ["cat-1bis", "lte-m", "gsm"], -101, ["0B0B", "0300D00D"], false),
     operator("28698", "Bosfor Mobil", "BOSFOR", ["cat-1bis", "lte-m", "gsm"], -92, ["7F01", "0A0B0C0D"]),
