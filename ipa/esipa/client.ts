@@ -156,7 +156,9 @@ export class EimClient {
   #classify(body: Uint8Array): EimPackage {
     let members: readonly Tlv[];
     try {
-      members = this.#children(body, 0xbf4f);
+      const tlv = readOnlyTlv(body);
+      if (tlv.tag !== 0xbf4f) return { kind: "unknown", raw: body, tag: tagName(tlv.tag) };
+      members = childrenOf(collapsed(tlv));
     } catch (error) {
       return { kind: "malformed", raw: body, error: asSimwardError(error), eimTransactionId: undefined };
     }

@@ -1,0 +1,316 @@
+// Indirect profile download as a pure machine (SGP.32 §3.2.3.2): which step comes next, how each failure ends, what a restart goes on with.
+// Its state is what the journal holds. Octets of the session (challenge, certificates, package) live in the procedure and die with it.
+import type { ErrorReport, RetryClass } from "../../base/errors.ts";
+import type { Step } from "../../base/machine.ts";
+import type { IpaEvent } from "../events.ts";
+
+export type DownloadPhase =
+  | "received"
+  | "initiating"
+  | "authenticatingServer"
+  | "authenticatingClient"
+  | "checkingMetadata"
+  | "preparing"
+  | "fetching"
+  | "loading"
+  | "enabling"
+  | "adopting"
+  | "notifying"
+  | "removing"
+  | "searching"
+  | "cancelling"
+  | "failing"
+  | "done";
+
+/** SGP.22 §5.7.14 */
+export type CancelReason =
+  | "endUserRejection"
+  | "postponed"
+  | "timeout"
+  | "pprNotAllowed"
+  | "metadataMismatch"
+  | "loadBppExecutionError"
+  | "undefinedReason";
+
+export interface DownloadFailure {
+  readonly step: DownloadPhase;
+  readonly error: ErrorReport;
+}
+
+export interface DownloadState {
+  readonly kind: "profileDownload";
+  readonly phase: DownloadPhase;
+  readonly eimId: string;
+  /** The trigger, BF54, base64. */
+  readonly trigger: string;
+  readonly sha256: string;
+  /** Hex. */
+  readonly eimTransactionId?: string | undefined;
+  readonly attempts: number;
+  /** Of the RSP session, hex. */
+  readonly transactionId?: string | undefined;
+  /** The card holds a session that it can cancel (after AuthenticateServer). */
+  readonly sessionOpen: boolean;
+  readonly iccid?: string | undefined;
+  /** Of the ProfileInstallationResult. */
+  readonly seqNumber?: number | undefined;
+  readonly installed: boolean;
+  /** ImmediateEnable worked. */
+  readonly enabled: boolean;
+  readonly failure?: DownloadFailure | undefined;
+  readonly cancelReason?: CancelReason | undefined;
+}
+
+/** A BF37 as the card gave it. */
+export interface InstallationFacts {
+  readonly seqNumber: number;
+  readonly installed: boolean;
+  readonly iccid: string | undefined;
+  /** Why not, by the names of ErrorReason; undefined when installed. */
+  readonly errorReason: string | undefined;
+}
+
+export type DownloadInput =
+  | { readonly kind: "allowed" }
+  | { readonly kind: "resumed"; readonly afterRestart: boolean }
+  | { readonly kind: "initiated"; readonly transactionId: string }
+  /** The card's answer to the server's challenge, its own error included: either goes to the server. */
+  | { readonly kind: "serverAuthenticated"; readonly error: ErrorReport | undefined }
+  | { readonly kind: "clientAuthenticated" }
+  | { readonly kind: "metadataAccepted"; readonly iccid: string | undefined }
+  | { readonly kind: "metadataRefused"; readonly reason: CancelReason; readonly error: ErrorReport }
+  | { readonly kind: "prepared"; readonly error: ErrorReport | undefined }
+  | { readonly kind: "fetched" }
+  | { readonly kind: "installation"; readonly facts: InstallationFacts; readonly bytes: number }
+  | { readonly kind: "noInstallation"; readonly error: ErrorReport }
+  | { readonly kind: "immediateEnable"; readonly ok: boolean }
+  | { readonly kind: "adopted" }
+  | { readonly kind: "notified" }
+  | { readonly kind: "notNotified" }
+  | { readonly kind: "removed" }
+  | { readonly kind: "cancelled" }
+  | { readonly kind: "reported" }
+  /** The step did not succeed. `reason`: what the card's session is cancelled with, where the step knows better than the machine. */
+  | { readonly kind: "failed"; readonly error: ErrorReport; readonly reason?: CancelReason | undefined };
+
+export type DownloadEffect =
+  | { readonly do: "initiate" }
+  | { readonly do: "authenticateServer" }
+  | { readonly do: "authenticateClient" }
+  | { readonly do: "checkMetadata" }
+  | { readonly do: "prepare" }
+  | { readonly do: "fetch" }
+  | { readonly do: "load" }
+  | { readonly do: "enable" }
+  | { readonly do: "adopt"; readonly iccid: string | undefined }
+  | { readonly do: "notify"; readonly seqNumber: number }
+  | { readonly do: "remove"; readonly seqNumber: number }
+  /** Look for a ProfileInstallationResult of this session on the card. */
+  | { readonly do: "search" }
+  | { readonly do: "cancel"; readonly reason: CancelReason }
+  | { readonly do: "reportFailure" }
+  | { readonly do: "finish" }
+  | { readonly do: "tell"; readonly event: IpaEvent };
+
+export const maxDownloadAttempts = 3;
+
+export interface DownloadRules {
+  readonly immediateEnable: boolean;
+}
+
+/** Another attempt may end differently, without anybody doing something about it. */
+const transient: ReadonlySet<RetryClass> = new Set(["soon", "online", "later"]);
+
+export function nextDownload(rules: DownloadRules, state: DownloadState, input: DownloadInput): Step<DownloadState, DownloadEffect> {
+  switch (input.kind) {
+    case "allowed":
+      return to({ ...state, phase: "initiating", attempts: state.attempts + 1 }, { do: "initiate" });
+    case "resumed":
+      return resume(rules, state);
+    case "initiated":
+      return to({ ...state, phase: "authenticatingServer", transactionId: input.transactionId }, { do: "authenticateServer" });
+    case "serverAuthenticated":
+      if (input.error === undefined)
+        return to({ ...state, phase: "authenticatingClient", sessionOpen: true }, { do: "authenticateClient" });
+      return to(
+        { ...state, phase: "authenticatingClient", failure: { step: state.phase, error: input.error } },
+        { do: "authenticateClient" },
+      );
+    case "clientAuthenticated":
+      return state.failure === undefined ? to({ ...state, phase: "checkingMetadata" }, { do: "checkMetadata" }) : report(state);
+    case "metadataAccepted":
+      return to({ ...state, phase: "preparing", iccid: input.iccid }, { do: "prepare" });
+    case "metadataRefused":
+      return fail(state, input.error, input.reason);
+    case "prepared":
+      if (input.error === undefined) return to({ ...state, phase: "fetching" }, { do: "fetch" });
+      // The server learns of it by the card's own response, which ends the session.
+      return to({ ...state, phase: "fetching", sessionOpen: false, failure: { step: state.phase, error: input.error } }, { do: "fetch" });
+    case "fetched":
+      return state.failure === undefined ? to({ ...state, phase: "loading" }, { do: "load" }) : report(state);
+    case "installation":
+      return installation(rules, state, input.facts, input.bytes);
+    case "noInstallation":
+      return state.phase === "searching"
+        ? fail(state, input.error, undefined)
+        : to({ ...state, phase: "searching", failure: failureOf(state, input.error) }, { do: "search" });
+    case "immediateEnable":
+      return input.ok ? to({ ...state, phase: "adopting", enabled: true }, { do: "adopt", iccid: state.iccid }) : notify(state);
+    case "adopted":
+      return notify(state);
+    case "notified":
+      return state.seqNumber === undefined
+        ? finish(state)
+        : to({ ...state, phase: "removing" }, { do: "remove", seqNumber: state.seqNumber });
+    case "notNotified":
+      // The card keeps it, and notification delivery will try again.
+      return finish(state);
+    case "removed":
+    case "reported":
+      return finish(state);
+    case "cancelled":
+      return afterCancel(state);
+    case "failed":
+      // The server's refusal of what the card refused already adds nothing.
+      return state.failure !== undefined && state.phase !== "searching" ? report(state) : fail(state, input.error, input.reason);
+  }
+}
+
+function resume(rules: DownloadRules, state: DownloadState): Step<DownloadState, DownloadEffect> {
+  switch (state.phase) {
+    case "received":
+    case "initiating":
+      return again(state);
+    case "authenticatingServer":
+    case "authenticatingClient":
+    case "checkingMetadata":
+    case "preparing":
+    case "fetching":
+    case "loading":
+    case "searching":
+      return to({ ...state, phase: "searching", failure: undefined }, { do: "search" });
+    case "enabling":
+      return rules.immediateEnable ? to(state, { do: "enable" }) : notify(state);
+    case "adopting":
+      return to(state, { do: "adopt", iccid: state.iccid });
+    case "notifying":
+      return notify(state);
+    case "removing":
+      return state.seqNumber === undefined ? finish(state) : to(state, { do: "remove", seqNumber: state.seqNumber });
+    case "cancelling":
+      return to(state, { do: "cancel", reason: state.cancelReason ?? "undefinedReason" });
+    case "failing":
+      return to(state, { do: "reportFailure" });
+    case "done":
+      return to(state, { do: "finish" });
+  }
+}
+
+function installation(
+  rules: DownloadRules,
+  state: DownloadState,
+  facts: InstallationFacts,
+  bytes: number,
+): Step<DownloadState, DownloadEffect> {
+  const known: DownloadState = {
+    ...state,
+    sessionOpen: false,
+    failure: undefined,
+    installed: facts.installed,
+    seqNumber: facts.seqNumber,
+    iccid: facts.iccid ?? state.iccid,
+  };
+  const { eimId } = state;
+  if (!facts.installed) {
+    const error: ErrorReport = {
+      code: "DOWNLOAD_FAILED",
+      message: `the eUICC did not install the profile: ${facts.errorReason ?? "no reason given"}`,
+      next: "simward audit tail",
+      retry: "operator",
+    };
+    return after([tell({ kind: "download.failed", eimId, step: "ES10b.LoadBoundProfilePackage", error })], notify(known));
+  }
+  const told = tell({ kind: "download.finished", eimId, iccid: known.iccid, seqNumber: facts.seqNumber, bytes });
+  // ImmediateEnable is for the session that installed it; after a restart there is none.
+  const enables = rules.immediateEnable && state.phase === "loading";
+  return after([told], enables ? to({ ...known, phase: "enabling" }, { do: "enable" }) : notify(known));
+}
+
+function notify(state: DownloadState): Step<DownloadState, DownloadEffect> {
+  return state.seqNumber === undefined ? finish(state) : to({ ...state, phase: "notifying" }, { do: "notify", seqNumber: state.seqNumber });
+}
+
+function fail(state: DownloadState, error: ErrorReport, reason: CancelReason | undefined): Step<DownloadState, DownloadEffect> {
+  const failure = state.failure ?? failureOf(state, error);
+  const failed: DownloadState = { ...state, failure };
+  const cancelReason = reason ?? reasonFor(failed);
+  if (state.sessionOpen) return to({ ...failed, phase: "cancelling", cancelReason }, { do: "cancel", reason: cancelReason });
+  return afterCancel(failed);
+}
+
+function afterCancel(state: DownloadState): Step<DownloadState, DownloadEffect> {
+  const closed: DownloadState = { ...state, sessionOpen: false };
+  const { failure } = closed;
+  if (failure === undefined || !mayRetry(closed)) return failure === undefined ? again(closed) : report(closed);
+  const told = tell({ kind: "warning", where: `profile download, ${failure.step}`, error: failure.error });
+  return after([told], failure.error.retry === "soon" ? again(closed) : to({ ...fresh(closed), phase: "received" }));
+}
+
+function again(state: DownloadState): Step<DownloadState, DownloadEffect> {
+  if (state.attempts < maxDownloadAttempts)
+    return to({ ...fresh(state), phase: "initiating", attempts: state.attempts + 1 }, { do: "initiate" });
+  const error: ErrorReport = {
+    code: "DOWNLOAD_FAILED",
+    message: `${state.attempts} attempts were interrupted`,
+    next: "simward audit tail",
+    retry: "operator",
+  };
+  return report({ ...state, failure: { step: state.phase, error } });
+}
+
+function report(state: DownloadState): Step<DownloadState, DownloadEffect> {
+  const told: DownloadEffect[] =
+    state.failure === undefined
+      ? []
+      : [tell({ kind: "download.failed", eimId: state.eimId, step: state.failure.step, error: state.failure.error })];
+  return to({ ...state, phase: "failing" }, ...told, { do: "reportFailure" });
+}
+
+function finish(state: DownloadState): Step<DownloadState, DownloadEffect> {
+  return to({ ...state, phase: "done" }, { do: "finish" });
+}
+
+/** Whether it is worth beginning anew: a matter of the moment, and not too often. */
+function mayRetry(state: DownloadState): boolean {
+  return state.failure !== undefined && transient.has(state.failure.error.retry) && state.attempts < maxDownloadAttempts;
+}
+
+/** `postponed` and `timeout` leave the order at the SM-DP+ as it is; the others end it (SGP.22 §3.0.2). */
+function reasonFor(state: DownloadState): CancelReason {
+  if (mayRetry(state)) return "postponed";
+  const step = state.failure?.step;
+  if (step === "fetching" || step === "loading" || step === "searching") return "loadBppExecutionError";
+  return "undefinedReason";
+}
+
+function failureOf(state: DownloadState, error: ErrorReport): DownloadFailure {
+  return { step: state.phase, error };
+}
+
+/** Nothing is left of the attempt before. */
+function fresh(state: DownloadState): DownloadState {
+  const { transactionId: _transactionId, failure: _failure, cancelReason: _cancelReason, iccid: _iccid, ...rest } = state;
+  return { ...rest, sessionOpen: false };
+}
+
+function to(state: DownloadState, ...effects: readonly DownloadEffect[]): Step<DownloadState, DownloadEffect> {
+  return { state, effects };
+}
+
+function after(first: readonly DownloadEffect[], step: Step<DownloadState, DownloadEffect>): Step<DownloadState, DownloadEffect> {
+  return { state: step.state, effects: [...first, ...step.effects] };
+}
+
+function tell(event: IpaEvent): DownloadEffect {
+  return { do: "tell", event };
+}
