@@ -78,6 +78,8 @@ export const errorTable = {
   COAP_RESPONSE: row("later", "the CoAP server answered with an error code", "simward eim test"),
   HTTP_TIMEOUT: row("online", "the HTTPS server did not answer in time", "simward eim test"),
   HTTP_CONNECT: row("online", "no HTTPS connection could be made", "simward eim test"),
+  HTTP_CLOSED: row("soon", "the HTTPS connection ended before the answer did", "it is tried again by itself"),
+  HTTP_MESSAGE: row("later", "the HTTPS answer is malformed", "simward eim test"),
   HTTP_STATUS: row("later", "the HTTPS server answered with an error status", "simward eim test"),
   HTTP_TOO_LARGE: row("never", "the HTTPS body is larger than accepted", "check the server"),
   TRANSPORT_SCHEME: row("operator", "no transport fits this address", "use coaps or https"),
