@@ -77,7 +77,9 @@ export interface Bench {
 }
 
 /** A booted module; its port as a real one greets its host: echo on, plain ERROR. */
-export async function bench(options: Partial<VirtualModemOptions> & { readonly noCard?: boolean; readonly uicc?: Uicc } = {}): Promise<Bench> {
+export async function bench(
+  options: Partial<VirtualModemOptions> & { readonly noCard?: boolean; readonly uicc?: Uicc } = {},
+): Promise<Bench> {
   const clock = new VirtualClock({ ms: Date.UTC(2026, 5, 1, 12) });
   const world = new World({ clock });
   const faults = new Faults();
