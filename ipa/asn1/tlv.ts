@@ -29,7 +29,9 @@ export function tagOctets(tag: number): Uint8Array {
 
 /** Whether the encoding is constructed (bit 6 of the first tag octet). */
 export function isConstructed(tag: number): boolean {
-  return ((tagOctets(tag)[0] ?? 0) & 0x20) !== 0;
+  let first = tag;
+  while (first > 0xff) first = Math.floor(first / 256);
+  return (first & 0x20) !== 0;
 }
 
 /** The whole TLV as in the input. */
@@ -141,8 +143,22 @@ export function lengthOctets(length: number): Uint8Array {
 
 /** Tag, DER length, and the contents one after the other. */
 export function writeTlv(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {
-  const length = contents.reduce((sum, content) => sum + content.length, 0);
-  return concatBytes(tagOctets(tag), lengthOctets(length), ...contents);
+  return writeTlvOf(tag, contents);
+}
+
+/** The same for contents in any number: a spread of a hundred thousand arguments is more than the stack holds. */
+export function writeTlvOf(tag: number, contents: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const content of contents) length += content.length;
+  const head = concatBytes(tagOctets(tag), lengthOctets(length));
+  const out = new Uint8Array(head.length + length);
+  out.set(head);
+  let at = head.length;
+  for (const content of contents) {
+    out.set(content, at);
+    at += content.length;
+  }
+  return out;
 }
 
 /** The same content under another tag, DER length. */

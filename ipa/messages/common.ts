@@ -1,10 +1,10 @@
 // Types that the messages of SGP.22 and SGP.32 share: octet strings of fixed size, identifiers, versions, X.509 structures, rules.
 // Paragraphs are those of SGP.22 v2.5 and SGP.32 v1.2; where both define a name, the type here is SGP.32's, which reads both.
+import { embedded } from "../asn1/embedded.ts";
 import {
   alsoTag,
   anyType,
   bitString,
-  embedded,
   explicit,
   type Infer,
   implicit,

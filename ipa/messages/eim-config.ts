@@ -1,8 +1,8 @@
 // What an eUICC knows of its eIMs: EimConfigurationData and the ES10b functions that set, read and reset it (BF55, BF57, BF59, BF64, BF65).
+import { embedded } from "../asn1/embedded.ts";
 import {
   alsoTag,
   choice,
-  embedded,
   explicit,
   type Infer,
   implicit,

@@ -1,9 +1,9 @@
 // ES10b and ES10c functions that change or show profiles on command of the local assistant, and CRL loading.
+import { embedded } from "../asn1/embedded.ts";
 import {
   alsoTag,
   boolean as booleanType,
   choice,
-  embedded,
   explicit,
   type Infer,
   implicit,

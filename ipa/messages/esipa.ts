@@ -1,8 +1,8 @@
 // ESipa: what the IPA and an eIM say to each other (SGP.32 §5.14), and the eIM packages other than eUICC packages (BF52, BF53, BF54).
+import { embedded } from "../asn1/embedded.ts";
 import {
   alsoTag,
   choice,
-  embedded,
   explicit,
   type Infer,
   implicit,
@@ -207,6 +207,8 @@ export const ProvideEimPackageResultResponse = explicit(
     emptyResponse: seq({}),
     provideEimPackageResultError: namedInteger({ eidNotFound: 2, invalidEid: 3, missingEid: 4, undefinedError: 127 }),
   }),
+  // v1.0 had EimAcknowledgements OPTIONAL here.
+  { whenEmpty: { kind: "emptyResponse", value: {} } },
 );
 export type ProvideEimPackageResultResponse = Infer<typeof ProvideEimPackageResultResponse>;
 

@@ -260,6 +260,7 @@ export const RetrieveNotificationsListRequest = seq(
           profileManagementOperation: implicit(0x81, NotificationEvent),
           euiccPackageResults: nullType(0x82),
         }),
+        { orBare: true },
       ),
     ),
   },

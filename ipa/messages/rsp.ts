@@ -1,8 +1,8 @@
 // Mutual authentication and download preparation between eUICC and RSP server (SGP.22 §5.7.5, §5.7.13, §5.7.14; compact forms of SGP.32).
+import { embedded } from "../asn1/embedded.ts";
 import {
   boolean,
   choice,
-  embedded,
   explicit,
   type Infer,
   implicit,
