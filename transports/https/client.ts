@@ -102,7 +102,7 @@ class Endpoint {
     try {
       const first = await this.#try(request, maxBodyBytes, signal);
       if (first.kind === "answer") return first.response;
-      // The server closed a kept connection just as it was used again: it has not seen the request.
+      // A kept connection broke as it was used again: servers close idle ones without asking, and most likely have not seen the request.
       const second = await this.#try(request, maxBodyBytes, signal);
       if (second.kind === "answer") return second.response;
       throw second.error;
