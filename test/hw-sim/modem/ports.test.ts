@@ -1,5 +1,5 @@
 // The module behind a real pseudo-terminal, a TCP socket and a UNIX socket, driven by raw clients.
-import { once } from "node:events";
+import { on } from "node:events";
 import { constants, openSync, watch } from "node:fs";
 import { mkdtemp, readlink, rm } from "node:fs/promises";
 import { connect } from "node:net";
@@ -111,13 +111,12 @@ describe("a pseudo-terminal", () => {
     const linkPath = join(dir, "modem");
     keep(await servePty(modem, { linkPath, clock, reopenMs: 20 }));
     const before = await readlink(linkPath);
-    const links = watch(dir);
-    open.push({ close: () => links.close() });
+    const links = on(watch(dir), "change");
     const host = openTty(linkPath);
     await host.command("ATE0");
     host.send("AT+CFUN=1,1\r");
     await host.until(() => host.closed);
-    while ((await readlink(linkPath)) === before) await once(links, "change");
+    for await (const _ of links) if ((await readlink(linkPath)) !== before) break;
     const again = openTty(linkPath);
     expect(await again.command("AT+CGMM")).toContain("VM-1");
     expect(before).toMatch(/^\/dev\/pts\/\d+$/);

@@ -1,0 +1,85 @@
+// Who is served where: the radio world's decisions.
+import { describe, expect, it } from "vitest";
+import { VirtualClock } from "../../../base/clock.ts";
+import { defaultWorld } from "../../../hw-sim/network/data.ts";
+import { World } from "../../../hw-sim/network/world.ts";
+
+const bootstrap = { imsi: "901980000000001", iccid: "8988211000000000011" };
+const local = { imsi: "262990000000007", iccid: "8949990000000000027" };
+const stranger = { imsi: "001010123456789", iccid: "8900100000000000001" };
+const clock = new VirtualClock({ ms: Date.UTC(2026, 5, 1) });
+const world = (country = "DE"): World => new World({ clock, country });
+
+describe("attach", () => {
+  it("prefers home, then the strongest that lets the subscriber in", () => {
+    expect(world().attach(local, "cat-1bis")).toMatchObject({ kind: "registered", plmn: "26299", roaming: false });
+    expect(world().attach(bootstrap, "cat-1bis")).toMatchObject({ kind: "registered", plmn: "26298", roaming: true, operator: "Nordfunk" });
+    expect(world("AT").attach(local, "cat-1bis")).toMatchObject({ plmn: "23298", roaming: true });
+  });
+
+  it("is refused with the cause of the agreement, or 11 where there is none", () => {
+    expect(world("TR").attach(bootstrap, "cat-1bis")).toEqual({ kind: "rejected", plmn: "28698", cause: 13 });
+    expect(world("TR").attach(local, "cat-1bis")).toEqual({ kind: "rejected", plmn: "28698", cause: 15 });
+    expect(world("US").attach(local, "cat-1bis")).toEqual({ kind: "rejected", plmn: "310998", cause: 11 });
+    expect(world().attach(local, "cat-1bis", "26298")).toEqual({ kind: "rejected", plmn: "26298", cause: 11 });
+  });
+
+  it("finds only operators of the technology, and of the one asked for by hand", () => {
+    expect(world().attach(bootstrap, "nb-iot")).toMatchObject({ plmn: "26299" });
+    expect(world("US").attach(bootstrap, "gsm")).toEqual({ kind: "no-coverage" });
+    expect(world().attach(bootstrap, "cat-1bis", "23298")).toEqual({ kind: "no-coverage" });
+  });
+
+  it("serves subscriptions that nobody described", () => {
+    expect(world("BR").attach(stranger, "cat-1bis")).toMatchObject({ kind: "registered", plmn: "72498", roaming: false });
+    expect(world("BR").session(stranger, "72498", "any.name")).toMatchObject({ kind: "up", apn: "any.name" });
+  });
+});
+
+describe("coverage", () => {
+  it.each([{ subscriber: "8949990" }, { subscriber: "26299" }, { plmn: "26299" }, { plmn: "26299", subscriber: "8949" }])(
+    "is taken away by %j from whom it names, and given back",
+    (rule) => {
+      const here = world();
+      let changes = 0;
+      here.onChange(() => changes++);
+      here.setCoverage(rule, false);
+      expect(here.attach(local, "cat-1bis", "26299")).toEqual({ kind: "no-coverage" });
+      expect(here.attach(bootstrap, "cat-1bis")).toMatchObject({ plmn: "26298" });
+      here.setCoverage(rule, true);
+      expect(here.attach(local, "cat-1bis")).toMatchObject({ plmn: "26299" });
+      expect(changes).toBe(2);
+    },
+  );
+
+  it("ends at the border", () => {
+    const here = world();
+    here.moveTo("PL");
+    expect(here.attach(bootstrap, "cat-1bis")).toMatchObject({ plmn: "26098" });
+    expect(here.networkTime("26098")).toBeUndefined();
+    expect(() => here.moveTo("XX")).toThrow(expect.objectContaining({ code: "SIM_OPTION", detail: expect.stringContaining("DE, AT") }));
+  });
+});
+
+describe("a session", () => {
+  it("is given on the subscription's APNs, the first by default", () => {
+    expect(world().session(local, "26299", "")).toMatchObject({ kind: "up", apn: "fleet.rheinfunk" });
+    expect(world().session(local, "26299", "INTERNET")).toMatchObject({ kind: "up", apn: "internet" });
+    expect(world().session(local, "26299", "bootstrap.iot")).toEqual({ kind: "refused", esmCause: 27 });
+  });
+
+  it("is not given while the core network is down", () => {
+    const here = world();
+    here.setCore({ plmn: "26299" }, false);
+    expect(here.session(local, "26299", "")).toEqual({ kind: "refused", esmCause: 38 });
+    expect(here.attach(local, "cat-1bis")).toMatchObject({ kind: "registered" });
+  });
+});
+
+it("the data names each operator once, in a country that exists or in none", () => {
+  const codes = defaultWorld.countries.flatMap(({ mcc }) => mcc);
+  const plmns = defaultWorld.operators.map(({ plmn }) => plmn);
+  expect(new Set(plmns).size).toBe(plmns.length);
+  for (const { plmn, rats } of defaultWorld.operators) expect(codes.includes(plmn.slice(0, 3))).toBe(rats.length > 0);
+  for (const { home } of defaultWorld.subscriptions) if (home !== undefined) expect(plmns).toContain(home);
+});
