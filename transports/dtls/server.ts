@@ -187,8 +187,11 @@ class Server implements DtlsServer {
     peer.pending?.association.end(new SimwardError("DTLS_CLOSED", { detail: `${name}: began anew` }));
     peer.pending = attempt;
     this.#peers.set(name, peer);
-    association.onClosed(() => {
-      if (peer.pending === attempt) peer.pending = undefined;
+    association.onClosed((reason) => {
+      if (peer.pending === attempt) {
+        peer.pending = undefined;
+        this.#options.onRefused?.(name, seat.verifier.refusal ?? reason);
+      }
       if (peer.current === attempt) peer.current = undefined;
       if (peer.pending === undefined && peer.current === undefined) this.#peers.delete(name);
     });

@@ -79,6 +79,8 @@ export interface DtlsServerOptions {
   readonly retransmitInitialMs?: number;
   /** Associations under way or open beyond which new ones are refused; 1,000 by default. */
   readonly associationsMax?: number;
+  /** Told of each handshake that a client began, cookie and all, and that did not lead to a link. */
+  readonly onRefused?: (peer: string, reason: Error) => void;
   readonly clock: Clock;
 }
 
