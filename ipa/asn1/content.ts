@@ -147,20 +147,17 @@ export function oidContent(value: string, refuse: RefuseWrite): Uint8Array {
   return out.length > maxOidOctets ? refuse(`an OBJECT IDENTIFIER of ${out.length} octets`) : Uint8Array.from(out);
 }
 
-const timePatterns = {
-  /** UTCTime */
-  23: /^\d{10}(\d\d)?(Z|[+-]\d{4})$/,
-  /** GeneralizedTime */
-  24: /^\d{10}(\d\d){0,2}([.,]\d{1,9})?(Z|[+-]\d{4})?$/,
-} as const;
+/** UTCTime and GeneralizedTime, read and kept as written; some compilers leave out the minutes. */
+const timePattern = /^\d{8,14}([.,]\d{1,9})?(Z|[+-]\d{4})?$/;
+const maxTimeOctets = 29;
 
-export type TimeTag = keyof typeof timePatterns;
+export type TimeTag = 0x17 | 0x18;
 
-export function readTime(tag: TimeTag, content: Uint8Array, refuse: RefuseRead): string {
-  const text = String.fromCharCode(...content.subarray(0, 40));
-  return content.length <= 40 && timePatterns[tag].test(text) ? text : refuse("ASN1_VALUE", "not a time");
+export function readTime(content: Uint8Array, refuse: RefuseRead): string {
+  const text = String.fromCharCode(...content.subarray(0, maxTimeOctets + 1));
+  return timePattern.test(text) ? text : refuse("ASN1_VALUE", "not a time");
 }
 
-export function timeContent(tag: TimeTag, text: string, refuse: RefuseWrite): Uint8Array {
-  return timePatterns[tag].test(text) ? utf8(text) : refuse(`${JSON.stringify(text.slice(0, 40))} is not a time`);
+export function timeContent(text: string, refuse: RefuseWrite): Uint8Array {
+  return timePattern.test(text) ? utf8(text) : refuse(`${JSON.stringify(text.slice(0, maxTimeOctets))} is not a time`);
 }

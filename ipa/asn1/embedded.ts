@@ -30,7 +30,7 @@ export function embedded(what: EmbeddedKind, tag = 0x30): Type<Uint8Array> {
       context.visit?.({ path: context.path, tlv, shape, value, ...(nested ? { note: "nested 30" } : {}) });
       return value;
     },
-    write: (value, path) => {
+    write: (value, { path }) => {
       const tlv = readOnlyTlv(wholeTlv(value, path));
       if (tlv.tag !== 0x30 || !isStructure(what, tlv, path)) failToWrite(path, `this is no ${what}`);
       return swapTag(value, tag);

@@ -40,7 +40,7 @@ export function explain(typeName: string, bytes: Uint8Array, lenient: Lenient = 
 /** The DER of the value: what was signed stays as it is. Throws ASN1_UNKNOWN_TYPE, and what decoding throws. */
 export function reencode(typeName: string, bytes: Uint8Array, lenient: Lenient = {}): Uint8Array {
   const type = typeByName(typeName);
-  return encode(type, decode(type, bytes, { name: typeName, lenient }), typeName);
+  return encode(type, decode(type, bytes, { name: typeName, lenient }), typeName, { anyTextSize: true });
 }
 
 /**

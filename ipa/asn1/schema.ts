@@ -42,14 +42,17 @@ export interface Visit {
 export interface Lenient {
   /** A bare 30 where a key or certificate needs the context tag that tells which it is (eimPublicKeyData). */
   readonly bareKeyOrCertificate?: boolean;
-  /** Strings longer or shorter than their type's SIZE. */
-  readonly sizes?: boolean;
 }
 
 export interface Context {
   readonly path: readonly string[];
   readonly visit: ((visit: Visit) => void) | undefined;
   readonly lenient: Lenient;
+}
+
+export interface WriteContext {
+  readonly path: readonly string[];
+  readonly anyTextSize: boolean;
 }
 
 /** How a type is made, for generators and printers. */
@@ -76,7 +79,7 @@ export interface Type<T> {
   readonly shape: Shape;
   /** Decodes a TLV whose tag the caller has matched. */
   readonly read: (tlv: Tlv, context: Context) => T;
-  readonly write: (value: T, path: readonly string[]) => Uint8Array;
+  readonly write: (value: T, context: WriteContext) => Uint8Array;
 }
 
 export type Infer<S> = S extends Type<infer T> ? T : never;
@@ -139,16 +142,21 @@ export function decode<T>(type: Type<T>, source: Uint8Array, options: DecodeOpti
   );
 }
 
+export interface EncodeOptions {
+  /** Writes texts of any length, as they are read; for values that others made. */
+  readonly anyTextSize?: boolean;
+}
+
 /** DER. Unknown fields of a value that was decoded are written again. Throws ASN1_ENCODE with the path of the offending field. */
-export function encode<T>(type: Type<T>, value: T, name?: string): Uint8Array {
-  return type.write(value, name === undefined ? [] : [name]);
+export function encode<T>(type: Type<T>, value: T, name?: string, { anyTextSize = false }: EncodeOptions = {}): Uint8Array {
+  return type.write(value, { path: name === undefined ? [] : [name], anyTextSize });
 }
 
 /** Makes a signed part out of a value of our own: encoded once, and those octets are what is signed and sent. */
 export function sealed<T>(type: Type<Signed<T>>, value: T): Signed<T> {
   const inner = type.shape.kind === "signed" ? (type.shape.inner as Type<T>) : undefined;
   if (inner === undefined) throw new SimwardError("ASN1_ENCODE", { detail: "not a signed type" });
-  return { value, raw: inner.write(value, []) };
+  return { value, raw: encode(inner, value) };
 }
 
 // --- primitive types --------------------------------------------------------------------------------------------------------
@@ -163,16 +171,18 @@ export function octets(tag = 0x04, size: Size = {}): Type<Uint8Array> {
   return primitive<Uint8Array>(
     tag,
     { kind: "octets", min, max },
-    (content, refuse, { lenient }) => {
-      const { length } = content;
-      if (lenient.sizes !== true && (length < min || length > max)) refuse("ASN1_VALUE", `${length} octets, allowed ${range(min, max)}`);
+    (content, refuse) => {
+      if (content.length < min || content.length > max) refuse("ASN1_VALUE", `${content.length} octets, allowed ${range(min, max)}`);
       return content.slice();
     },
     (value, refuse) => (value.length < min || value.length > max ? refuse(`${value.length} octets, allowed ${range(min, max)}`) : value),
   );
 }
 
-/** Size in characters, as ASN.1 counts them. */
+/**
+ * Size in characters, as ASN.1 counts them. It binds what we write; what others write is read whatever its length (a name of 33 characters
+ * is no reason to lose a list of profiles), and the walk notes it.
+ */
 export function utf8String(tag = 0x0c, size: Size = {}): Type<string> {
   const { min = 0, max = Number.POSITIVE_INFINITY } = size;
   const misfit = (text: string): string | undefined => {
@@ -183,15 +193,12 @@ export function utf8String(tag = 0x0c, size: Size = {}): Type<string> {
   return primitive(
     tag,
     { kind: "utf8", min, max },
-    (content, refuse, { lenient }) => {
-      const text = readUtf8(content, refuse);
-      const reason = lenient.sizes === true ? undefined : misfit(text);
-      return reason === undefined ? text : refuse("ASN1_VALUE", reason);
-    },
-    (value, refuse) => {
-      const reason = misfit(value);
+    readUtf8,
+    (value, refuse, { anyTextSize }) => {
+      const reason = anyTextSize ? undefined : misfit(value);
       return reason === undefined ? utf8Content(value, refuse) : refuse(reason);
     },
+    misfit,
   );
 }
 
@@ -268,12 +275,7 @@ export function bitString(tag = 0x03): Type<BitString> {
 
 /** UTCTime (17) or GeneralizedTime (18) as written, e.g. 250131235959Z. */
 export function time(tag: TimeTag): Type<string> {
-  return primitive(
-    tag,
-    { kind: "time", tag },
-    (content, refuse) => readTime(tag, content, refuse),
-    (value, refuse) => timeContent(tag, value, refuse),
-  );
+  return primitive(tag, { kind: "time", tag }, readTime, timeContent);
 }
 
 /** A TLV of any tag, kept whole. */
@@ -287,7 +289,7 @@ export function anyType(): Type<Uint8Array> {
       context.visit?.({ path: context.path, tlv, shape, value: raw });
       return raw;
     },
-    write: (value, path) => wholeTlv(value, path),
+    write: (value, { path }) => wholeTlv(value, path),
   };
 }
 
@@ -353,17 +355,17 @@ export function seq<F extends Fields>(fields: F, tag = 0x30): Type<SeqValue<F>> 
       if (unknown.length > 0) unknownFields.set(values, unknown);
       return values as SeqValue<F>;
     },
-    write: (value, path) => {
+    write: (value, context) => {
       const source = value as Readonly<Record<string, unknown>>;
       const unknown = unknownFields.get(source) ?? [];
       const out: Uint8Array[] = [];
       for (const [index, { name, field, type }] of parts.entries()) {
         for (const { before, raw } of unknown) if (before === index) out.push(raw);
         const item = source[name];
-        const at = [...path, name];
+        const at = within(context, name);
         if (item === undefined) {
           if ("optional" in field || "default" in field) continue;
-          failToWrite(at, "missing");
+          failToWrite(at.path, "missing");
         }
         const bytes = type.write(item, at);
         if ("default" in field && equalBytes(bytes, type.write(field.default, at))) continue;
@@ -386,10 +388,10 @@ export function seqOf<T>(item: Type<T>, tag = 0x30): Type<readonly T[]> {
       context.visit?.({ path: context.path, tlv, shape, value: undefined });
       return childrenAt(tlv, context.path).map((child, index) => readAs(item, child, within(context, String(index))));
     },
-    write: (value, path) =>
+    write: (value, context) =>
       writeTlvOf(
         tag,
-        value.map((one, index) => item.write(one, [...path, String(index)])),
+        value.map((one, index) => item.write(one, within(context, String(index)))),
       ),
   };
 }
@@ -429,11 +431,11 @@ function makeChoice(alternatives: Alternatives, extensible: boolean): Type<{ rea
       context.visit?.({ path: [...context.path, "(unknown)"], tlv, shape: undefined, value: raw });
       return { kind: "unknown", value: raw };
     },
-    write: ({ kind, value }, path) => {
+    write: ({ kind, value }, context) => {
       const type = Object.hasOwn(alternatives, kind) ? alternatives[kind] : undefined;
-      if (type !== undefined) return type.write(value, [...path, kind]);
-      if (extensible && kind === "unknown" && value instanceof Uint8Array) return wholeTlv(value, path);
-      return failToWrite(path, `${JSON.stringify(kind)} is none of ${Object.keys(alternatives).join(", ")}`);
+      if (type !== undefined) return type.write(value, within(context, kind));
+      if (extensible && kind === "unknown" && value instanceof Uint8Array) return wholeTlv(value, context.path);
+      return failToWrite(context.path, `${JSON.stringify(kind)} is none of ${Object.keys(alternatives).join(", ")}`);
     },
   };
 }
@@ -447,7 +449,7 @@ export function implicit<T>(tag: number, inner: Type<T>): Type<T> {
     contents: inner.contents,
     shape: { kind: "tagged", inner: inner as Type<unknown> },
     read: (tlv, context) => inner.read(unnested(tlv, inner, context), context),
-    write: (value, path) => retag(inner.write(value, path), tag),
+    write: (value, context) => retag(inner.write(value, context), tag),
   };
 }
 
@@ -479,7 +481,7 @@ export function explicit<T>(tag: number, inner: Type<T>, options: ExplicitOption
         fail("ASN1_TAG", context.path, second.start, `${tagName(second.tag)} beside the one value of ${tagName(tag)}`);
       return readAs(inner, child, context);
     },
-    write: (value, path) => writeTlv(tag, inner.write(value, path)),
+    write: (value, context) => writeTlv(tag, inner.write(value, context)),
   };
 }
 
@@ -496,7 +498,7 @@ export function signed<T>(inner: Type<T>): Type<Signed<T>> {
     contents: inner.contents,
     shape: { kind: "signed", inner: inner as Type<unknown> },
     read: (tlv, context) => ({ value: inner.read(tlv, context), raw: rawOf(tlv).slice() }),
-    write: (value, path) => wholeTlv(value.raw, path),
+    write: (value, { path }) => wholeTlv(value.raw, path),
   };
 }
 
@@ -504,7 +506,10 @@ export function signed<T>(inner: Type<T>): Type<Signed<T>> {
 
 function readAs<T>(type: Type<T>, tlv: Tlv, context: Context): T {
   if (!accepts(type, tlv.tag)) return fail("ASN1_TAG", context.path, tlv.start, `${tagName(tlv.tag)}, expected ${expected(type)}`);
-  return type.read(undoubled(tlv, type, context), context);
+  if (context.visit === undefined || !(type.alsoTags?.includes(tlv.tag) ?? false)) return type.read(undoubled(tlv, type, context), context);
+  const { visit } = context;
+  const note = `${tagName(tlv.tag)} for ${expected(type)}`;
+  return type.read(tlv, { ...context, visit: (one) => visit(one.tlv === tlv ? { ...one, note } : one) });
 }
 
 /**
@@ -532,21 +537,25 @@ function unnested(tlv: Tlv, { tags, contents }: AnyType, context: Context): Tlv 
 function primitive<T>(
   tag: number,
   shape: Shape,
-  read: (content: Uint8Array, refuse: RefuseRead, context: Context) => T,
-  write: (value: T, refuse: RefuseWrite) => Uint8Array,
+  read: (content: Uint8Array, refuse: RefuseRead) => T,
+  write: (value: T, refuse: RefuseWrite, context: WriteContext) => Uint8Array,
+  noteOn?: (value: T) => string | undefined,
 ): Type<T> {
   return {
     tags: [tag],
     shape,
     read: (tlv, context) => {
-      const value = read(contentOf(tlv), (code, reason) => fail(code, context.path, tlv.start, reason), context);
-      context.visit?.({ path: context.path, tlv, shape, value });
+      const value = read(contentOf(tlv), (code, reason) => fail(code, context.path, tlv.start, reason));
+      if (context.visit !== undefined) {
+        const note = noteOn?.(value);
+        context.visit({ path: context.path, tlv, shape, value, ...(note === undefined ? {} : { note }) });
+      }
       return value;
     },
-    write: (value, path) =>
+    write: (value, context) =>
       writeTlv(
         tag,
-        write(value, (reason) => failToWrite(path, reason)),
+        write(value, (reason) => failToWrite(context.path, reason), context),
       ),
   };
 }
@@ -569,7 +578,7 @@ function numberOf(names: Readonly<Record<string, number>>, name: string, refuse:
   return number ?? refuse(`${JSON.stringify(name)} is none of ${Object.keys(names).join(", ")}`);
 }
 
-function within(context: Context, name: string): Context {
+function within<C extends { readonly path: readonly string[] }>(context: C, name: string): C {
   return { ...context, path: [...context.path, name] };
 }
 
