@@ -170,13 +170,16 @@ class Port implements OwnedAtPort {
         isUrc: (line) => this.#isUrc(line),
       });
       let prompted = false;
+      let left = false;
       const leave = (): void => {
+        left = true;
         stopTimer();
         signal?.removeEventListener("abort", onAbort);
         this.#consumer = undefined;
         this.#tokenizer.expectPrompt = false;
       };
       const fail = (reason: unknown, doubtful: boolean): void => {
+        if (left) return;
         leave();
         if (doubtful) this.#doubtBecauseOf(command);
         reject(reason);

@@ -1,0 +1,53 @@
+// Which processes hold a port, so that a refusal can name them: from /proc/locks and /proc/<pid>/fd, as far as this user may look.
+import { readdir, readFile, readlink, realpath, stat } from "node:fs/promises";
+
+export interface Holder {
+  readonly pid: number;
+  readonly name: string;
+}
+
+/** Those that have locked it, else all that have it open; a simulator keeps its own end open without holding the port. */
+export async function portHolders(path: string): Promise<readonly Holder[]> {
+  const pids = new Set(await lockers(path));
+  if (pids.size === 0) for (const pid of await openers(path)) pids.add(pid);
+  return Promise.all([...pids].map(async (pid) => ({ pid, name: await processName(pid) })));
+}
+
+export function describeHolders(holders: readonly Holder[]): string {
+  if (holders.length === 0) return "held by a process this user may not see";
+  return `held by ${holders.map(({ pid, name }) => `${name} (pid ${pid}${pid === process.pid ? ", this process" : ""})`).join(", ")}`;
+}
+
+/** `1: FLOCK  ADVISORY  WRITE 1234 00:18:5 0 EOF`: process, then device and inode. */
+async function lockers(path: string): Promise<readonly number[]> {
+  const [locks, file] = await Promise.all([readFile("/proc/locks", "latin1").catch(() => ""), stat(path).catch(() => undefined)]);
+  if (file === undefined) return [];
+  const hex = (value: number): string => value.toString(16).padStart(2, "0");
+  const major = (file.dev >> 8) & 0xfff;
+  const minor = (file.dev & 0xff) | ((file.dev >> 12) & 0xfff00);
+  const wanted = `${hex(major)}:${hex(minor)}:${file.ino}`;
+  return locks
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields[1] === "FLOCK" && fields[5] === wanted)
+    .map((fields) => Number(fields[4]))
+    .filter((pid) => pid > 0);
+}
+
+async function openers(path: string): Promise<readonly number[]> {
+  const target = await realpath(path).catch(() => path);
+  const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => []))
+        if ((await readlink(`/proc/${pid}/fd/${fd}`).catch(() => "")) === target) return Number(pid);
+      return undefined;
+    }),
+  );
+  return found.filter((pid) => pid !== undefined);
+}
+
+async function processName(pid: number): Promise<string> {
+  const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
+  return name.trim() || "a process";
+}

@@ -1,0 +1,18 @@
+// serial:/dev/ttyUSB2, serial:/dev/serial/by-id/…?baud=921600 — a module on a serial port, exclusively ours.
+import { SimwardError } from "../../../base/errors.ts";
+import type { ChannelScheme } from "../channel.ts";
+import { openTty } from "./tty.ts";
+
+const defaultBaudRate = 115_200;
+
+export const serial: ChannelScheme = {
+  example: "serial:/dev/…[?baud=115200]",
+  parse: (rest, address) => {
+    const found = /^(\/[^?]+)(?:\?baud=(\d{2,7}))?$/.exec(rest);
+    if (found === null)
+      throw new SimwardError("PORT_ADDRESS", { detail: `${JSON.stringify(address)}: an absolute path, then ?baud=… or nothing` });
+    const [, path = "", baud] = found;
+    const baudRate = baud === undefined ? defaultBaudRate : Number(baud);
+    return ({ clock }) => openTty({ address, path, baudRate, refuseOthers: true, clock });
+  },
+};
