@@ -3,7 +3,8 @@
 import { type Clock, deadline } from "../../base/clock.ts";
 import { asSimwardError, type ErrorCode, SimwardError } from "../../base/errors.ts";
 import { decode, type Type } from "../asn1/schema.ts";
-import { childrenOf, contentOf, onlyChildOf, rawOf, readOnlyTlv, type Tlv, tagName } from "../asn1/tlv.ts";
+import { childrenOf, contentOf, rawOf, readOnlyTlv, type Tlv, tagName } from "../asn1/tlv.ts";
+import { collapsed } from "../euicc/double-tag.ts";
 import type { IpaEvents } from "../events.ts";
 import {
   type AuthenticateClientOkDPEsipa,
@@ -265,14 +266,6 @@ function aborting(exchange: Promise<EsipaResponse>, signal: AbortSignal): Promis
     signal.addEventListener("abort", onAbort, { once: true });
     exchange.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
   });
-}
-
-/** BFxx{BFxx{…}}, as some compilers write a tagged CHOICE that is tagged again. */
-function collapsed(tlv: Tlv): Tlv {
-  let out = tlv;
-  for (let child = onlyChildOf(out); child !== undefined && child.tag === out.tag && child.tag > 0xff; child = onlyChildOf(out))
-    out = child;
-  return out;
 }
 
 /** eimTransactionId of a package that does not decode: where it would be in each kind, if that much can be read. */

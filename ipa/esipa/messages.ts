@@ -3,7 +3,7 @@
 import { utf8 } from "../../base/bytes.ts";
 import { encode } from "../asn1/schema.ts";
 import { contentOf, readOnlyTlv, retag, writeTlv } from "../asn1/tlv.ts";
-import { EimPackageResultErrorCode, StateChangeCause } from "../messages/esipa.ts";
+import { EimPackageResultErrorCode, ProfileDownloadTriggerResult, StateChangeCause } from "../messages/esipa.ts";
 import type { EsipaCompat } from "../options.ts";
 
 type Version = EsipaCompat["esipaVersion"];
@@ -39,6 +39,20 @@ function eimPackageResult(answer: EimPackageAnswer, version: Version): Uint8Arra
       return version === "1.0" ? code : writeTlv(0xa0, ...given(0x80, answer.eimTransactionId), code);
     }
   }
+}
+
+/** BF54: the download did not happen (SGP.32 §2.11.2.3). `errorResponse` is the function error that ended it, where there was one. */
+export function profileDownloadError(
+  eimTransactionId: Uint8Array | undefined,
+  reason: "ecallActive" | "undefinedError",
+  errorResponse: Uint8Array | undefined,
+  version: Version,
+): Uint8Array {
+  if (version === "1.0") return writeTlv(0xbf54, writeTlv(0x30, ...given(0x80, errorResponse)));
+  return encode(ProfileDownloadTriggerResult, {
+    eimTransactionId,
+    profileDownloadTriggerResultData: { kind: "profileDownloadError", value: { profileDownloadErrorReason: reason, errorResponse } },
+  });
 }
 
 /** BF4F. rPLMN moved from 81 to 82 when 81 became the cause. */

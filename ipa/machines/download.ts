@@ -1,6 +1,6 @@
 // Indirect profile download as a pure machine (SGP.32 §3.2.3.2): which step comes next, how each failure ends, what a restart goes on with.
 // Its state is what the journal holds. Octets of the session (challenge, certificates, package) live in the procedure and die with it.
-import type { ErrorReport, RetryClass } from "../../base/errors.ts";
+import type { ErrorCode, ErrorReport, RetryClass } from "../../base/errors.ts";
 import type { Step } from "../../base/machine.ts";
 import type { IpaEvent } from "../events.ts";
 
@@ -47,6 +47,8 @@ export interface DownloadState {
   /** Hex. */
   readonly eimTransactionId?: string | undefined;
   readonly attempts: number;
+  /** The trigger is one that an SM-DS gave. */
+  readonly redirected?: boolean | undefined;
   /** Of the RSP session, hex. */
   readonly transactionId?: string | undefined;
   /** The card holds a session that it can cancel (after AuthenticateServer). */
@@ -77,6 +79,8 @@ export type DownloadInput =
   /** The card's answer to the server's challenge, its own error included: either goes to the server. */
   | { readonly kind: "serverAuthenticated"; readonly error: ErrorReport | undefined }
   | { readonly kind: "clientAuthenticated" }
+  /** An SM-DS named another server: its trigger, BF54, base64. */
+  | { readonly kind: "redirected"; readonly trigger: string }
   | { readonly kind: "metadataAccepted"; readonly iccid: string | undefined }
   | { readonly kind: "metadataRefused"; readonly reason: CancelReason; readonly error: ErrorReport }
   | { readonly kind: "prepared"; readonly error: ErrorReport | undefined }
@@ -114,12 +118,20 @@ export type DownloadEffect =
 
 export const maxDownloadAttempts = 3;
 
+const redirectedTwice: ErrorReport = {
+  code: "DOWNLOAD_FAILED",
+  message: "an SM-DS led to another SM-DS",
+  next: "simward audit tail",
+  retry: "operator",
+};
+
 export interface DownloadRules {
   readonly immediateEnable: boolean;
 }
 
-/** Another attempt may end differently, without anybody doing something about it. */
-const transient: ReadonlySet<RetryClass> = new Set(["soon", "online", "later"]);
+/** Another attempt may end differently, without anybody doing something about it: a lost channel, a lost path, a server's bad moment. */
+const transientClasses: ReadonlySet<RetryClass> = new Set(["soon", "online"]);
+const transientCodes: ReadonlySet<ErrorCode> = new Set(["ESIPA_STATUS", "HTTP_STATUS", "COAP_RESPONSE", "COAP_BLOCK"]);
 
 export function nextDownload(rules: DownloadRules, state: DownloadState, input: DownloadInput): Step<DownloadState, DownloadEffect> {
   switch (input.kind) {
@@ -138,6 +150,10 @@ export function nextDownload(rules: DownloadRules, state: DownloadState, input: 
       );
     case "clientAuthenticated":
       return state.failure === undefined ? to({ ...state, phase: "checkingMetadata" }, { do: "checkMetadata" }) : report(state);
+    case "redirected": {
+      if (state.redirected === true) return fail(state, redirectedTwice, undefined);
+      return to({ ...fresh(state), phase: "initiating", trigger: input.trigger, redirected: true }, { do: "initiate" });
+    }
     case "metadataAccepted":
       return to({ ...state, phase: "preparing", iccid: input.iccid }, { do: "prepare" });
     case "metadataRefused":
@@ -282,7 +298,9 @@ function finish(state: DownloadState): Step<DownloadState, DownloadEffect> {
 
 /** Whether it is worth beginning anew: a matter of the moment, and not too often. */
 function mayRetry(state: DownloadState): boolean {
-  return state.failure !== undefined && transient.has(state.failure.error.retry) && state.attempts < maxDownloadAttempts;
+  if (state.failure === undefined || state.attempts >= maxDownloadAttempts) return false;
+  const { code, retry } = state.failure.error;
+  return transientClasses.has(retry) || transientCodes.has(code);
 }
 
 /** `postponed` and `timeout` leave the order at the SM-DP+ as it is; the others end it (SGP.22 §3.0.2). */

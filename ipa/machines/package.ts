@@ -10,6 +10,8 @@ export interface PackageState {
   readonly kind: "euiccPackage";
   readonly phase: PackagePhase;
   readonly order: PackageOrder;
+  /** The eIM that gets the answer: the one the package names, or the one it came from where the card knows no such eIM. */
+  readonly reportTo: string;
   /** SHA-256 of the package, hex. */
   readonly sha256: string;
   /** The package, base64; left out once the card has answered, or when it is too large for the journal. */

@@ -1,0 +1,88 @@
+// The eIMs of this eUICC: their configuration as the card holds it, and a client for each that can be reached (SGP.32 §3.5, §5.9.18).
+import { asSimwardError, SimwardError as Refusal, type SimwardError } from "../../base/errors.ts";
+import { decode } from "../asn1/schema.ts";
+import { childOf, childrenOf, rawOf, readOnlyTlv } from "../asn1/tlv.ts";
+import { EimClient } from "../esipa/client.ts";
+import { type EimAccess, endpointOf } from "../esipa/endpoint.ts";
+import { collapsed } from "../euicc/double-tag.ts";
+import { type Es10, getEimConfigurationData } from "../euicc/es10.ts";
+import type { IpaPorts } from "../ipa.ts";
+import { EimConfigurationData } from "../messages/eim-config.ts";
+import type { IpaOptions } from "../options.ts";
+
+export interface Eim {
+  readonly config: EimConfigurationData;
+  /** EimConfigurationData as the card gave it. */
+  readonly raw: Uint8Array;
+  readonly access: EimAccess | undefined;
+  /** Why there is no access. */
+  readonly error: SimwardError | undefined;
+}
+
+export class EimDirectory {
+  readonly #ports: IpaPorts;
+  readonly #options: IpaOptions;
+  readonly #eid: Uint8Array;
+  readonly #lastContactMs = new Map<string, number>();
+  #eims: readonly Eim[] = [];
+
+  constructor(ports: IpaPorts, options: IpaOptions, eid: Uint8Array) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#eid = eid;
+  }
+
+  get all(): readonly Eim[] {
+    return this.#eims;
+  }
+
+  get ids(): readonly string[] {
+    return this.#eims.map(({ config }) => config.eimId);
+  }
+
+  lastContactMs(eimId: string): number | undefined {
+    return this.#lastContactMs.get(eimId);
+  }
+
+  /** Asks the card. */
+  async read(es10: Es10): Promise<void> {
+    const { raw } = await es10.ask(getEimConfigurationData, {});
+    const list = childOf(collapsed(readOnlyTlv(raw)), 0xa0);
+    this.#eims = list === undefined ? [] : childrenOf(list).map((tlv) => this.#eim(rawOf(tlv)));
+  }
+
+  find(eimId: string): Eim | undefined {
+    return this.#eims.find(({ config }) => config.eimId === eimId);
+  }
+
+  /** `kept`: an EimConfigurationData to fall back on when the card no longer has that eIM. Throws EIM_UNKNOWN, EIM_NO_… */
+  client(eimId: string, kept?: Uint8Array): EimClient {
+    const eim = this.find(eimId) ?? (kept === undefined ? undefined : this.#eim(kept));
+    if (eim === undefined) throw new Refusal("EIM_UNKNOWN", { detail: eimId });
+    if (eim.access === undefined) throw eim.error ?? new Refusal("EIM_UNKNOWN", { detail: eimId });
+    const { endpoint, scheme, compat } = eim.access;
+    const transport = this.#ports.transports.find((one) => one.scheme === scheme);
+    if (transport === undefined) throw new Refusal("EIM_NO_PROTOCOL", { detail: `${eimId}: ${scheme}` });
+    return new EimClient({
+      endpoint,
+      transport,
+      compat,
+      eid: this.#eid,
+      clock: this.#ports.clock,
+      events: this.#ports.events,
+      timeoutMs: this.#options.esipaTimeoutMs,
+      onContact: () => this.#lastContactMs.set(eimId, this.#ports.clock.now()),
+    });
+  }
+
+  #eim(raw: Uint8Array): Eim {
+    const config = decode(EimConfigurationData, raw, { name: "EimConfigurationData" });
+    const peer = this.#options.peers.find(({ eimId }) => eimId === config.eimId);
+    const schemes = { available: this.#ports.transports.map(({ scheme }) => scheme), prefer: this.#options.preferScheme };
+    try {
+      return { config, raw, access: endpointOf(config, peer, schemes), error: undefined };
+    } catch (error) {
+      return { config, raw, access: undefined, error: asSimwardError(error) };
+    }
+  }
+}

@@ -1,0 +1,144 @@
+// What the IPA must not forget: the operation under way, answers not yet delivered, what eIMs must be told. Written before and after every act.
+// The eUICC is the database of record for signed results and notifications; the journal holds only what the card does not.
+//
+// Power cut …                                        | on the card                     | after the restart
+// ---------------------------------------------------|---------------------------------|------------------------------------------------------------
+// a package has come, nothing is written             | nothing                         | the eIM offers it again, as it got no result
+// P1 "loading" written, not loaded                   | nothing                         | no stored result: the package of the journal is loaded
+// P2 loaded, "loading" still written                 | result stored                   | the stored result is found by eIM and counter, never loaded again
+// P3 loaded, the card's answer was an error          | nothing                         | loaded again: the same error, as no counter was used up
+// P4 "adopting" written, module not switched         | new profile enabled             | the module adopts it; the way back counts from there
+// P5 "reporting" written, report not sent            | result stored                   | module adopts what is enabled, then the report goes out
+// P6 report taken, acknowledgement not written       | result stored                   | the same result goes out again; the eIM knows its number
+// P7 "rollingBack" written, not rolled back          | new profile enabled             | rolled back, as the decision stands
+// P8 rolled back, "rollingBack" still written        | result replaced                 | the stored result says so: not rolled back again
+// P9 "returning" written                             | old profile enabled             | the module adopts the old one, then the report goes out
+// P10 "acknowledging" written, some removed          | some removed                    | all are removed again; nothingToDelete is no error
+// D1 a trigger has come, "initiating" written        | nothing                         | begun anew, three attempts in all
+// D2 in the session, before the installation         | session lost with its power     | no result of it: cancelled (postponed) if the card still can, begun anew
+// D3 installed, "loading" still written              | ProfileInstallationResult       | found by transaction id: goes to the eIM
+// D4 "notifying" written, sent or not                | ProfileInstallationResult       | goes to the eIM (again), then removed
+// D5 "removing" written                              | PIR or not                      | removed (again)
+// Q1 a data request has come                         | nothing                         | answered anew
+// O1 an answer that no card keeps could not be sent  | nothing                         | in the outbox, sent at the next poll
+// S1 another eIM is to be told of a change           | the change                      | still to be told: cleared only when an eIM has answered
+
+import type { DownloadState } from "../machines/download.ts";
+import type { PackageState } from "../machines/package.ts";
+import type { StateChangeCause } from "../messages/esipa.ts";
+import type { Journal } from "../ports.ts";
+
+/** An IpaEuiccDataRequest being answered. */
+export interface DataRequestState {
+  readonly kind: "ipaEuiccData";
+  readonly phase: "answering";
+  readonly eimId: string;
+  /** BF52, base64. */
+  readonly request: string;
+  readonly sha256: string;
+}
+
+export type Operation = PackageState | DownloadState | DataRequestState;
+
+/** An answer that only the IPA holds: a BF50, base64. */
+export interface OutboxEntry {
+  readonly eimId: string;
+  readonly message: string;
+}
+
+export interface JournalContent {
+  readonly version: 1;
+  readonly operation: Operation | undefined;
+  readonly outbox: readonly OutboxEntry[];
+  /** By eimId: what that eIM must be told at its next GetEimPackage. */
+  readonly stateChanges: Readonly<Record<string, StateChangeCause>>;
+  /** Digits; null when none was. Undefined before it was first read. */
+  readonly enabledIccid: string | null | undefined;
+  /** By sequence number of a ProfileInstallationResult: the eIM that relayed its download and so must relay it. */
+  readonly relays: Readonly<Record<string, string>>;
+}
+
+const empty: JournalContent = { version: 1, operation: undefined, outbox: [], stateChanges: {}, enabledIccid: undefined, relays: {} };
+
+/** Answers beyond this are dropped, oldest first: an eIM gone for years must not fill the flash. */
+const maxOutbox = 16;
+const maxRelays = 32;
+
+export class IpaJournal {
+  readonly #port: Journal;
+  #content: JournalContent;
+  #written: string;
+
+  private constructor(port: Journal, content: JournalContent) {
+    this.#port = port;
+    this.#content = content;
+    this.#written = JSON.stringify(content);
+  }
+
+  static async open(port: Journal): Promise<IpaJournal> {
+    return new IpaJournal(port, understood(await port.load()));
+  }
+
+  get content(): JournalContent {
+    return this.#content;
+  }
+
+  /** Resolves when the change is durable. Writes nothing when nothing changed. */
+  async update(change: Partial<Omit<JournalContent, "version">>): Promise<void> {
+    const next = bounded({ ...this.#content, ...change });
+    const text = JSON.stringify(next);
+    if (text !== this.#written) {
+      await this.#port.save(JSON.parse(text));
+      this.#written = text;
+    }
+    this.#content = next;
+  }
+
+  /** Each of these eIMs is to be told of a change; a cause already noted stays. */
+  changesFor(eimIds: readonly string[], cause: StateChangeCause): JournalContent["stateChanges"] {
+    const stateChanges: Record<string, StateChangeCause> = { ...this.#content.stateChanges };
+    for (const eimId of eimIds) stateChanges[eimId] ??= cause;
+    return stateChanges;
+  }
+}
+
+/** A journal of another make is none: then the card and the eIMs know what is to be done. */
+function understood(loaded: unknown): JournalContent {
+  if (typeof loaded !== "object" || loaded === null) return empty;
+  const { version, operation, outbox, stateChanges, enabledIccid, relays } = loaded as Partial<Record<keyof JournalContent, unknown>>;
+  if (version !== 1) return empty;
+  const kinds: readonly unknown[] = ["euiccPackage", "profileDownload", "ipaEuiccData"];
+  const known = isRecord(operation) && kinds.includes(operation.kind) && typeof operation.phase === "string";
+  return {
+    version: 1,
+    operation: known ? (operation as unknown as Operation) : undefined,
+    outbox: Array.isArray(outbox) ? outbox.filter(isOutboxEntry) : [],
+    stateChanges: isRecord(stateChanges) ? (stateChanges as JournalContent["stateChanges"]) : {},
+    enabledIccid: typeof enabledIccid === "string" || enabledIccid === null ? enabledIccid : undefined,
+    relays: isRecord(relays) ? (relays as JournalContent["relays"]) : {},
+  };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isOutboxEntry(value: unknown): value is OutboxEntry {
+  return isRecord(value) && typeof value.eimId === "string" && typeof value.message === "string";
+}
+
+function bounded(content: JournalContent): JournalContent {
+  return {
+    ...content,
+    outbox: content.outbox.slice(-maxOutbox),
+    relays: Object.fromEntries(Object.entries(content.relays).slice(-maxRelays)),
+  };
+}
+
+export function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("base64");
+}
+
+export function fromBase64(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, "base64"));
+}

@@ -1,0 +1,126 @@
+// How answers reach an eIM: sent once, acknowledgements taken for what is that eIM's own, results that nobody acknowledged sent again (SGP.32 §3.3.1).
+import { asSimwardError, errorReport, type SimwardError } from "../../base/errors.ts";
+import { type EimClient, isUnreachable } from "../esipa/client.ts";
+import type { Es10 } from "../euicc/es10.ts";
+import { sortAcknowledgements } from "./acknowledgements.ts";
+import { readPackageResults, removeFromList, type StoredResult } from "./card.ts";
+import type { IpaContext } from "./context.ts";
+import { fromBase64 } from "./journal.ts";
+
+/** Sends a BF50 and answers which of the acknowledged numbers are that eIM's own. `reported`: what the message itself carried. */
+export async function sendResult(
+  context: IpaContext,
+  client: EimClient,
+  message: Uint8Array,
+  reported: readonly number[],
+  signal: AbortSignal | undefined,
+): Promise<readonly number[]> {
+  const seqNumbers = await client.provideEimPackageResult(message, signal);
+  const own = new Set(reported);
+  if (seqNumbers.some((one) => !own.has(one))) {
+    // It may acknowledge an older result of its own as well; the card knows whose they are.
+    const stored = await context.euicc.withEuicc("results of an eIM", readPackageResults, signal).catch(() => []);
+    for (const { seqNumber, outcome } of stored) if (outcome.eimId === client.eimId) own.add(seqNumber);
+  }
+  const { accepted, ignored } = sortAcknowledgements(seqNumbers, own);
+  if (ignored.length > 0) await context.tell({ kind: "acknowledgement.ignored", eimId: client.eimId, seqNumbers: ignored });
+  return accepted;
+}
+
+/** Removes what was acknowledged. One that cannot be removed is left: it will be delivered, and acknowledged, again. */
+export async function removeAcknowledged(
+  context: IpaContext,
+  seqNumbers: readonly number[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (seqNumbers.length === 0) return;
+  try {
+    await context.euicc.withEuicc("acknowledgements", (es10) => removeAll(context, es10, seqNumbers), signal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    await context.tell({ kind: "warning", where: "ES10b.RemoveNotificationFromList", error: errorReport(error) });
+  }
+}
+
+async function removeAll(context: IpaContext, es10: Es10, seqNumbers: readonly number[]): Promise<void> {
+  for (const seqNumber of seqNumbers) {
+    await removeFromList(es10, seqNumber);
+    context.memory.results.delete(seqNumber);
+  }
+}
+
+/** What only the journal holds. Answers the first error; what could not be sent stays. */
+export async function flushOutbox(context: IpaContext, signal: AbortSignal | undefined): Promise<SimwardError | undefined> {
+  let problem: SimwardError | undefined;
+  const silent = new Set<string>();
+  for (const entry of context.journal.content.outbox) {
+    if (silent.has(entry.eimId)) continue;
+    try {
+      await context.eims.client(entry.eimId).provideEimPackageResult(fromBase64(entry.message), signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      const known = asSimwardError(error);
+      if (known.code !== "ESIPA_REFUSED" && known.code !== "EIM_UNKNOWN") {
+        problem ??= known;
+        silent.add(entry.eimId);
+        continue;
+      }
+    }
+    await context.journal.update({ outbox: context.journal.content.outbox.filter((one) => one !== entry) });
+  }
+  return problem;
+}
+
+/** Package results that the card still holds, each to the eIM it names. Answers the first error. */
+export async function deliverStoredResults(context: IpaContext, signal: AbortSignal | undefined): Promise<SimwardError | undefined> {
+  const { memory, ports, options } = context;
+  const due = [...memory.results].some(([, deliveredMs]) => isDue(deliveredMs, ports.clock.monotonicMs(), options.resultRetryMs));
+  if (!due) return undefined;
+  const stored = await context.euicc.withEuicc("stored package results", readPackageResults, signal);
+  rememberResults(context, stored);
+  let problem: SimwardError | undefined;
+  const silent = new Set<string>();
+  for (const result of stored) {
+    const { eimId } = result.outcome;
+    if (silent.has(eimId) || !isDue(memory.results.get(result.seqNumber), ports.clock.monotonicMs(), options.resultRetryMs)) continue;
+    try {
+      await deliverResult(context, context.eims.client(eimId), result, signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      const known = asSimwardError(error);
+      silent.add(eimId);
+      // An eIM that is gone from the card will not come for its results; one that refuses has said so.
+      if (isUnreachable(known) && known.code !== "EIM_UNKNOWN") problem ??= known;
+      else memory.results.set(result.seqNumber, ports.clock.monotonicMs());
+      await context.tell({ kind: "package.unreported", eimId, seqNumber: result.seqNumber, error: errorReport(known) });
+    }
+  }
+  return problem;
+}
+
+async function deliverResult(
+  context: IpaContext,
+  client: EimClient,
+  { raw, outcome, seqNumber }: StoredResult,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const message = client.encodeResult({ kind: "euiccPackageResult", result: raw, notifications: [] });
+  const accepted = await sendResult(context, client, message, [seqNumber], signal);
+  context.memory.results.set(seqNumber, context.ports.clock.monotonicMs());
+  const acknowledged = client.compat.removeOwnResult ? [...new Set([...accepted, seqNumber])] : accepted;
+  await removeAcknowledged(context, acknowledged, signal);
+  const { eimId, eimTransactionId } = outcome;
+  await context.tell({ kind: "package.reported", eimId, packageKind: "euiccPackage", eimTransactionId, seqNumber, acknowledged });
+}
+
+/** What the card holds now; when each was delivered is known of those known before. */
+export function rememberResults(context: IpaContext, stored: readonly StoredResult[]): void {
+  const { results } = context.memory;
+  const numbers = new Set(stored.map(({ seqNumber }) => seqNumber));
+  for (const seqNumber of results.keys()) if (!numbers.has(seqNumber)) results.delete(seqNumber);
+  for (const seqNumber of numbers) if (!results.has(seqNumber)) results.set(seqNumber, undefined);
+}
+
+function isDue(deliveredMs: number | undefined, nowMs: number, retryMs: number): boolean {
+  return deliveredMs === undefined || nowMs - deliveredMs >= retryMs;
+}
