@@ -78,8 +78,12 @@ export function renderStatus(report: Status, out: Output): string {
   if (report.operation) add("Now", report.operation.kind, report.operation.step, report.operation.eimId && `for ${report.operation.eimId}`);
   const { notifications, packageResults } = report.pending;
   if (notifications + packageResults > 0)
-    add("Queue", `${notifications} notifications`, `${packageResults} package results`, "to be delivered");
+    add("Queue", count(notifications, "notification"), count(packageResults, "package result"), "to be delivered");
   add("Audit", `${report.audit.seq} records`, `head ${report.audit.hash.slice(0, 12)}`);
   for (const alarm of report.alarms) add(out.paint("red", "Alarm"), `${alarm.code}: ${alarm.message}`, `-> ${alarm.next}`);
   return table(rows);
+}
+
+function count(number: number, thing: string): string | undefined {
+  return number === 0 ? undefined : `${number} ${thing}${number === 1 ? "" : "s"}`;
 }

@@ -1,0 +1,284 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createEventHub } from "../../agent/api/events.ts";
+import { type ApiServer, serveApi } from "../../agent/api/server.ts";
+import type { Status } from "../../agent/api/types.ts";
+import { openAudit } from "../../agent/audit/log.ts";
+import { runCli } from "../../agent/cli/main.ts";
+import { verbs } from "../../agent/cli/verbs/table.ts";
+import { VirtualClock } from "../../base/clock.ts";
+import { realDisk } from "../../base/disk.ts";
+import { silentLog } from "../../base/log.ts";
+
+interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+let dir = "";
+async function cli(...args: readonly string[]): Promise<Ran> {
+  let stdout = "";
+  let stderr = "";
+  const code = await runCli(args, {
+    stdout: (text) => {
+      stdout += text;
+    },
+    stderr: (text) => {
+      stderr += text;
+    },
+    stdoutIsTty: false,
+    env: { SIMWARD_API_DIR: dir },
+    signal: new AbortController().signal,
+  });
+  return { code, stdout, stderr };
+}
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "simward-cli-"));
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+describe("without a daemon", () => {
+  test("a verb that needs one says so and exits 4", async () => {
+    const { code, stderr, stdout } = await cli("status");
+    expect(code).toBe(4);
+    expect(stdout).toBe("");
+    expect(stderr).toContain("API_NOT_RUNNING");
+    expect(stderr).toContain("next: systemctl status simwardd");
+    const json = await cli("status", "--json");
+    expect(JSON.parse(json.stdout)).toMatchObject({ schema: "simward/error/1", error: { code: "API_NOT_RUNNING" } });
+  });
+
+  test("bad command lines exit 2 and name what is wrong", async () => {
+    for (const [args, message] of [
+      [["statos"], /unknown command 'statos'/],
+      [["status", "--frob"], /unknown option '--frob'/],
+      [["audit"], /Usage|audit/],
+      [["audit", "tail", "--timeout", "soon"], /--timeout soon/],
+      [["package", "decode"], /give hex, a file/],
+      [["events", "--after", "x"], /--after x/],
+    ] as const) {
+      const { code, stderr } = await cli(...args);
+      expect(code, args.join(" ")).toBe(2);
+      expect(stderr).toMatch(message);
+    }
+  });
+
+  test("every verb has a help with an example that names it", async () => {
+    for (const verb of verbs) {
+      const { code, stdout } = await cli(...verb.name.split(" "), "--help");
+      expect(code).toBe(0);
+      expect(stdout).toContain(`simward ${verb.name}`);
+      expect(verb.example.startsWith(`simward ${verb.name}`)).toBe(true);
+    }
+  });
+
+  test("package decode shows path, tag, offset and value", async () => {
+    const { code, stdout } = await cli(
+      "package",
+      "decode",
+      "--type",
+      "EuiccPackageRequest",
+      "BF513A3033800465696D315A108904903212345123451234567890123581012A8204AABBCCDDA010A30E5A0A9800103254769810321405005F37021122",
+    );
+    expect(code).toBe(0);
+    expect(stdout).toContain("eim1");
+    expect(stdout).toMatch(/counterValue.*42/);
+    expect(stdout).toContain("rollbackFlag");
+    const json = await cli("package", "decode", "--json", "BF4F03020101");
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      schema: "simward/decoded/1",
+      type: "GetEimPackageResponse",
+      octets: 6,
+      nodes: expect.arrayContaining([
+        expect.objectContaining({ tagName: "02", offset: 3, value: expect.stringContaining("noEimPackageAvailable") }),
+      ]),
+    });
+  });
+
+  test("package decode reads files in hex, base64 and DER, and re-encodes", async () => {
+    const der = Buffer.from("BF5009BF5306800101800102", "hex");
+    await writeFile(join(dir, "der"), der);
+    await writeFile(join(dir, "hex"), `${der.toString("hex")}\n`);
+    await writeFile(join(dir, "base64"), `${der.toString("base64")}\n`);
+    for (const name of ["der", "hex", "base64"]) {
+      const { stdout } = await cli("package", "decode", "--type", "ProvideEimPackageResultResponse", "--reencode", join(dir, name));
+      expect(stdout).toBe("BF5009BF5306800101800102\n");
+    }
+    expect((await cli("package", "decode", "--reencode", "--type", "EimAcknowledgements", "BF538106800101800102")).stdout).toBe(
+      "BF5306800101800102\n",
+    );
+  });
+
+  test("package decode says what is wrong with a bad object, and where", async () => {
+    const short = await cli("package", "decode", "--type", "GetEimPackageResponse", "BF4F0302");
+    expect(short.code).toBe(2);
+    expect(short.stderr).toMatch(/ASN1_TRUNCATED.*offset/);
+    const wrong = await cli("package", "decode", "--type", "EuiccPackageRequest", "BF51053003800165");
+    expect(wrong.stderr).toMatch(/ASN1_MISSING.*EuiccPackageRequest/);
+    expect((await cli("package", "decode", "--type", "EuiccPackageReqest", "BF5100")).stderr).toMatch(/ASN1_UNKNOWN_TYPE/);
+    expect((await cli("package", "decode", "/nonexistent")).code).toBe(3);
+    expect((await cli("package", "decode", "--list")).stdout).toContain("EuiccPackageResult\n");
+  });
+
+  test("audit verify reads the files; a broken trail exits 1 and is located; an anchor finds a cut-off end", async () => {
+    const trail = join(dir, "state/audit");
+    const audit = await openAudit({ disk: realDisk(trail), clock: new VirtualClock() });
+    for (let i = 0; i < 3; i++) await audit.append({ event: "tick", cause: "test" });
+    const whole = await cli("audit", "verify", "--state-dir", join(dir, "state"));
+    expect(whole.code).toBe(0);
+    expect(whole.stdout).toContain(`head 3:${audit.head.hash}`);
+    expect((await cli("audit", "verify", trail, "--anchor", `3:${audit.head.hash}`)).code).toBe(0);
+    const cut = await cli("audit", "verify", trail, "--json", "--anchor", `9:${audit.head.hash}`);
+    expect(cut.code).toBe(1);
+    expect(JSON.parse(cut.stdout)).toMatchObject({ ok: false, problem: { reason: expect.stringContaining("seq 9") } });
+    expect((await cli("audit", "verify", trail, "--anchor", "3")).code).toBe(2);
+    expect((await cli("audit", "verify", join(dir, "nothing"))).code).toBe(3);
+  });
+
+  test("config validate reads a file as the daemon would", async () => {
+    await writeFile(join(dir, "good.toml"), '[modem]\naddress = "pty:/x"\n');
+    await writeFile(join(dir, "bad.toml"), '[modem]\naddres = "pty:/x"\n');
+    expect((await cli("config", "validate", join(dir, "good.toml"))).code).toBe(0);
+    const bad = await cli("config", "validate", join(dir, "bad.toml"));
+    expect(bad.code).toBe(2);
+    expect(bad.stderr).toContain("modem.addres is no setting");
+  });
+});
+
+describe("with a daemon", () => {
+  let server: ApiServer | undefined;
+  const status: Status = {
+    schema: "simward/status/1",
+    version: "1.0.0",
+    time: "2026-06-01T00:00:00.000Z",
+    timeSource: "nitz",
+    uptimeMs: 1_000,
+    card: { eid: "89049032123451234512345678901235", sgp32Version: "1.2.0", ipaMode: "ipad", freeNvmBytes: 421_888 },
+    profiles: [{ iccid: "8944500102198304826", state: "enabled", name: "Global boot", profileClass: "operational" }],
+    network: {
+      link: "ready",
+      registration: "roaming",
+      rat: "lte-m",
+      plmn: "28601",
+      rsrpDbm: -97,
+      apn: "iot.example",
+      address: "10.0.0.7",
+      imei: "356938035643809",
+    },
+    eims: [
+      {
+        eimId: "eim.example",
+        host: "eim.example",
+        port: 5684,
+        binding: "coaps",
+        lastContact: "2026-05-31T23:46:00.000Z",
+        nextPollInMs: 2_760_000,
+      },
+    ],
+    pending: { notifications: 1, packageResults: 0 },
+    audit: { seq: 12, hash: "ab".repeat(32) },
+    alarms: [{ code: "EIM_NO_TRUST", message: "the eIM cannot be trusted", next: "add ca", retry: "operator" }],
+  };
+  const hub = createEventHub(new VirtualClock());
+
+  beforeEach(async () => {
+    const never = async (): Promise<never> => {
+      throw new Error("not asked for");
+    };
+    server = await serveApi(
+      { dir },
+      {
+        status: async () => status,
+        profiles: async () => ({ schema: "simward/profiles/1", eid: status.card?.eid ?? "", profiles: status.profiles }),
+        pollEim: async () => {
+          hub.publish("step", { name: "ESipa.GetEimPackage", sentBytes: 21, receivedBytes: 6, durationMs: 120 });
+          return {
+            schema: "simward/poll/1",
+            eims: [
+              { eimId: "e1", packages: 2, outcome: "done" },
+              {
+                eimId: "e2",
+                packages: 0,
+                outcome: "failed",
+                error: { code: "DTLS_TIMEOUT", message: "no answer", next: "simward eim test", retry: "online" },
+              },
+            ],
+          };
+        },
+        auditRecords: async () => ({
+          schema: "simward/audit/1",
+          records: [
+            {
+              seq: 1,
+              time: "2026-06-01T00:00:00.000Z",
+              timeSource: "nitz",
+              event: "profile.enabled",
+              cause: "eim:e1",
+              data: { iccid: "8944500102198304826" },
+              prev: "0".repeat(64),
+            },
+          ],
+        }),
+        verifyAudit: never,
+        events: (after, fn) => hub.subscribe(after, fn),
+        auditAdminAct: async () => {},
+      },
+      silentLog,
+    );
+  });
+  afterEach(() => server?.close());
+
+  test("status is one screen, identifiers masked; --show-ids shows them; --json is one object", async () => {
+    const { code, stdout } = await cli("status");
+    expect(code).toBe(0);
+    expect(stdout).toBe(
+      [
+        "Card     EID 8904…1235  SGP.32 v1.2.0 (IPAd)  free 412 KiB",
+        'Profile  8944…4826  "Global boot"  enabled',
+        "Module   IMEI 3569…3809",
+        "Network  LTE-M  286 01  roaming  RSRP -97  APN iot.example  online 10.0.0.7",
+        "eIM      eim.example  coaps://eim.example:5684  last contact 14 min ago  next poll in 46 min",
+        "Queue    1 notification  to be delivered",
+        "Audit    12 records  head abababababab",
+        "Alarm    EIM_NO_TRUST: the eIM cannot be trusted  -> add ca",
+        "",
+      ].join("\n"),
+    );
+    expect((await cli("status", "--show-ids")).stdout).toContain("89049032123451234512345678901235");
+    expect(JSON.parse((await cli("--json", "status")).stdout)).toMatchObject({ schema: "simward/status/1", card: { eid: "8904…1235" } });
+  });
+
+  test("profile list is a table", async () => {
+    const { stdout } = await cli("profile", "list");
+    expect(stdout.split("\n")[0]).toMatch(/^ICCID\s+STATE\s+CLASS\s+NAME/);
+    expect(stdout).toMatch(/8944…4826\s+enabled\s+operational\s+Global boot/);
+  });
+
+  test("eim poll shows progress on stderr, the outcome on stdout, and exits 13 when only some failed", async () => {
+    const { code, stdout, stderr } = await cli("eim", "poll");
+    expect(code).toBe(13);
+    expect(stdout).toMatch(/e1 {2}2 packages carried out\ne2 {2}failed {2}DTLS_TIMEOUT/);
+    expect(stderr).toMatch(/ESipa\.GetEimPackage\s+21 B out\s+6 B in\s+120 ms/);
+  });
+
+  test("audit tail prints a record a line", async () => {
+    expect((await cli("audit", "tail")).stdout).toMatch(
+      /^ +1 {2}2026-06-01T00:00:00\.000Z {2}profile\.enabled +eim:e1 {2}iccid=8944…4826\n$/,
+    );
+    expect(JSON.parse((await cli("audit", "tail", "--json", "--show-ids")).stdout)).toMatchObject({
+      seq: 1,
+      data: { iccid: "8944500102198304826" },
+    });
+  });
+
+  test("events end where they are told to", async () => {
+    hub.publish("profile.enabled", { iccid: "8944500102198304826", fromIccid: null, eimId: "e1" });
+    const { code, stdout } = await cli("events", "--after", "0", "--until", "profile.enabled");
+    expect(code).toBe(0);
+    expect(stdout).toContain("profile enabled: 8944…4826");
+  });
+});
