@@ -69,10 +69,13 @@ export class Gate {
     this.#mappings.clear();
   }
 
-  /** Forwards datagrams to a server on this host; 0 lets the system choose the port. Throws SIM_OPTION when it is taken. */
-  async openUdp(targetPort: number, port = 0): Promise<number> {
+  /**
+   * Forwards datagrams to a server on this host, whose port is asked for when the first comes: gates are opened before their servers.
+   * 0 lets the system choose the gate's own. Throws SIM_OPTION when that is taken.
+   */
+  async openUdp(targetPort: () => number, port = 0): Promise<number> {
     const socket = createSocket("udp4");
-    socket.on("message", (datagram, from) => this.#uplink(socket, datagram, from, targetPort));
+    socket.on("message", (datagram, from) => this.#uplink(socket, datagram, from, targetPort()));
     const bound = await listening(
       `udp port ${port}`,
       (done, fail) => {
@@ -87,9 +90,9 @@ export class Gate {
     return bound;
   }
 
-  /** Forwards connections to a server on this host. Throws SIM_OPTION when the port is taken. */
-  async openTcp(targetPort: number, port = 0): Promise<number> {
-    const server = createServer((vehicle) => this.#connection(vehicle, targetPort));
+  /** Forwards connections likewise. */
+  async openTcp(targetPort: () => number, port = 0): Promise<number> {
+    const server = createServer((vehicle) => this.#connection(vehicle, targetPort()));
     const bound = await listening(
       `tcp port ${port}`,
       (done, fail) => {
@@ -103,6 +106,20 @@ export class Gate {
     );
     this.#closers.push(() => new Promise((resolve) => server.close(() => resolve())));
     return bound;
+  }
+
+  /** One number for both, as an eIM has one address for coaps and https. */
+  async openBoth(udpTarget: () => number, tcpTarget: () => number, port = 0): Promise<number> {
+    for (let attempt = 1; ; attempt++) {
+      const udp = await this.openUdp(udpTarget, port);
+      try {
+        return await this.openTcp(tcpTarget, udp);
+      } catch (error) {
+        // A number the system gave for UDP may be another's for TCP.
+        if (port !== 0 || attempt >= 10) throw error;
+        await this.#closers.pop()?.();
+      }
+    }
   }
 
   async close(): Promise<void> {

@@ -57,7 +57,7 @@ describe("datagrams", () => {
   it("pass both ways while the bearer is up, and not at all while it is down", async () => {
     const server = await udpServer();
     const { gate: path, bearer } = gate();
-    const port = await path.openUdp(server.port);
+    const port = await path.openUdp(() => server.port);
     const client = await udpClient();
     expect(await ask(client, port, "one")).toBe(">one");
     bearer.set(false);
@@ -73,7 +73,7 @@ describe("datagrams", () => {
   it("come from another port after a new session and after a rebinding", async () => {
     const server = await udpServer();
     const { gate: path, bearer, faults } = gate();
-    const port = await path.openUdp(server.port);
+    const port = await path.openUdp(() => server.port);
     const client = await udpClient();
     await ask(client, port, "a");
     await ask(client, port, "b");
@@ -92,7 +92,7 @@ describe("datagrams", () => {
     const run = async (seed: number): Promise<string[]> => {
       const server = await udpServer();
       const { gate: path, faults } = gate(new SystemClock(), seed);
-      const port = await path.openUdp(server.port);
+      const port = await path.openUdp(() => server.port);
       const client = await udpClient();
       faults.set("loss", "0.25");
       for (let i = 0; i < 400; i++) {
@@ -112,7 +112,7 @@ describe("datagrams", () => {
   it("are lost exactly where told", async () => {
     const server = await udpServer();
     const { gate: path, faults } = gate();
-    const port = await path.openUdp(server.port);
+    const port = await path.openUdp(() => server.port);
     const client = await udpClient();
     await ask(client, port, "zero");
     faults.set("drop", "up:2,down:1");
@@ -133,7 +133,7 @@ describe("datagrams", () => {
     const clock = new VirtualClock();
     const server = await udpServer();
     const { gate: path, faults } = gate(clock);
-    const port = await path.openUdp(server.port);
+    const port = await path.openUdp(() => server.port);
     const client = await udpClient();
     faults.set("rtt-ms", "3000");
     faults.set("rate-bps", "8000");
@@ -147,7 +147,7 @@ describe("datagrams", () => {
   it("are doubled and overtaken when told so", async () => {
     const server = await udpServer();
     const { gate: path, faults } = gate();
-    const port = await path.openUdp(server.port);
+    const port = await path.openUdp(() => server.port);
     const client = await udpClient();
     faults.set("duplicate", "1");
     client.send("a", port, "127.0.0.1");
@@ -163,12 +163,13 @@ describe("datagrams", () => {
 });
 
 describe("connections", () => {
-  async function tcpServer(): Promise<number> {
+  async function tcpServer(): Promise<() => number> {
     const server = createServer((socket) => socket.on("data", (data) => socket.write(data)).on("error", () => {}));
     cleanups.push(() => server.close());
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
-    return (server.address() as AddressInfo).port;
+    const { port } = server.address() as AddressInfo;
+    return () => port;
   }
 
   it("carry octets unchanged, whatever the delay", async () => {
@@ -204,9 +205,20 @@ describe("connections", () => {
     again.destroy();
   });
 
+  it("and datagrams can have one number", async () => {
+    const server = await udpServer();
+    const { gate: path } = gate();
+    const port = await path.openBoth(() => server.port, await tcpServer());
+    expect(await ask(await udpClient(), port, "a")).toBe(">a");
+    const socket = connect(port, "127.0.0.1");
+    socket.write("b");
+    expect(String((await once(socket, "data"))[0])).toBe("b");
+    socket.destroy();
+  });
+
   it("refuse a port that is taken, by name", async () => {
     const { gate: path } = gate();
     const port = await path.openTcp(await tcpServer());
-    await expect(path.openTcp(1, port)).rejects.toMatchObject({ code: "SIM_OPTION", detail: expect.stringContaining(String(port)) });
+    await expect(path.openTcp(() => 1, port)).rejects.toMatchObject({ code: "SIM_OPTION", detail: expect.stringContaining(String(port)) });
   });
 });

@@ -1,0 +1,32 @@
+// What a scenario is: where the vehicle stands, what its eUICC left the factory with, what waits at the SM-DP+, what goes wrong.
+import type { FaultName } from "../faults.ts";
+import type { WorldData } from "../network/data.ts";
+
+/** A subscription, to be made into a profile package. */
+export interface ProfilePlan {
+  /** 19 digits with check digit, or without. */
+  readonly iccid: string;
+  readonly imsi: string;
+  /** At most 16 characters. */
+  readonly serviceProvider: string;
+  readonly profileName: string;
+}
+
+export interface Offer extends ProfilePlan {
+  /** The token of its activation code. */
+  readonly matchingId: string;
+  readonly confirmationCode?: string;
+}
+
+export interface Scenario {
+  readonly name: string;
+  /** For --help. */
+  readonly text: string;
+  /** ISO 3166-1 alpha-2. */
+  readonly country: string;
+  readonly world?: WorldData;
+  /** Installed and enabled at the factory. */
+  readonly bootstrap: ProfilePlan;
+  readonly offers: readonly Offer[];
+  readonly faults: readonly { readonly name: FaultName; readonly value: string }[];
+}
