@@ -72,7 +72,8 @@ export class FarEnd {
     if (this.stuck) return new Promise(() => undefined);
     const text = Buffer.from(octets).toString("latin1");
     this.octets += text;
-    this.#partial += text;
+    // ESC outside a text is skipped, like everything before `AT` (V.250 §5.2.1).
+    this.#partial += text.replaceAll("\u001b", "");
     const lines = this.#partial.split("\r");
     this.#partial = lines.pop() ?? "";
     for (const line of lines) {
