@@ -14,6 +14,7 @@ import { serveApi } from "./api/server.ts";
 import { loadConfig } from "./config/load.ts";
 import { createAgent } from "./main.ts";
 import { peersOf } from "./peers.ts";
+import { openNatMemory } from "./state/nat-memory.ts";
 import { openTlsSessions } from "./state/tls-sessions.ts";
 import { createTransports } from "./transports.ts";
 
@@ -79,7 +80,7 @@ async function run(): Promise<number> {
   modem.onEvent((event) => {
     if (event.kind === "time" && clock.nitz(event.utcMs)) log.info("time from the network", { utc: new Date(clock.now()).toISOString() });
   });
-  const transports = createTransports({ config, clock, random: systemRandom, sessions });
+  const transports = createTransports({ config, clock, random: systemRandom, sessions, natMemory: await openNatMemory(disk, log) });
   const agent = await createAgent({
     config,
     clock,

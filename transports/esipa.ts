@@ -25,7 +25,10 @@ export interface CoapsEsipaOptions {
   /** DTLS sessions for resumption. */
   readonly sessions?: DtlsSessionStore;
   readonly natMemory?: NatMemory;
-  readonly cipherSuites?: readonly DtlsCipherSuite[];
+  /** The suites offered to one eIM; the default ones where it answers undefined. */
+  readonly cipherSuitesFor?: (eimId: string) => readonly DtlsCipherSuite[] | undefined;
+  /** First DTLS retransmission. */
+  readonly retransmitInitialMs?: number;
   readonly mtuBytes?: number;
   readonly blockBytes?: number;
   readonly handshakeTimeoutMs?: number;
@@ -56,7 +59,8 @@ export function coapsEsipaTransport(options: CoapsEsipaOptions): ClosableEsipaTr
           trust: eim.trust,
           clock: options.clock,
           ...given("sessions", options.sessions),
-          ...given("cipherSuites", options.cipherSuites),
+          ...given("cipherSuites", options.cipherSuitesFor?.(eim.eimId)),
+          ...given("retransmitInitialMs", options.retransmitInitialMs),
           ...given("mtuBytes", options.mtuBytes),
           ...given("handshakeTimeoutMs", options.handshakeTimeoutMs),
           ...given("signal", signal),

@@ -1,5 +1,5 @@
 // What the daemon remembers across restarts, besides the audit trail and what the eUICC itself keeps.
-import { nullable, number, object, optional, parse, record, string, unknown } from "valibot";
+import { nullable, number, object, optional, parse, string, unknown } from "valibot";
 import type { Disk } from "../../base/disk.ts";
 import type { AuditHead } from "../audit/types.ts";
 import { openState, type StateStore } from "./store.ts";
@@ -11,15 +11,12 @@ export interface AgentState {
   readonly lastPollMs: number | null;
   /** The audit trail must contain this record: a trail that was cut shorter is found. */
   readonly auditHead: AuditHead;
-  /** Learnt silence, in seconds, after which a NAT forgets, by eIM. */
-  readonly natIdleSeconds: Readonly<Record<string, number>>;
 }
 
 const schema = object({
   journal: optional(nullable(unknown()), null),
   lastPollMs: nullable(number()),
   auditHead: object({ seq: number(), hash: string() }),
-  natIdleSeconds: record(string(), number()),
 });
 
 export function openAgentState(disk: Disk): Promise<StateStore<AgentState>> {
@@ -27,7 +24,7 @@ export function openAgentState(disk: Disk): Promise<StateStore<AgentState>> {
     disk,
     name: "state",
     version: 1,
-    initial: { journal: null, lastPollMs: null, auditHead: { seq: 0, hash: "0".repeat(64) }, natIdleSeconds: {} },
+    initial: { journal: null, lastPollMs: null, auditHead: { seq: 0, hash: "0".repeat(64) } },
     parse: (value) => {
       const state = parse(schema, value);
       return { ...state, journal: typeof state.journal === "object" ? (state.journal as object | null) : null };

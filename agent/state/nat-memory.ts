@@ -1,0 +1,26 @@
+// After how much silence the NATs on the way to each eIM forget: learnt, kept across restarts, worth one datagram when lost.
+import { number, parse, record, string } from "valibot";
+import type { Disk } from "../../base/disk.ts";
+import { asSimwardError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import type { NatMemory } from "../../transports/esipa.ts";
+import { openState } from "./store.ts";
+
+export async function openNatMemory(disk: Disk, log: Log): Promise<NatMemory> {
+  const schema = record(string(), number());
+  const store = await openState<Readonly<Record<string, number>>>({
+    disk,
+    name: "nat",
+    version: 1,
+    initial: {},
+    parse: (value) => parse(schema, value),
+  });
+  return {
+    load: (eimId) => store.get()[eimId],
+    save: (eimId, natIdleSeconds) => {
+      store
+        .update((known) => ({ ...known, [eimId]: natIdleSeconds }))
+        .catch((error: unknown) => log.warn("what was learnt of the NAT could not be stored", { error: asSimwardError(error) }));
+    },
+  };
+}

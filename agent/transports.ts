@@ -1,0 +1,49 @@
+// The ways to an eIM that this daemon has, made from the configuration. DTLS and HTTPS are loaded when the first of them is used.
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import { openDtls } from "../transports/dtls/dtls.ts";
+import type { DtlsCipherSuite, DtlsSessionStore } from "../transports/dtls/types.ts";
+import { type ClosableEsipaTransport, coapsEsipaTransport, httpsEsipaTransport, type NatMemory } from "../transports/esipa.ts";
+import { createHttpsClient } from "../transports/https/client.ts";
+import type { Config } from "./config/schema.ts";
+
+export interface TransportsOptions {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly sessions: DtlsSessionStore;
+  readonly natMemory: NatMemory;
+}
+
+const withCcm8: readonly DtlsCipherSuite[] = ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-CCM8"];
+
+export interface Transports {
+  readonly all: readonly ClosableEsipaTransport[];
+  close(): void;
+}
+
+/** Throws OPENSSL_MISSING where Node does not offer its OpenSSL. */
+export function createTransports({ config, clock, random, sessions, natMemory }: TransportsOptions): Transports {
+  const peer = (eimId: string) => config.eim.peer.find((one) => one.eim_id === eimId);
+  const exchangeTimeoutMs = config.eim.exchange_timeout_seconds * 1_000;
+  const all = [
+    coapsEsipaTransport({
+      dtls: openDtls(),
+      clock,
+      random,
+      sessions,
+      natMemory: { load: (eimId) => natMemory.load(eimId) ?? peer(eimId)?.nat_idle_seconds, save: natMemory.save },
+      cipherSuitesFor: (eimId) => (peer(eimId)?.allow_ccm8 === true ? withCcm8 : undefined),
+      mtuBytes: config.eim.mtu_bytes,
+      retransmitInitialMs: config.eim.retransmit_initial_ms,
+      handshakeTimeoutMs: exchangeTimeoutMs,
+    }),
+    httpsEsipaTransport({ https: createHttpsClient({ clock, timeoutMs: exchangeTimeoutMs }) }),
+  ];
+  return {
+    all,
+    close: () => {
+      for (const transport of all) transport.close();
+    },
+  };
+}
