@@ -118,7 +118,7 @@ export function createCoapSession(options: CoapSessionOptions): CoapSession {
 
   const closeWhenIdle = (): void => {
     stopIdle();
-    if (options.idleCloseMs !== undefined) stopIdle = clock.after(options.idleCloseMs, () => drop("close"));
+    if (options.idleCloseMs !== undefined && messenger !== undefined) stopIdle = clock.after(options.idleCloseMs, () => drop("close"));
   };
 
   return {
