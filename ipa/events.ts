@@ -26,7 +26,7 @@ export type IpaEvent =
   | { readonly kind: "segment"; readonly number: number; readonly of: number; readonly sentBytes: number }
   | { readonly kind: "started"; readonly eid: string; readonly eimIds: readonly string[]; readonly enabledIccid: string | undefined }
   /** Something was found under way at the start, and is gone on with. */
-  | { readonly kind: "recovered"; readonly operation: "euiccPackage" | "profileDownload"; readonly phase: string }
+  | { readonly kind: "recovered"; readonly operation: "euiccPackage" | "profileDownload" | "ipaEuiccData"; readonly phase: string }
   | {
       readonly kind: "package.received";
       readonly eimId: string;

@@ -1,11 +1,24 @@
 // The IoT Profile Assistant (SGP.32 IPAd): what the daemon starts, polls and asks. It owns the eUICC and the journal of what is under way.
-// Made by createIpa(ports: IpaPorts): Ipa. Every procedure ends in a PollOutcome or a SimwardError; none of them ends the daemon.
+// Every procedure ends in a PollOutcome or a SimwardError; none of them ends the daemon.
 import type { Clock } from "../base/clock.ts";
-import type { SimwardError } from "../base/errors.ts";
+import { asSimwardError, errorReport, isCode, SimwardError } from "../base/errors.ts";
+import { Queue } from "../base/queue.ts";
 import type { Random } from "../base/random.ts";
+import { type Es10, getEuiccInfo2 } from "./euicc/es10.ts";
+import { createEuiccSession, type OwnedEuiccSession } from "./euicc/session.ts";
 import type { IpaEvents } from "./events.ts";
-import type { IpaOptions } from "./options.ts";
+import { defaultIpaOptions, type IpaOptions } from "./options.ts";
 import type { ApduAccess, DeviceFacts, EsipaTransport, EuiccSession, Journal, PolicyGate, ProfileFacts, ProfileSwitch } from "./ports.ts";
+import { profileFacts, readEid, readNotifications, readPackageResults, readProfiles } from "./procedures/card.ts";
+import { ask, type IpaContext, type Memory } from "./procedures/context.ts";
+import { resumeDownload } from "./procedures/download.ts";
+import { EimDirectory } from "./procedures/eims.ts";
+import { resumeDataRequest } from "./procedures/ipa-euicc-data.ts";
+import { IpaJournal, type Operation } from "./procedures/journal.ts";
+import { deliverNotifications } from "./procedures/notifications.ts";
+import { resumePackage } from "./procedures/package.ts";
+import { deliverStoredResults, flushOutbox, rememberResults } from "./procedures/reporting.ts";
+import { retrievePackages } from "./procedures/retrieval.ts";
 
 export interface IpaPorts {
   readonly card: ApduAccess;
@@ -66,7 +79,7 @@ export interface IpaStatus {
   /** As read last; undefined when not read yet or when none is enabled. */
   readonly enabledIccid: string | undefined;
   readonly profiles: readonly ProfileFacts[];
-  readonly operation: { readonly kind: "euiccPackage" | "profileDownload"; readonly phase: string; readonly eimId: string } | undefined;
+  readonly operation: { readonly kind: Operation["kind"]; readonly phase: string; readonly eimId: string } | undefined;
   readonly pendingNotifications: number;
   readonly pendingResults: number;
 }
@@ -74,7 +87,11 @@ export interface IpaStatus {
 export interface Ipa {
   /** The card's one owner; other parts of the daemon (profile list, doctor) borrow it. */
   readonly euicc: EuiccSession;
-  /** SGP.32 start-up: card, EID, eIMs, what is pending; goes on with what a restart interrupted. Throws SimwardError; may be called again. */
+  /**
+   * SGP.32 start-up: card, EID, eIMs, what is pending; then goes on with what a restart interrupted, which may need the module
+   * (ProfileSwitch.adopt) and an eIM. An eIM that cannot be reached is no failure of the start: `status().operation` tells what is left.
+   * Throws SimwardError when the card cannot be used; may be called again.
+   */
   start(signal?: AbortSignal): Promise<IpaStatus>;
   /** Asks one eIM, or each, for packages and carries them out until none is left. Starts first if that has not been done. Never rejects. */
   pollOnce(eimId?: string, signal?: AbortSignal): Promise<PollOutcome>;
@@ -83,4 +100,250 @@ export interface Ipa {
   status(): IpaStatus;
   /** Ends what runs; what was under way stays in the journal. */
   close(): Promise<void>;
+}
+
+export function createIpa(ports: IpaPorts): Ipa {
+  const options: IpaOptions = { ...defaultIpaOptions, ...ports.options };
+  const { card, clock, events } = ports;
+  const euicc = createEuiccSession({ card, clock, events, terminalCapability: options.terminalCapability });
+  const work = new Queue();
+  const closing = new AbortController();
+  let context: IpaContext | undefined;
+  /** The operation in the journal is of the life before. */
+  let restarted = true;
+
+  const stoppable = (signal: AbortSignal | undefined): AbortSignal =>
+    signal === undefined ? closing.signal : AbortSignal.any([closing.signal, signal]);
+
+  /** Answers why what was under way is not finished, if it is not. */
+  const begin = async (signal: AbortSignal): Promise<{ readonly started: IpaContext; readonly problem: SimwardError | undefined }> => {
+    context ??= await readCard(ports, options, euicc, signal);
+    const problem = await goOn(context, restarted, signal);
+    restarted = false;
+    return { started: context, problem };
+  };
+
+  const poll = async (eimId: string | undefined, signal: AbortSignal): Promise<PollOutcome> => {
+    const { started, problem } = await begin(signal);
+    const { operation } = started.journal.content;
+    if (operation !== undefined)
+      return outcomeOf(started, [], problem ?? new SimwardError("BUSY", { detail: `${operation.kind} is not finished` }), undefined);
+    const unsent = await flushOutbox(started, signal);
+    const before = (await deliverStoredResults(started, signal)) ?? unsent;
+    const known = started.eims.all.filter(({ config }) => eimId === undefined || config.eimId === eimId);
+    if (known.length === 0) {
+      const error = eimId === undefined ? new SimwardError("EIM_NOT_CONFIGURED") : new SimwardError("EIM_UNKNOWN", { detail: eimId });
+      return outcomeOf(started, [], error, undefined);
+    }
+    const eims: EimOutcome[] = [];
+    const refused: (number | undefined)[] = [];
+    for (const { config, error: unusable } of known) {
+      if (started.eims.find(config.eimId) === undefined) continue;
+      if (unusable !== undefined) {
+        eims.push({ eimId: config.eimId, packages: 0, error: unusable });
+        continue;
+      }
+      const verdict = await ask(started, "poll", { eimId: config.eimId });
+      if (verdict.kind === "refuse") {
+        refused.push(verdict.retryAt);
+        continue;
+      }
+      const { packages, error } = await retrievePackages(started, config.eimId, signal);
+      if (error !== undefined) await started.tell({ kind: "error", where: `eIM ${config.eimId}`, error: errorReport(error) });
+      eims.push({ eimId: config.eimId, packages, error });
+      if (started.journal.content.operation !== undefined) break;
+    }
+    if (eims.some(({ packages }) => packages > 0)) await countNotifications(started, signal);
+    const retryAt = refused.filter((at) => at !== undefined);
+    return outcomeOf(
+      started,
+      eims,
+      before,
+      refused.length > 0 ? { retryAt: retryAt.length === 0 ? undefined : Math.min(...retryAt) } : undefined,
+    );
+  };
+
+  return {
+    euicc,
+    start: (signal) =>
+      work.run(async () => {
+        await begin(stoppable(signal)).catch((error: unknown) => {
+          throw asSimwardError(error);
+        });
+        return statusOf(context);
+      }, signal),
+    async pollOnce(eimId, signal) {
+      try {
+        return await work.run(() => poll(eimId, stoppable(signal)), signal);
+      } catch (error) {
+        const known = closing.signal.aborted || signal?.aborted ? aborted(error) : asSimwardError(error);
+        await events.emit({ kind: "error", where: "poll", error: errorReport(known) });
+        const unfinished = context?.journal.content.operation !== undefined;
+        return { kind: "failed", packages: 0, eims: [], error: known, retryAt: undefined, unfinished };
+      }
+    },
+    async deliverNotifications(signal) {
+      try {
+        return await work.run(async () => {
+          const inner = stoppable(signal);
+          return deliverNotifications((await begin(inner)).started, inner);
+        }, signal);
+      } catch (error) {
+        const known = closing.signal.aborted || signal?.aborted ? aborted(error) : asSimwardError(error);
+        return { delivered: 0, remaining: context?.memory.pendingNotifications ?? 0, error: known };
+      }
+    },
+    status: () => statusOf(context),
+    async close() {
+      closing.abort(new SimwardError("ABORTED", { detail: "the IPA is closing" }));
+      work.close();
+      euicc.close();
+    },
+  };
+}
+
+/** SGP.32 start-up, in the order that others are known to expect: EID, eIMs, notifications; then what else is wanted of the card. */
+async function readCard(ports: IpaPorts, options: IpaOptions, euicc: OwnedEuiccSession, signal: AbortSignal): Promise<IpaContext> {
+  const journal = await IpaJournal.open(ports.journal);
+  const tell: IpaContext["tell"] = (event) => ports.events.emit(event);
+  const memory: Memory = { profiles: [], pendingNotifications: 0, results: new Map(), refusals: new Map() };
+  const context = await euicc.withEuicc(
+    "start",
+    async (es10) => {
+      const eid = await readEid(es10);
+      const eims = new EimDirectory(ports, options, eid.bytes);
+      await eims.read(es10).catch((error: unknown) => {
+        throw isCode(error, "ES10_UNSUPPORTED", "APDU_STATUS") ? new SimwardError("CARD_NOT_SGP32", { cause: error }) : error;
+      });
+      const started: IpaContext = { ports, options, euicc, journal, eims, eid, memory, tell };
+      memory.pendingNotifications = (await readNotifications(es10)).length;
+      await checkAssistant(started, es10);
+      memory.profiles = (await readProfiles(es10)).map(profileFacts);
+      rememberResults(started, await readPackageResults(es10));
+      return started;
+    },
+    signal,
+  );
+  await noticeChange(context);
+  const { eims, eid } = context;
+  for (const { config, error } of eims.all) {
+    if (error !== undefined) await tell({ kind: "eim.unusable", eimId: config.eimId, error: errorReport(error) });
+  }
+  await tell({ kind: "started", eid: eid.digits, eimIds: eims.ids, enabledIccid: enabledIccid(context) });
+  return context;
+}
+
+/** An eUICC that runs its own IPA leaves us nothing to do (SGP.32 §3.8.4). */
+async function checkAssistant({ tell }: IpaContext, es10: Es10): Promise<void> {
+  try {
+    const { ipaMode } = await es10.call(getEuiccInfo2, {});
+    if (ipaMode === "ipae") throw new SimwardError("CARD_IPAE_ACTIVE");
+  } catch (error) {
+    if (!isCode(error, "ES10_RESPONSE", "ES10_UNSUPPORTED")) throw error;
+    await tell({ kind: "warning", where: getEuiccInfo2.name, error: errorReport(error) });
+  }
+}
+
+/** Another profile than the one we left: every eIM is told that something changed it. */
+async function noticeChange(context: IpaContext): Promise<void> {
+  const { journal, eims } = context;
+  const now = enabledIccid(context) ?? null;
+  const { enabledIccid: before, operation } = journal.content;
+  const changed = before !== undefined && before !== now && operation === undefined;
+  const stateChanges = changed ? journal.changesFor(eims.ids, "undefined") : journal.content.stateChanges;
+  // An operation under way writes for itself what is enabled when it ends.
+  await journal.update({ stateChanges, ...(operation === undefined ? { enabledIccid: now } : {}) });
+}
+
+/** What was under way goes on, as far as it can be gone on with now. */
+async function goOn(context: IpaContext, afterRestart: boolean, signal: AbortSignal): Promise<SimwardError | undefined> {
+  const { journal, tell } = context;
+  const { operation } = journal.content;
+  if (operation === undefined) return undefined;
+  if (afterRestart) await tell({ kind: "recovered", operation: operation.kind, phase: operation.phase });
+  try {
+    const problem = await resume(context, operation, afterRestart, signal);
+    if (problem !== undefined) await tell({ kind: "warning", where: operation.kind, error: errorReport(problem) });
+    return problem;
+  } catch (error) {
+    signal.throwIfAborted();
+    const known = asSimwardError(error);
+    await tell({ kind: "error", where: operation.kind, error: errorReport(known) });
+    // There is nobody left to answer to, or nothing that could be understood: it must not stand in the way of all that comes.
+    if (known.retry === "operator" || known.retry === "never") await journal.update({ operation: undefined });
+    return known;
+  }
+}
+
+function resume(context: IpaContext, operation: Operation, afterRestart: boolean, signal: AbortSignal): Promise<SimwardError | undefined> {
+  switch (operation.kind) {
+    case "euiccPackage":
+      return resumePackage(context, operation, afterRestart, signal);
+    case "profileDownload":
+      return resumeDownload(context, operation, afterRestart, signal);
+    case "ipaEuiccData":
+      return resumeDataRequest(context, operation, signal);
+  }
+}
+
+async function countNotifications(context: IpaContext, signal: AbortSignal): Promise<void> {
+  try {
+    const waiting = await context.euicc.withEuicc("notifications", (es10) => readNotifications(es10), signal);
+    context.memory.pendingNotifications = waiting.length;
+  } catch (error) {
+    signal.throwIfAborted();
+    await context.tell({ kind: "warning", where: "ES10b.RetrieveNotificationsList", error: errorReport(error) });
+  }
+}
+
+function outcomeOf(
+  { journal, memory }: IpaContext,
+  eims: readonly EimOutcome[],
+  before: SimwardError | undefined,
+  refused: { readonly retryAt: number | undefined } | undefined,
+): PollOutcome {
+  const packages = eims.reduce((sum, one) => sum + one.packages, 0);
+  const error = before ?? eims.find((one) => one.error !== undefined)?.error;
+  const undelivered = [...memory.results.values()].some((deliveredMs) => deliveredMs === undefined);
+  const unfinished = journal.content.operation !== undefined || journal.content.outbox.length > 0 || undelivered;
+  const quiet = refused !== undefined && eims.length === 0 ? "refused" : "nothing";
+  const kind = error !== undefined ? "failed" : packages > 0 ? "done" : quiet;
+  return { kind, packages, eims, error, retryAt: refused?.retryAt, unfinished };
+}
+
+function statusOf(context: IpaContext | undefined): IpaStatus {
+  if (context === undefined) {
+    const nothing = { eims: [], profiles: [], enabledIccid: undefined, operation: undefined };
+    return { started: false, eid: undefined, ...nothing, pendingNotifications: 0, pendingResults: 0 };
+  }
+  const { eims, eid, memory, journal } = context;
+  const { operation } = journal.content;
+  return {
+    started: true,
+    eid: eid.digits,
+    eims: eims.all.map(({ config: { eimId }, access, error }) => ({
+      eimId,
+      scheme: access?.scheme,
+      host: access?.endpoint.host,
+      port: access?.endpoint.port,
+      error,
+      lastContactMs: eims.lastContactMs(eimId),
+    })),
+    enabledIccid: enabledIccid(context),
+    profiles: memory.profiles,
+    operation:
+      operation === undefined
+        ? undefined
+        : { kind: operation.kind, phase: operation.phase, eimId: operation.kind === "euiccPackage" ? operation.reportTo : operation.eimId },
+    pendingNotifications: memory.pendingNotifications,
+    pendingResults: memory.results.size,
+  };
+}
+
+function enabledIccid({ memory }: IpaContext): string | undefined {
+  return memory.profiles.find(({ enabled }) => enabled)?.iccid;
+}
+
+function aborted(error: unknown): SimwardError {
+  return error instanceof SimwardError ? error : new SimwardError("ABORTED", { cause: error });
 }

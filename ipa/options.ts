@@ -1,6 +1,7 @@
 // What may be set about the IPA, and the defaults: times, limits, and how single eIMs deviate from SGP.32 v1.2.
 // The only place where these figures are.
 import type { TerminalCapability } from "./euicc/session.ts";
+import type { DeviceCapabilities } from "./messages/common.ts";
 import type { TlsTrust } from "./ports.ts";
 
 /** How one eIM deviates from SGP.32 v1.2 (reference C.6, E.7, H.4). */
@@ -52,6 +53,8 @@ export interface IpaOptions {
   readonly immediateEnable: boolean;
   /** A profile policy rule that wants the end user's consent: there is no end user. */
   readonly pprConsent: "allow" | "deny";
+  /** The highest releases the module supports, for RSP servers (SGP.22 §4.2). */
+  readonly deviceCapabilities: DeviceCapabilities;
 }
 
 export const defaultIpaOptions: IpaOptions = {
@@ -68,6 +71,7 @@ export const defaultIpaOptions: IpaOptions = {
   refreshFlag: true,
   immediateEnable: false,
   pprConsent: "deny",
+  deviceCapabilities: {},
 };
 
 export const defaultCompat: EsipaCompat = {

@@ -187,6 +187,8 @@ export function nextDownload(rules: DownloadRules, state: DownloadState, input: 
     case "cancelled":
       return afterCancel(state);
     case "failed":
+      // Installed or not, the card has said so: what is left undone is done by notification delivery.
+      if (state.seqNumber !== undefined) return finish(state);
       // The server's refusal of what the card refused already adds nothing.
       return state.failure !== undefined && state.phase !== "searching" ? report(state) : fail(state, input.error, input.reason);
   }

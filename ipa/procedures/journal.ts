@@ -23,6 +23,7 @@
 // O1 an answer that no card keeps could not be sent  | nothing                         | in the outbox, sent at the next poll
 // S1 another eIM is to be told of a change           | the change                      | still to be told: cleared only when an eIM has answered
 
+import { asSimwardError } from "../../base/errors.ts";
 import type { DownloadState } from "../machines/download.ts";
 import type { PackageState } from "../machines/package.ts";
 import type { StateChangeCause } from "../messages/esipa.ts";
@@ -83,12 +84,16 @@ export class IpaJournal {
     return this.#content;
   }
 
-  /** Resolves when the change is durable. Writes nothing when nothing changed. */
+  /** Resolves when the change is durable. Writes nothing when nothing changed. Throws DISK_WRITE. */
   async update(change: Partial<Omit<JournalContent, "version">>): Promise<void> {
     const next = bounded({ ...this.#content, ...change });
     const text = JSON.stringify(next);
     if (text !== this.#written) {
-      await this.#port.save(JSON.parse(text));
+      try {
+        await this.#port.save(JSON.parse(text));
+      } catch (error) {
+        throw asSimwardError(error, "DISK_WRITE");
+      }
       this.#written = text;
     }
     this.#content = next;

@@ -226,7 +226,8 @@ class PackageRun {
         if (!isUnreachable(known)) return this.#unreported(state, known, "later");
         if (!patient || untilMs - clock.monotonicMs() <= reportRetryMs) return this.#unreported(state, known, "unreachable");
       }
-      await clock.sleep(reportRetryMs, this.#signal);
+      // Half and half jitter: a fleet switched by one order must not come back in step (GSMA TS.34).
+      await clock.sleep(reportRetryMs * (0.5 + this.#context.ports.random.unit() / 2), this.#signal);
     }
   }
 

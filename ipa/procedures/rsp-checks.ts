@@ -107,7 +107,7 @@ export function metadataMismatch(shown: StoreMetadataRequest, bpp: Uint8Array): 
       profileName: metadata.profileName,
       profileClass: metadata.profileClass,
       profileOwner: metadata.profileOwner,
-      profilePolicyRules: metadata.profilePolicyRules,
+      profilePolicyRules: metadata.profilePolicyRules?.length === 0 ? undefined : metadata.profilePolicyRules,
     });
   return equalBytes(significant(shown), significant(inside)) ? undefined : "the package's metadata is not what was authenticated";
 }

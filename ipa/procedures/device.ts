@@ -1,0 +1,28 @@
+// What the device tells of itself: TAC and IMEI for RSP servers, the last PLMN for the eIM, what this IPA can do (SGP.22 §4.2, SGP.32 §2.11.2.2).
+import { digitsToBcd, plmnToBytes } from "../../base/bytes.ts";
+import type { DeviceInfo } from "../messages/common.ts";
+import type { IpaCapabilities } from "../messages/esipa.ts";
+import type { IpaContext } from "./context.ts";
+
+/** Undefined while the module has not told its IMEI. Digits two to an octet in their own order. */
+export function deviceInfo({ ports, options }: IpaContext): DeviceInfo | undefined {
+  const { imei } = ports.device();
+  if (imei === undefined || !/^\d{14,16}$/.test(imei)) return undefined;
+  return { tac: digitsToBcd(imei.slice(0, 8)), deviceCapabilities: options.deviceCapabilities, imei: digitsToBcd(imei.padEnd(16, "F")) };
+}
+
+/** A server wants a TAC whatever happens. */
+export function deviceInfoOrNone(context: IpaContext): DeviceInfo {
+  return deviceInfo(context) ?? { tac: new Uint8Array(4), deviceCapabilities: context.options.deviceCapabilities };
+}
+
+export function rPlmn({ ports }: IpaContext): Uint8Array | undefined {
+  const { rPlmn: digits } = ports.device();
+  return digits !== undefined && /^\d{5,6}$/.test(digits) ? plmnToBytes(digits) : undefined;
+}
+
+export function ipaCapabilities({ ports }: IpaContext): IpaCapabilities {
+  const schemes = ports.transports.map(({ scheme }) => scheme);
+  const protocols = { https: "ipaRetrieveHttps", coaps: "ipaRetrieveCoaps" } as const;
+  return { ipaFeatures: ["indirectRspServerCommunication"], ipaSupportedProtocols: schemes.map((scheme) => protocols[scheme]) };
+}
