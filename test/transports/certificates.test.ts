@@ -259,12 +259,14 @@ test("openssl verify says the same of 60 chains at random", { timeout: 120_000 }
       const expired = { notBefore: new Date("2010-01-01"), notAfter: new Date("2011-01-01") };
       let issuer = root;
       for (let depth = integerBelow(random, 3); depth > 0; depth--) {
+        const ca = often<CertificateOptions["ca"] & {}>(true, { pathLength: 0 }, { pathLength: 1 }, false);
         issuer = makeCertificate({
           name: `CA ${depth}`,
           issuer,
           key: keys.issuer,
-          ca: often<CertificateOptions["ca"] & {}>(true, { pathLength: 0 }, { pathLength: 1 }, false),
-          keyUsage: often<readonly number[]>([5, 6], [0], [5]),
+          ca,
+          // Without basicConstraints OpenSSL takes keyCertSign for "CA", which RFC 5280 §4.2.1.9 forbids: the one known difference.
+          keyUsage: ca === false ? [0] : often<readonly number[]>([5, 6], [0], [5]),
           ...often<object>({}, { extendedKeyUsage: [oids.clientAuth] }, { extendedKeyUsage: [oids.serverAuth] }),
           ...often<object>({}, { nameConstraints: { permitted: ["example.test"] } }, { nameConstraints: { excluded: ["example.test"] } }),
           ...often<object>({}, expired),

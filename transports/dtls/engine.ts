@@ -3,7 +3,7 @@
 import { SimwardError } from "../../base/errors.ts";
 import { failureOf } from "./failures.ts";
 import { constants, type OpenSsl, type Pointer, type SslHooks } from "./openssl.ts";
-import { looksLikeDtls, packRecords, splitRecords } from "./records.ts";
+import { isAdmissible, packRecords, splitRecords } from "./records.ts";
 
 /** What one call brought about. */
 export interface Step {
@@ -134,8 +134,11 @@ export class Engine {
 
   /** One datagram from the peer. */
   receive(datagram: Uint8Array): Step {
-    if (this.#ssl === null || !looksLikeDtls(datagram)) return nothing;
-    this.#feed(datagram);
+    const state = { isOpen: this.#state === "open", overheadBytes: this.#overheadBytes() };
+    const records = splitRecords(datagram).filter((record) => isAdmissible(record, state));
+    if (this.#ssl === null || records.length === 0) return nothing;
+    // Together, as OpenSSL takes what one read gives for one datagram.
+    this.#feed(Buffer.concat(records));
     return this.advance();
   }
 
@@ -259,7 +262,7 @@ export class Engine {
   // --- server: the stateless part ----------------------------------------------------------------------------------------------
 
   /**
-   * One step of the cookie exchange (RFC 6347 §4.2.1) for whoever sent `datagram`: answers true when it carried a valid cookie,
+   * One step of the cookie exchange (RFC 6347 §4.2.1) for whoever sent `datagram`, whose first record is a ClientHello: answers true when it carried a valid cookie,
    * and this engine is then that peer's; false when at most a HelloVerifyRequest was sent and nothing was kept.
    */
   listen(datagram: Uint8Array, address: Pointer): boolean {
@@ -267,7 +270,7 @@ export class Engine {
     if (ssl === null) return false;
     const { c } = this.#openssl;
     c.BIO_ctrl(this.#rbio, constants.BIO_CTRL_RESET, 0, null);
-    this.#feed(datagram);
+    this.#feed(splitRecords(datagram)[0] ?? datagram);
     c.ERR_clear_error();
     const result = c.DTLSv1_listen(ssl, address);
     if (result < 0) this.#thrown ??= failureOf(this.#openssl.drainErrors(), "listening");
@@ -284,6 +287,14 @@ export class Engine {
   }
 
   // --- inside ------------------------------------------------------------------------------------------------------------------
+
+  /** Nonce and tag of a record; while no suite is chosen, those of GCM. */
+  #overheadBytes(): number {
+    const { c } = this.#openssl;
+    const cipher = this.#ssl === null ? null : (c.SSL_get_current_cipher(this.#ssl) ?? c.SSL_get_pending_cipher(this.#ssl));
+    const isShortTag = cipher !== null && c.SSL_CIPHER_get_name(cipher)?.endsWith("CCM8") === true;
+    return isShortTag ? 8 + 8 : 8 + 16;
+  }
 
   #feed(datagram: Uint8Array): void {
     this.#openssl.c.BIO_write(this.#rbio, datagram, datagram.length);

@@ -81,6 +81,7 @@ const signatures = {
   SSL_set_shutdown: fn("void", "ptr", "int"),
   SSL_get_error: fn("int", "ptr", "int"),
   SSL_get_current_cipher: fn("ptr", "ptr"),
+  SSL_get_pending_cipher: fn("ptr", "ptr"),
   SSL_CIPHER_get_name: fn("str", "ptr"),
   SSL_session_reused: fn("int", "ptr"),
   SSL_get1_session: fn("ptr", "ptr"),

@@ -37,7 +37,7 @@ export function packRecords(records: readonly Uint8Array[], mtuBytes: number): U
   return out;
 }
 
-/** Whether a datagram begins like one of DTLS 1.0 to 1.2; anything else is not shown to OpenSSL at all. */
+/** Whether a datagram begins like one of DTLS 1.0 to 1.2. */
 export function looksLikeDtls(datagram: Uint8Array): boolean {
   const type = datagram[0] ?? 0;
   const minor = datagram[2] ?? 0;
@@ -49,6 +49,45 @@ export function looksLikeDtls(datagram: Uint8Array): boolean {
     (minor === 0xfd || minor === 0xff) &&
     recordHeaderBytes + uint16(datagram, 11) <= datagram.length
   );
+}
+
+/** Type, length, message sequence, fragment offset and length (RFC 6347 §4.2.2). */
+const handshakeHeaderBytes = 12;
+
+/**
+ * Whether a record may be shown to OpenSSL. RFC 6347 §4.1.2.7 wants invalid records discarded, but OpenSSL ends the association over
+ * some that anybody can forge: an encrypted one shorter than its nonce and tag, and malformed ones without encryption.
+ */
+export function isAdmissible(record: Uint8Array, state: { readonly isOpen: boolean; readonly overheadBytes: number }): boolean {
+  if (!looksLikeDtls(record)) return false;
+  const epoch = uint16(record, 3);
+  const length = record.length - recordHeaderBytes;
+  // Renegotiation is refused, so there is no third epoch.
+  if (epoch > 0) return epoch === 1 && length >= state.overheadBytes;
+  // Repetitions from before the keys: what matters of them comes again in epoch 1.
+  if (state.isOpen) return false;
+  switch (record[0]) {
+    case contentTypes.handshake:
+      return holdsWholeFragments(record);
+    case contentTypes.changeCipherSpec:
+      return length === 1 && record[recordHeaderBytes] === 1;
+    case contentTypes.alert:
+      // A warning says nothing that is needed, and some OpenSSL takes for fatal.
+      return length === 2 && record[recordHeaderBytes] === 2;
+    default:
+      return false;
+  }
+}
+
+/** Whether the content is handshake fragments, one after the other, each within its record and its message. */
+function holdsWholeFragments(record: Uint8Array): boolean {
+  let at = recordHeaderBytes;
+  while (at + handshakeHeaderBytes <= record.length) {
+    const fragmentLength = uint24(record, at + 9);
+    if (uint24(record, at + 6) + fragmentLength > uint24(record, at + 1)) return false;
+    at += handshakeHeaderBytes + fragmentLength;
+  }
+  return at === record.length && record.length > recordHeaderBytes;
 }
 
 /** Where the 32 octets of ClientHello.random are in a datagram that begins with an unfragmented, unencrypted ClientHello. */

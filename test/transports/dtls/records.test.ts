@@ -2,7 +2,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { concatBytes, fromHex } from "../../../base/bytes.ts";
-import { clientHelloRandom, looksLikeDtls, packRecords, recordHeaderBytes, splitRecords } from "../../../transports/dtls/records.ts";
+import {
+  clientHelloRandom,
+  isAdmissible,
+  looksLikeDtls,
+  packRecords,
+  recordHeaderBytes,
+  splitRecords,
+} from "../../../transports/dtls/records.ts";
 
 const record = fc
   .record({ type: fc.integer({ min: 20, max: 23 }), body: fc.uint8Array({ maxLength: 300 }) })
@@ -56,6 +63,30 @@ describe("what is shown to OpenSSL", () => {
   test("DTLS 1.2 and, for the first ClientHello, DTLS 1.0", () => {
     expect(looksLikeDtls(fromHex("17fefd0001000000000001000100"))).toBe(true);
     expect(looksLikeDtls(fromHex("16feff0000000000000000000100"))).toBe(true);
+  });
+
+  const before = { isOpen: false, overheadBytes: 24 };
+  const after = { isOpen: true, overheadBytes: 24 };
+  const encrypted = (type: string, length: number, epoch = "0001"): Uint8Array =>
+    fromHex(`${type}fefd${epoch}000000000001${length.toString(16).padStart(4, "0")}${"00".repeat(length)}`);
+
+  test.each<[string, Uint8Array, boolean, boolean]>([
+    ["an encrypted record", encrypted("17", 24), true, true],
+    ["an encrypted record shorter than nonce and tag", encrypted("17", 23), false, false],
+    ["an encrypted record of an epoch that never comes", encrypted("17", 40, "0002"), false, false],
+    ["a fatal alert in the clear", fromHex("15fefd000000000000000100020228"), true, false],
+    ["a warning in the clear", fromHex("15fefd000000000000000100020164"), false, false],
+    ["an alert of another length", fromHex("15fefd0000000000000001000402280000"), false, false],
+    ["ChangeCipherSpec", fromHex("14fefd0000000000000001000101"), true, false],
+    ["a malformed ChangeCipherSpec", fromHex("14fefd0000000000000001000107"), false, false],
+    ["data in the clear", fromHex("17fefd0000000000000001000101"), false, false],
+    ["ServerHelloDone", fromHex("16fefd0000000000000001000c0e0000000003000000000000"), true, false],
+    ["two messages in one record", fromHex(`16fefd00000000000000010018${"0e0000000003000000000000".repeat(2)}`), true, false],
+    ["a handshake record without its header", fromHex("16fefd000000000000000100050e00000000"), false, false],
+    ["a fragment beyond its message", fromHex("16fefd0000000000000001000d0e000000000300000000000100"), false, false],
+    ["a fragment beyond its record", fromHex("16fefd0000000000000001000c0e0000010003000000000001"), false, false],
+  ])("%s", (_what, octets, whileHandshaking, whenOpen) => {
+    expect([isAdmissible(octets, before), isAdmissible(octets, after)]).toEqual([whileHandshaking, whenOpen]);
   });
 
   test("octets at random hardly ever do, and no input is too strange to be asked about", () => {
