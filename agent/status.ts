@@ -27,7 +27,7 @@ export interface StatusParts {
   readonly rsrpDbm: number | undefined;
 }
 
-const operations = { euiccPackage: "eUICC Package", profileDownload: "Profile Download" } as const;
+const operations = { euiccPackage: "eUICC Package", ipaEuiccData: "IPA eUICC Data", profileDownload: "Profile Download" } as const;
 
 export function statusOf(parts: StatusParts): Status {
   const { clock, ipa } = parts;
