@@ -3,7 +3,7 @@ import { SimwardError } from "../../base/errors.ts";
 import { Queue } from "../../base/queue.ts";
 import { createMessenger } from "./messenger.ts";
 import { unknownRoundTrip } from "./reliability.ts";
-import { transfer } from "./transfer.ts";
+import { createTokens, transfer } from "./transfer.ts";
 import type { CoapClient, CoapClientOptions } from "./types.ts";
 
 export const coapDefaults = {
@@ -26,6 +26,7 @@ export function createCoapClient(options: CoapClientOptions): CoapClient {
     onEvent,
   });
   const maxRetransmit = options.maxRetransmit ?? coapDefaults.maxRetransmit;
+  const tokens = createTokens(options.random);
   const requests = new Queue();
   return {
     request: (request, signal) =>
@@ -33,6 +34,7 @@ export function createCoapClient(options: CoapClientOptions): CoapClient {
         () =>
           transfer(request, (message) => messenger.exchange(message, maxRetransmit, signal), {
             random: options.random,
+            tokens,
             blockBytes: options.blockBytes ?? coapDefaults.blockBytes,
             maxDatagramBytes: options.link.maxDatagramBytes,
             maxBodyBytes: options.maxBodyBytes ?? coapDefaults.maxBodyBytes,

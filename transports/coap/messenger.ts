@@ -1,5 +1,5 @@
 // The client's message layer over one link (RFC 7252 §4, §5.2): confirmable requests one at a time, acknowledgements, separate responses, duplicates.
-import { equalBytes, toHex, uintToBytes } from "../../base/bytes.ts";
+import { equalBytes, toHex } from "../../base/bytes.ts";
 import type { Clock, Disposer } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { runMachine } from "../../base/machine.ts";
@@ -30,6 +30,7 @@ import type { CoapEvent } from "./types.ts";
 /** One message that asks for one answer. */
 export interface ExchangeRequest {
   readonly code: string;
+  readonly token: Uint8Array;
   readonly options: CoapOptions;
   readonly payload: Uint8Array;
   /** The server runs the request before it answers, so it gets more time before a retransmission than a block in the middle. */
@@ -75,12 +76,11 @@ export function createMessenger(options: MessengerOptions): Messenger {
   const { link, clock, random, roundTrip } = options;
   const startTimeoutMs = roundTrip.value.timeoutMs;
   let nextMessageId = integerBelow(random, 0x10000);
-  let nextToken = integerBelow(random, 2 ** 32);
   let heardMs = clock.monotonicMs();
   let closedBy: Error | undefined;
   let pending: Pending | undefined;
-  /** Separate responses already acknowledged, by message id: their duplicates are acknowledged again. */
-  const acknowledged = new BoundedMap<true>(clock, { maxEntries: 32, maxAgeMs: exchangeLifetimeMs });
+  /** Separate responses already taken, by message id: their duplicates are only acknowledged again. */
+  const taken = new BoundedMap<true>(clock, { maxEntries: 32, maxAgeMs: exchangeLifetimeMs });
 
   const stopListening = link.onDatagram((datagram) => {
     const message = read(datagram);
@@ -123,19 +123,18 @@ export function createMessenger(options: MessengerOptions): Messenger {
   const takeSeparate = (message: ReceivedMessage): void => {
     const confirmable = message.type === "CON";
     const id = String(message.messageId);
-    if (isAnswer(message)) {
-      if (confirmable && message.refusedOptions.length > 0) {
-        link.send(emptyMessage("RST", message.messageId));
-      } else if (confirmable) {
-        acknowledged.set(id, true);
-        link.send(emptyMessage("ACK", message.messageId));
-      }
+    const reply = (type: "ACK" | "RST"): void => {
+      if (confirmable) link.send(emptyMessage(type, message.messageId));
+    };
+    // The blocks of a transfer share their token, so what was taken once must not be taken for the next block's answer.
+    if (isResponse(message) && taken.get(id) === true) reply("ACK");
+    else if (isAnswer(message)) {
+      taken.set(id, true);
+      reply(message.refusedOptions.length > 0 ? "RST" : "ACK");
       pending?.answer(message);
-    } else if (confirmable) {
-      // What is unexpected is rejected, a ping answered the same way (RFC 7252 §4.2, §4.3).
-      const known = isResponse(message) && acknowledged.get(id) === true;
-      link.send(emptyMessage(known ? "ACK" : "RST", message.messageId));
     }
+    // What is unexpected is rejected, a ping answered the same way (RFC 7252 §4.2, §4.3).
+    else reply("RST");
   };
 
   const isAnswer = (message: ReceivedMessage): boolean =>
@@ -147,16 +146,8 @@ export function createMessenger(options: MessengerOptions): Messenger {
     if (pending !== undefined) return Promise.reject(new SimwardError("BUSY", { detail: "a CoAP exchange is under way" }));
     const messageId = nextMessageId;
     nextMessageId = (nextMessageId + 1) % 0x10000;
-    const token = uintToBytes(nextToken, 4);
-    nextToken = (nextToken + 1) % 2 ** 32;
-    const datagram = encodeMessage({
-      type: "CON",
-      code: request.code,
-      messageId,
-      token,
-      options: request.options,
-      payload: request.payload,
-    });
+    const { token } = request;
+    const datagram = encodeMessage({ type: "CON", messageId, ...request });
     return new Promise((resolve, reject) => {
       let disarm: Disposer = () => undefined;
       const sentMs: number[] = [];

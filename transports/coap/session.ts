@@ -10,7 +10,7 @@ import type { ReceivedMessage } from "./message.ts";
 import { createMessenger, type ExchangeRequest, type Messenger } from "./messenger.ts";
 import { judgeSilence, learnNatIdle, type SilenceVerdict, unknownNatIdleSeconds } from "./nat.ts";
 import { unknownRoundTrip } from "./reliability.ts";
-import { transfer } from "./transfer.ts";
+import { createTokens, transfer } from "./transfer.ts";
 import type { CoapClient, CoapClientOptions, CoapEvent } from "./types.ts";
 
 export interface CoapSessionOptions extends Omit<CoapClientOptions, "link"> {
@@ -43,6 +43,7 @@ export function createCoapSession(options: CoapSessionOptions): CoapSession {
   const onEvent = options.onEvent ?? (() => undefined);
   const roundTrip = { value: unknownRoundTrip(options.ackTimeoutMs ?? coapDefaults.ackTimeoutMs) };
   const maxRetransmit = options.maxRetransmit ?? coapDefaults.maxRetransmit;
+  const tokens = createTokens(options.random);
   const requests = new Queue();
   const closing = new AbortController();
   let natIdleSeconds = options.natIdleSeconds ?? unknownNatIdleSeconds;
@@ -130,6 +131,7 @@ export function createCoapSession(options: CoapSessionOptions): CoapSession {
           const { link } = await ready(either);
           return await transfer(request, (message) => exchange(message, either), {
             random: options.random,
+            tokens,
             blockBytes: options.blockBytes ?? coapDefaults.blockBytes,
             maxDatagramBytes: link.maxDatagramBytes,
             maxBodyBytes: options.maxBodyBytes ?? coapDefaults.maxBodyBytes,

@@ -1,7 +1,7 @@
 // One request with its response, in as many blocks as it takes (RFC 7959, RFC 9175), over whatever carries single exchanges.
-import { concatBytes, emptyBytes, equalBytes, utf8 } from "../../base/bytes.ts";
+import { concatBytes, emptyBytes, equalBytes, uintToBytes, utf8 } from "../../base/bytes.ts";
 import { SimwardError } from "../../base/errors.ts";
-import type { Random } from "../../base/random.ts";
+import { integerBelow, type Random } from "../../base/random.ts";
 import { Assembly, type Block, blockBytes, blockOffset, cut, decodeBlock, encodeBlock, maxSzx, showBlock, szxFor } from "./blockwise.ts";
 import {
   type CoapOptions,
@@ -20,11 +20,25 @@ export type Exchange = (request: ExchangeRequest) => Promise<ReceivedMessage>;
 
 export interface TransferSettings {
   readonly random: Random;
+  readonly tokens: TokenSource;
   readonly blockBytes: number;
   /** The largest datagram the link carries. */
   readonly maxDatagramBytes: number;
   readonly maxBodyBytes: number;
   readonly onEvent: (event: CoapEvent) => void;
+}
+
+/** Never the same twice (RFC 9175 §4.2), whatever association they are used on. */
+export type TokenSource = () => Uint8Array;
+
+const tokenBytes = 4;
+
+export function createTokens(random: Random): TokenSource {
+  let next = integerBelow(random, 256 ** tokenBytes);
+  return () => {
+    next = (next + 1) % 256 ** tokenBytes;
+    return uintToBytes(next, tokenBytes);
+  };
 }
 
 /** RFC 9175 §3.3: drawn at random, so that no two transfers share it, whatever association they run on. */
@@ -65,6 +79,8 @@ async function run(request: CoapRequest, base: CoapOptions, szx: number, exchang
   const inBlocks = body.length > blockBytes(szx);
   const tag: CoapOptions = inBlocks ? { requestTag: [settings.random.bytes(requestTagBytes)] } : {};
   const code = requestCode(request.method);
+  // One token for all blocks: RFC 7959 does not ask for it, but there are servers that know a transfer by nothing else.
+  const token = settings.tokens();
   let offset = 0;
   let size = szx;
   for (;;) {
@@ -74,6 +90,7 @@ async function run(request: CoapRequest, base: CoapOptions, szx: number, exchang
     const { block, payload } = part;
     const message = await exchange({
       code,
+      token,
       payload,
       runs: !block.more,
       options: {
@@ -99,7 +116,7 @@ async function run(request: CoapRequest, base: CoapOptions, szx: number, exchang
     if (block.more && isSuccess(message) && message.code !== "2.31" && echoed === undefined)
       throw new SimwardError("COAP_BLOCK", { detail: `the server took block ${showBlock(block)} of ${request.path} for the whole` });
     const goesOn = message.code === "2.31" || (block.more && isSuccess(message));
-    if (!goesOn) return download(request, { ...base, ...tag }, message, szx, exchange, settings);
+    if (!goesOn) return download(request, token, { ...base, ...tag }, message, szx, exchange, settings);
     offset += payload.length;
     size = smaller ?? size;
   }
@@ -107,6 +124,7 @@ async function run(request: CoapRequest, base: CoapOptions, szx: number, exchang
 
 async function download(
   request: CoapRequest,
+  token: Uint8Array,
   options: CoapOptions,
   first: ReceivedMessage,
   szx: number,
@@ -135,6 +153,7 @@ async function download(
     const next = { number: assembly.receivedBytes / blockBytes(size), more: false, szx: size };
     message = await exchange({
       code: requestCode(request.method),
+      token,
       payload: emptyBytes,
       runs: false,
       options: { ...continuing, block2: [encodeBlock(next)] },
@@ -171,7 +190,7 @@ function fittingSzx(request: CoapRequest, base: CoapOptions, settings: TransferS
     type: "CON",
     code: requestCode(request.method),
     messageId: 0,
-    token: new Uint8Array(4),
+    token: new Uint8Array(tokenBytes),
     payload: emptyBytes,
     options: {
       ...base,

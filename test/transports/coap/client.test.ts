@@ -54,7 +54,7 @@ describe("one message, one answer", () => {
     expect(t.client.roundTripMs).toBe(20);
   });
 
-  it("uses a new message id and token for each message", async () => {
+  it("uses a new message id for each message and a new token for each request", async () => {
     const t = scriptedServer(() => [{}]);
     for (let i = 0; i < 3; i++) await t.request();
     expect(new Set(t.requests.map((one) => one.messageId)).size).toBe(3);
@@ -107,6 +107,20 @@ describe("separate responses (RFC 7252 §5.2.2)", () => {
       { type: "ACK", messageId: 77 },
     ]);
   });
+
+  it.each(["CON", "NON"] as const)(
+    "repeated by the network while the next block is asked for (%s) are not taken for its answer",
+    async (type) => {
+      const part = (number: number): Sketch => ({
+        type,
+        messageId: 70 + number,
+        payload: body(48).subarray(number * 16, number * 16 + 16),
+        block2: { number, more: number < 2, szx: 0 },
+      });
+      const t = scriptedServer((_, i) => [...(i > 0 ? [part(i - 1)] : []), part(i)]);
+      expect((await t.request()).payload).toEqual(body(48));
+    },
+  );
 
   it("that never comes ends in COAP_TIMEOUT, without retransmission", async () => {
     const t = scriptedServer(() => [{ code: "0.00", token: fromHex("") }], { responseTimeoutMs: 30_000 });
@@ -205,6 +219,8 @@ describe("sending in blocks (RFC 7959 §2.5)", () => {
     expect((await t.request({ payload: body(2_500) })).code).toBe("2.04");
     expect(t.requests.map((one) => blockIn(one, "block1"))).toEqual(["0/1/1024", "1/1/1024", "2/0/1024"]);
     expect(t.requests.map((one) => one.options.size1?.map(toHex))).toEqual([["09c4"], undefined, undefined]);
+    expect(new Set(t.requests.map((one) => one.messageId)).size).toBe(3);
+    expect(new Set(t.requests.map((one) => toHex(one.token))).size).toBe(1);
     const tags = t.requests.map((one) => toHex(one.options.requestTag?.[0] ?? fromHex("")));
     expect(new Set(tags).size).toBe(1);
     expect(tags[0]).toHaveLength(16);
@@ -264,7 +280,7 @@ describe("sending in blocks (RFC 7959 §2.5)", () => {
     expect(t.requests).toHaveLength(1);
   });
 
-  it("starts again once, with a new tag, when the server lost the blocks before (4.08)", async () => {
+  it("starts again once, with a new tag and token, when the server lost the blocks before (4.08)", async () => {
     let lost = false;
     const t = scriptedServer((request, i) => {
       if (i === 1 && !lost) {
@@ -276,6 +292,7 @@ describe("sending in blocks (RFC 7959 §2.5)", () => {
     expect((await t.request({ payload: body(2_000) })).code).toBe("2.04");
     expect(t.requests.map((one) => blockIn(one, "block1"))).toEqual(["0/1/1024", "1/0/1024", "0/1/1024", "1/0/1024"]);
     expect(new Set(t.requests.map((one) => toHex(one.options.requestTag?.[0] ?? fromHex("")))).size).toBe(2);
+    expect(new Set(t.requests.map((one) => toHex(one.token))).size).toBe(2);
   });
 
   it("returns 4.08 when it is lost twice", async () => {
