@@ -98,6 +98,7 @@ export const errorTable = {
   PORT_OPEN: row("later", "the port could not be opened", "check the path and the permissions"),
   PORT_CLOSED: row("soon", "the module's port has closed", "it is opened again by itself"),
   PORT_ADDRESS: row("operator", "this is not an address of a port", "write serial:/dev/…, pty:/path, tcp:host:port or unix:/path"),
+  MODEM_FAMILY: row("operator", "there is no module family of that name", "correct modem.family, or leave it out"),
   MODEM_ABSENT: row("later", "no module answers on the port", "check power and the port's path"),
 
   // eUICC access

@@ -1,0 +1,102 @@
+// The way to the card: the first of the family's ways that opens a channel is kept. Test forms (`=?`) are never asked: they are silent or wrong
+// on modules whose command works, and right on some whose command does not.
+import type { Clock } from "../../base/clock.ts";
+import { isCode, SimwardError } from "../../base/errors.ts";
+import type { AtPort } from "../engine/types.ts";
+import type { ModemQuirks } from "../family.ts";
+import type { ModemApdu, ModemApduChannel } from "../modem.ts";
+import { whileSimBusy } from "../retry.ts";
+import { cchoWay } from "./ccho.ts";
+import { basicChannelWorks, csimWay, transmitBasic } from "./csim.ts";
+import type { ApduTimeouts, ApduWay, OpenChannel } from "./way.ts";
+
+/** What the access needs of the modem it belongs to. */
+export interface ApduHost {
+  readonly clock: Clock;
+  /** Throws PORT_CLOSED, MODEM_ABSENT while the link is not ready. */
+  port(): AtPort;
+  quirks(): ModemQuirks;
+  /** Changes whenever every channel is gone: at each reset, loss or refresh. */
+  epoch(): number;
+}
+
+export interface OwnedApdu extends ModemApdu {
+  /** Finds out about the basic channel; part of each initialisation. */
+  probe(port: AtPort): Promise<void>;
+}
+
+export const defaultApduTimeouts: ApduTimeouts = { plainMs: 30_000, storeDataMs: 240_000 };
+
+export function createApdu(host: ApduHost, timeouts: ApduTimeouts = defaultApduTimeouts): OwnedApdu {
+  const ways: Readonly<Record<ModemQuirks["apdu"][number], ApduWay>> = { "ccho-cgla": cchoWay(timeouts), csim: csimWay(timeouts) };
+  let working: ModemQuirks["apdu"][number] | undefined;
+  let basicWorks = false;
+
+  const openByAnyWay = async (port: AtPort, aid: Uint8Array): Promise<OpenChannel> => {
+    const { apdu } = host.quirks();
+    const order = working === undefined ? apdu : [working, ...apdu.filter((way) => way !== working)];
+    const refusals: SimwardError[] = [];
+    for (const way of order) {
+      try {
+        const channel = await ways[way].open(port, aid);
+        working = way;
+        return channel;
+      } catch (error) {
+        if (!isCode(error, "APDU_ACCESS", "APDU_CHANNEL")) throw error;
+        refusals.push(error);
+      }
+    }
+    // A way that works, with no channel free, says more than one that does not work.
+    throw refusals.find((refusal) => refusal.code === "APDU_CHANNEL") ?? accessError(refusals);
+  };
+
+  return {
+    async open(aid, signal) {
+      const channel = await whileSimBusy(host.clock, signal, () =>
+        openByAnyWay(signal === undefined ? host.port() : host.port().with({ signal }), aid),
+      );
+      return apduChannel(host, channel);
+    },
+    get transmitBasic() {
+      if (!basicWorks) return undefined;
+      return (apdu: Uint8Array, signal?: AbortSignal) =>
+        transmitBasic(signal === undefined ? host.port() : host.port().with({ signal }), apdu, timeouts);
+    },
+    get maxCommandDataBytes() {
+      return host.quirks().maxCommandDataBytes;
+    },
+    async probe(port) {
+      basicWorks = await basicChannelWorks(port);
+    },
+  };
+}
+
+function accessError(refusals: readonly SimwardError[]): SimwardError {
+  return new SimwardError("APDU_ACCESS", {
+    detail: refusals.map((refusal) => refusal.detail).join("; "),
+    cause: refusals[0],
+  });
+}
+
+/** The channel as others hold it: dead once the module was reset under it, so that nothing goes to a session of the same number. */
+function apduChannel(host: ApduHost, channel: OpenChannel): ModemApduChannel {
+  const epoch = host.epoch();
+  let open = true;
+  const alive = (): boolean => open && host.epoch() === epoch;
+  return {
+    async transmit(apdu, signal) {
+      if (!alive()) throw new SimwardError("APDU_CHANNEL_LOST", { detail: open ? "the module or the card was reset" : "it was closed" });
+      const port = host.port();
+      return channel.transmit(signal === undefined ? port : port.with({ signal }), apdu);
+    },
+    async close() {
+      if (!alive()) return;
+      open = false;
+      try {
+        await channel.close(host.port());
+      } catch (error) {
+        if (!isCode(error, "PORT_CLOSED", "MODEM_ABSENT", "AT_TIMEOUT")) throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,26 @@
+// What the ways to the card's logical channels have in common.
+import type { AtPort } from "../engine/types.ts";
+
+/** One open logical channel with its application selected. */
+export interface OpenChannel {
+  transmit(port: AtPort, apdu: Uint8Array): Promise<Uint8Array>;
+  close(port: AtPort): Promise<void>;
+}
+
+export interface ApduWay {
+  /** Throws CARD_NOT_EUICC, APDU_CHANNEL, APDU_ACCESS when this way does not work at all, and what the port throws. */
+  open(port: AtPort, aid: Uint8Array): Promise<OpenChannel>;
+}
+
+export interface ApduTimeouts {
+  /** SELECT, GET RESPONSE and the like. */
+  readonly plainMs: number;
+  /** STORE DATA: the eUICC may verify signatures, generate keys or install before it answers. */
+  readonly storeDataMs: number;
+}
+
+const storeData = 0xe2;
+
+export function timeoutOf(apdu: Uint8Array, timeouts: ApduTimeouts): number {
+  return apdu[1] === storeData ? timeouts.storeDataMs : timeouts.plainMs;
+}

@@ -1,0 +1,41 @@
+// Answers that deserve another try: a SIM that is being read anew, and a line that took the reply's place.
+import type { Clock } from "../base/clock.ts";
+import { isCode, SimwardError } from "../base/errors.ts";
+import { cmeOf, isSimBusy } from "./engine/results.ts";
+
+const simSpacingMs = 1_000;
+export const simBusyLimitMs = 30_000;
+
+/**
+ * Repeats while the module says +CME ERROR 10, 13 or 14, which it does for seconds after a change of profile and at its start, whatever was
+ * asked. Throws AT_SIM_BUSY when that does not end.
+ */
+export async function whileSimBusy<T>(clock: Clock, signal: AbortSignal | undefined, ask: () => Promise<T>): Promise<T> {
+  const endMs = clock.monotonicMs() + simBusyLimitMs;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (cause) {
+      if (!isSimBusy(cause)) throw cause;
+      if (clock.monotonicMs() + simSpacingMs > endMs)
+        throw new SimwardError("AT_SIM_BUSY", { detail: `for ${simBusyLimitMs / 1_000} s, +CME ERROR: ${cmeOf(cause)}`, cause });
+    }
+    await clock.sleep(simSpacingMs, signal);
+  }
+}
+
+/** Repeats a read whose reply did not have its shape. */
+export async function untilReadable<T>(tries: number, ask: () => Promise<T>): Promise<T> {
+  for (let left = tries - 1; ; left--) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (left <= 0 || !isCode(error, "AT_REPLY")) throw error;
+    }
+  }
+}
+
+/** Whether the module understood and would not, as opposed to not answering, or being gone. */
+export function isRefusal(error: unknown): error is SimwardError {
+  return isCode(error, "AT_ERROR", "AT_CME_ERROR", "AT_CMS_ERROR", "AT_NO_CARRIER");
+}
