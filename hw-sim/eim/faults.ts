@@ -1,0 +1,112 @@
+// How the virtual eIM misbehaves when told to; everything is off at the start. Numbers count down: so many more times.
+import * as v from "valibot";
+import { fromHex } from "../../base/bytes.ts";
+import { SimwardError } from "../../base/errors.ts";
+
+export interface EimFaults {
+  /** eUICC packages are signed with a key that nobody knows. */
+  wrongSigningKey: number;
+  /** eUICC packages carry the counter of the one before. */
+  replayedCounter: number;
+  /** eUICC packages carry this counter. */
+  counterValue: number | undefined;
+  /** eUICC packages name another eUICC. */
+  wrongEid: number;
+  /** eUICC packages are signed over another association token. */
+  wrongToken: number;
+  /** Requests are never answered. */
+  silentRequests: number;
+  /** Requests are refused below ESipa. */
+  httpStatus: { readonly status: number; readonly times: number } | undefined;
+  /** The next requests are answered with these octets. */
+  garbage: { readonly octets: Uint8Array; readonly times: number } | undefined;
+  /** Which of the sequence numbers stored are acknowledged; "partial" leaves out the last. */
+  acknowledge: "all" | "partial" | "none";
+  /** The next calls of a function end with that error (its INTEGER). */
+  errors: Partial<Record<EsipaErrorFunction, { readonly code: number; readonly times: number }>>;
+  /** What DTLS and TLS present. */
+  tlsCertificate: TlsCertificateKind;
+  /** HandleNotification is answered with 200 and an empty body in place of 204. */
+  notificationOk: boolean;
+}
+
+export const tlsCertificateKinds = ["own", "foreign", "expired", "wrongHost"] as const;
+export type TlsCertificateKind = (typeof tlsCertificateKinds)[number];
+
+export const esipaErrorFunctions = [
+  "getEimPackage",
+  "provideEimPackageResult",
+  "initiateAuthentication",
+  "authenticateClient",
+  "getBoundProfilePackage",
+  "cancelSession",
+] as const;
+export type EsipaErrorFunction = (typeof esipaErrorFunctions)[number];
+
+export function defaultEimFaults(): EimFaults {
+  return {
+    wrongSigningKey: 0,
+    replayedCounter: 0,
+    counterValue: undefined,
+    wrongEid: 0,
+    wrongToken: 0,
+    silentRequests: 0,
+    httpStatus: undefined,
+    garbage: undefined,
+    acknowledge: "all",
+    errors: {},
+    tlsCertificate: "own",
+    notificationOk: false,
+  };
+}
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const hex = v.pipe(
+  v.string(),
+  v.regex(/^([0-9A-Fa-f]{2})*$/, "not hex"),
+  v.transform((text) => fromHex(text)),
+);
+const times = count;
+
+const FaultSettings = v.partial(
+  v.strictObject({
+    wrongSigningKey: times,
+    replayedCounter: times,
+    counterValue: v.nullable(v.pipe(v.number(), v.safeInteger())),
+    wrongEid: times,
+    wrongToken: times,
+    silentRequests: times,
+    httpStatus: v.nullable(v.strictObject({ status: v.pipe(v.number(), v.integer(), v.minValue(400), v.maxValue(599)), times })),
+    garbage: v.nullable(v.strictObject({ octets: hex, times })),
+    acknowledge: v.picklist(["all", "partial", "none"]),
+    errors: v.partial(
+      v.strictObject(v.entriesFromList(esipaErrorFunctions, v.strictObject({ code: v.pipe(v.number(), v.integer()), times }))),
+    ),
+    tlsCertificate: v.picklist(tlsCertificateKinds),
+    notificationOk: v.boolean(),
+  }),
+);
+
+/** Settings as JSON has them: what is named is set, null switches off, the rest stays. Throws SIM_REQUEST naming the field. */
+export function applyEimFaults(faults: EimFaults, settings: unknown): void {
+  const parsed = v.safeParse(FaultSettings, settings);
+  if (!parsed.success) {
+    const detail = parsed.issues.map((issue) => `${v.getDotPath(issue) ?? "value"}: ${issue.message}`).join("; ");
+    throw new SimwardError("SIM_REQUEST", { detail: `eim faults: ${detail}` });
+  }
+  for (const [name, value] of Object.entries(parsed.output)) Object.assign(faults, { [name]: value ?? undefined });
+}
+
+/** One use of a fault that counts down. */
+export function spend(
+  faults: EimFaults,
+  name: "wrongSigningKey" | "replayedCounter" | "wrongEid" | "wrongToken" | "silentRequests",
+): boolean {
+  if (faults[name] <= 0) return false;
+  faults[name]--;
+  return true;
+}
+
+export function spendTimes<T extends { readonly times: number }>(fault: T | undefined): T | undefined {
+  return fault === undefined || fault.times <= 0 ? undefined : fault;
+}

@@ -1,0 +1,310 @@
+// Indirect profile download (SGP.32 §3.2.3.2): ESipa functions in, ES9+ functions out, and back. What is signed goes through as it came.
+import { toHex, toHexUpper, utf8 } from "../../base/bytes.ts";
+import { asSimwardError, SimwardError } from "../../base/errors.ts";
+import { decode, encode } from "../../ipa/asn1/schema.ts";
+import { onlyChildOf, rawOf, readOnlyTlv, retag, writeTlv } from "../../ipa/asn1/tlv.ts";
+import {
+  AuthenticateClientRequestEsipa,
+  AuthenticateClientResponseEsipa,
+  CancelSessionRequestEsipa,
+  CancelSessionResponseEsipa,
+  GetBoundProfilePackageRequestEsipa,
+  GetBoundProfilePackageResponseEsipa,
+  InitiateAuthenticationRequestEsipa,
+  InitiateAuthenticationResponseEsipa,
+} from "../../ipa/messages/esipa.ts";
+import { CtxParams1, SmdpSigned2 } from "../../ipa/messages/rsp.ts";
+import { parseCertificate } from "../pki/certificate.ts";
+import { fromBase64, isObject, type JsonObject, toBase64, withoutEnvelope } from "../smdp/json.ts";
+import { hashOfConfirmationCode, sameAddress } from "../smdp/service.ts";
+import { type Es9FunctionName, esipaErrorOf } from "../smdp/status.ts";
+import type { Euicc, EuiccRegistry } from "./euiccs.ts";
+import type { EventLog } from "./events.ts";
+import type { Es9Post } from "./forwarding.ts";
+import type { Intake } from "./intake.ts";
+import { isOver, type Order, type OrderStore } from "./orders.ts";
+import { partOf } from "./parts.ts";
+
+export interface RelayOptions {
+  readonly euiccs: EuiccRegistry;
+  readonly orders: OrderStore;
+  readonly events: EventLog;
+  readonly intake: Intake;
+  readonly post: Es9Post;
+}
+
+interface RelaySession {
+  readonly address: string;
+  order: Order | undefined;
+  eid: string | undefined;
+}
+
+/** An activation code's parts (SGP.22 §4.1): address, token, and the OID if it names one. */
+export interface ActivationCode {
+  readonly address: string;
+  readonly matchingId: string;
+  readonly oid: string | undefined;
+}
+
+/** Undefined when it is none. */
+export function readActivationCode(text: string): ActivationCode | undefined {
+  const [format, address, matchingId, oid] = text.replace(/^LPA:/i, "").split("$");
+  if (format !== "1" || address === undefined || address === "" || matchingId === undefined) return undefined;
+  return { address, matchingId, oid: oid === "" ? undefined : oid };
+}
+
+/** Ends a function with that ESipa error. */
+const refusal = (esipaError: string, detail: string): SimwardError => new SimwardError("SIM_REQUEST", { detail, data: { esipaError } });
+
+const maxSessions = 1_000;
+
+export class Relay {
+  readonly #options: RelayOptions;
+  readonly #sessions = new Map<string, RelaySession>();
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+  }
+
+  /** Which order and eUICC an SM-DP+'s transaction belongs to. */
+  sessionOf(transactionId: Uint8Array): { readonly order: Order | undefined; readonly eid: string | undefined } | undefined {
+    return this.#sessions.get(toHex(transactionId));
+  }
+
+  // --- BF39 -----------------------------------------------------------------------------------------------------------------
+
+  async initiateAuthentication(message: Uint8Array): Promise<Uint8Array> {
+    const request = decode(InitiateAuthenticationRequestEsipa, message);
+    const order = this.#orderFor(request);
+    try {
+      if (request.eimTransactionId !== undefined && order === undefined) throw refusal("invalidEimTransactionId", "no such order");
+      const code =
+        order?.request.kind === "download" && order.request.activationCode !== undefined
+          ? readActivationCode(order.request.activationCode)
+          : undefined;
+      const address = request.smdpAddress ?? code?.address;
+      if (address === undefined) throw refusal("invalidDpAddress", "neither the IPA nor the order names an SM-DP+");
+      if (code !== undefined && !sameAddress(address, code.address)) throw refusal("smdpAddressMismatch", `${address} is not the order's`);
+      const euicc = order === undefined ? undefined : this.#options.euiccs.find(order.eid);
+      const euiccInfo1 = request.euiccInfo1 === undefined ? euicc?.info1 : partOf(message, 0xbf20);
+      if (euiccInfo1 === undefined) throw refusal("undefinedError", "euiccInfo1 is neither sent nor known");
+      const body = { euiccChallenge: toBase64(request.euiccChallenge), euiccInfo1: toBase64(euiccInfo1), smdpAddress: address };
+      const answer = await this.#es9("initiateAuthentication", address, body, order);
+      const serverCertificate = field(answer, "serverCertificate");
+      const oids = parseCertificate(serverCertificate).registeredIds;
+      if (code?.oid !== undefined && !oids.includes(code.oid)) throw refusal("smdpOidMismatch", `the server is ${oids.join(", ")}`);
+      const transactionId = transactionIdOf(answer);
+      this.#remember(transactionId, { address, order, eid: order?.eid });
+      if (order !== undefined) this.#options.orders.move(order, { kind: "relayed" });
+      return writeTlv(
+        0xbf39,
+        writeTlv(
+          0xa0,
+          writeTlv(0x80, transactionId),
+          field(answer, "serverSigned1"),
+          tagged(0x5f37, field(answer, "serverSignature1")),
+          tagged(0x04, field(answer, "euiccCiPKIdToBeUsed")),
+          serverCertificate,
+          ...contextParameters(euicc, code?.matchingId),
+        ),
+      );
+    } catch (error) {
+      const { name } = this.#failed("initiateAuthentication", order, error);
+      return encode(InitiateAuthenticationResponseEsipa, { kind: "initiateAuthenticationErrorEsipa", value: name as "undefinedError" });
+    }
+  }
+
+  #orderFor({ eimTransactionId, smdpAddress }: InitiateAuthenticationRequestEsipa): Order | undefined {
+    const { orders } = this.#options;
+    if (eimTransactionId !== undefined) {
+      const order = orders.byTransaction(eimTransactionId);
+      return order?.request.kind === "download" ? order : undefined;
+    }
+    // An IPA that leaves the transaction out: the download last given out for that address.
+    return orders.all.findLast(({ request, standing }) => {
+      if (request.kind !== "download" || standing.deliveries === 0 || request.activationCode === undefined) return false;
+      const code = readActivationCode(request.activationCode);
+      return (
+        standing.state !== "done" &&
+        standing.state !== "failed" &&
+        (smdpAddress === undefined || (code !== undefined && sameAddress(smdpAddress, code.address)))
+      );
+    });
+  }
+
+  // --- BF3B -----------------------------------------------------------------------------------------------------------------
+
+  async authenticateClient(message: Uint8Array): Promise<Uint8Array> {
+    const { transactionId, authenticateServerResponse: response } = decode(AuthenticateClientRequestEsipa, message);
+    const session = this.#sessions.get(toHex(transactionId));
+    try {
+      if (session === undefined) throw refusal("invalidTransactionId", "no such session");
+      if (response.kind === "compactAuthenticateResponseOk") throw refusal("undefinedError", "compact responses are not understood");
+      if (response.kind === "authenticateResponseOk") this.#learn(session, response.value.euiccCertificate, response.value.eumCertificate);
+      const body = { transactionId: toHexUpper(transactionId), authenticateServerResponse: toBase64(partOf(message, 0xbf38)) };
+      const answer = await this.#es9("authenticateClient", session.address, body, session.order);
+      const smdpSigned2 = field(answer, "smdpSigned2");
+      return writeTlv(
+        0xbf3b,
+        writeTlv(
+          0xa0,
+          writeTlv(0x80, transactionId),
+          field(answer, "profileMetadata"),
+          smdpSigned2,
+          tagged(0x5f37, field(answer, "smdpSignature2")),
+          field(answer, "smdpCertificate"),
+          ...hashedCode(session.order, smdpSigned2),
+        ),
+      );
+    } catch (error) {
+      const reason =
+        response.kind === "authenticateResponseError" ? `AuthenticateServer: ${response.value.authenticateErrorCode}` : undefined;
+      const { name } = this.#failed("authenticateClient", session?.order, error, reason);
+      return encode(AuthenticateClientResponseEsipa, { kind: "authenticateClientErrorEsipa", value: name as "undefinedError" });
+    }
+  }
+
+  /** The eUICC's certificates, met here; a chain that fails is the SM-DP+'s to name. */
+  #learn(session: RelaySession, euiccCertificate: Uint8Array, eumCertificate: Uint8Array): void {
+    const { euiccs, intake } = this.#options;
+    let eid: string;
+    try {
+      ({ eid } = euiccs.verifiedChain(undefined, euiccCertificate, eumCertificate));
+    } catch {
+      return;
+    }
+    if (session.order !== undefined && session.order.eid !== eid) throw refusal("eidMismatch", "the order is for another eUICC");
+    session.eid = eid;
+    const euicc = euiccs.find(eid);
+    if (euicc !== undefined) intake.learnChain(euicc, euiccCertificate, eumCertificate);
+  }
+
+  // --- BF3A -----------------------------------------------------------------------------------------------------------------
+
+  async getBoundProfilePackage(message: Uint8Array): Promise<Uint8Array> {
+    const { transactionId, prepareDownloadResponse: response } = decode(GetBoundProfilePackageRequestEsipa, message);
+    const session = this.#sessions.get(toHex(transactionId));
+    try {
+      if (session === undefined) throw refusal("invalidTransactionId", "no such session");
+      if (response.kind === "compactDownloadResponseOk") throw refusal("undefinedError", "compact responses are not understood");
+      const body = { transactionId: toHexUpper(transactionId), prepareDownloadResponse: toBase64(partOf(message, 0xbf21)) };
+      const answer = await this.#es9("getBoundProfilePackage", session.address, body, session.order);
+      return writeTlv(0xbf3a, writeTlv(0xa0, writeTlv(0x80, transactionId), field(answer, "boundProfilePackage")));
+    } catch (error) {
+      const reason = response.kind === "downloadResponseError" ? `PrepareDownload: ${response.value.downloadErrorCode}` : undefined;
+      const { name } = this.#failed("getBoundProfilePackage", session?.order, error, reason);
+      return encode(GetBoundProfilePackageResponseEsipa, { kind: "getBoundProfilePackageErrorEsipa", value: name as "undefinedError" });
+    }
+  }
+
+  // --- BF41 -----------------------------------------------------------------------------------------------------------------
+
+  async cancelSession(message: Uint8Array): Promise<Uint8Array> {
+    const { transactionId, cancelSessionResponse: response } = decode(CancelSessionRequestEsipa, message);
+    const session = this.#sessions.get(toHex(transactionId));
+    try {
+      if (session === undefined) throw refusal("invalidTransactionId", "no such session");
+      const body = { transactionId: toHexUpper(transactionId), cancelSessionResponse: toBase64(cardsCancelSession(message)) };
+      await this.#es9("cancelSession", session.address, body, session.order);
+      const reason =
+        response.kind === "cancelSessionResponseOk" ? String(response.value.euiccCancelSessionSigned.value.reason) : response.kind;
+      this.#end(session.order, `cancelled: ${reason}`);
+      return encode(CancelSessionResponseEsipa, { kind: "cancelSessionOk", value: {} });
+    } catch (error) {
+      const { name } = this.#failed("cancelSession", session?.order, error);
+      return encode(CancelSessionResponseEsipa, { kind: "cancelSessionError", value: name as "undefinedError" });
+    }
+  }
+
+  // --- towards the SM-DP+ ---------------------------------------------------------------------------------------------------
+
+  async #es9(functionName: Es9FunctionName, address: string, body: JsonObject, order: Order | undefined): Promise<JsonObject> {
+    const { events, post } = this.#options;
+    const answer = (await post(address, functionName, body)) ?? {};
+    const { status, subjectCode, reasonCode } = statusOf(answer);
+    events.tell("es9", { eid: order?.eid, orderId: order?.orderId, functionName, status, subjectCode, reasonCode });
+    if (status === "Executed-Success" || status === "Executed-WithWarning") return answer;
+    throw refusal(
+      esipaErrorOf(functionName, subjectCode ?? "", reasonCode ?? ""),
+      `SM-DP+: ${status} ${subjectCode ?? ""}/${reasonCode ?? ""}`,
+    );
+  }
+
+  #failed(functionName: Es9FunctionName, order: Order | undefined, error: unknown, reason?: string): { readonly name: string } {
+    const { data, detail, message } = asSimwardError(error);
+    const name = typeof data.esipaError === "string" ? data.esipaError : "undefinedError";
+    this.#options.events.tell("refused", {
+      eid: order?.eid,
+      orderId: order?.orderId,
+      what: functionName,
+      error: name,
+      reason: detail ?? message,
+    });
+    this.#end(order, reason ?? `${functionName}: ${name}`);
+    return { name };
+  }
+
+  #end(order: Order | undefined, reason: string): void {
+    if (order === undefined || isOver(order)) return;
+    order.results.push({ kind: "downloadFailed", reason });
+    this.#options.orders.move(order, { kind: "failed", reason });
+  }
+
+  #remember(transactionId: Uint8Array, session: RelaySession): void {
+    const oldest = this.#sessions.size >= maxSessions ? this.#sessions.keys().next().value : undefined;
+    if (oldest !== undefined) this.#sessions.delete(oldest);
+    this.#sessions.set(toHex(transactionId), session);
+  }
+}
+
+/** matchingId, or the whole ctxParams1 for an IPA that leaves it to the eIM (eimCtxParams1Generation). */
+function contextParameters(euicc: Euicc | undefined, matchingId: string | undefined): Uint8Array[] {
+  if (matchingId === undefined) return [];
+  const generates = euicc?.capabilities?.ipaFeatures.includes("eimCtxParams1Generation") ?? false;
+  if (!generates || euicc?.deviceInfo === undefined) return [writeTlv(0x0c, utf8(matchingId))];
+  return [
+    writeTlv(0xa2, encode(CtxParams1, { kind: "ctxParamsForCommonAuthentication", value: { matchingId, deviceInfo: euicc.deviceInfo } })),
+  ];
+}
+
+/** hashCc, where the SM-DP+ wants a confirmation code and the order has it. */
+function hashedCode(order: Order | undefined, smdpSigned2: Uint8Array): Uint8Array[] {
+  if (order?.request.kind !== "download" || order.request.confirmationCode === undefined) return [];
+  const { ccRequiredFlag, transactionId } = decode(SmdpSigned2, smdpSigned2);
+  return ccRequiredFlag ? [writeTlv(0x04, hashOfConfirmationCode(order.request.confirmationCode, transactionId))] : [];
+}
+
+/** The card's own BF41, out of A1 with its contents or with the whole of it (SGP.32 §5.14.8). */
+function cardsCancelSession(message: Uint8Array): Uint8Array {
+  const part = partOf(message, 0xa1);
+  const inner = onlyChildOf(readOnlyTlv(part));
+  return inner?.tag === 0xbf41 ? rawOf(inner) : retag(part, 0xbf41);
+}
+
+function field(answer: JsonObject, name: string): Uint8Array {
+  const value = answer[name];
+  const bytes = typeof value === "string" ? fromBase64(value) : undefined;
+  if (bytes === undefined) throw refusal("undefinedError", `the SM-DP+'s answer has no ${name}`);
+  return bytes;
+}
+
+const tagged = (tag: number, bytes: Uint8Array): Uint8Array => writeTlv(tag, withoutEnvelope(bytes, tag));
+
+function transactionIdOf(answer: JsonObject): Uint8Array {
+  const text = answer.transactionId;
+  if (typeof text !== "string" || !/^([0-9A-Fa-f]{2}){1,16}$/.test(text))
+    throw refusal("undefinedError", "the SM-DP+'s answer has no transactionId");
+  return new Uint8Array(Buffer.from(text, "hex"));
+}
+
+function statusOf(answer: JsonObject): {
+  readonly status: string;
+  readonly subjectCode: string | undefined;
+  readonly reasonCode: string | undefined;
+} {
+  const header = isObject(answer.header) ? answer.header : {};
+  const execution = isObject(header.functionExecutionStatus) ? header.functionExecutionStatus : {};
+  const data = isObject(execution.statusCodeData) ? execution.statusCodeData : {};
+  const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
+  return { status: text(execution.status) ?? "no status", subjectCode: text(data.subjectCode), reasonCode: text(data.reasonCode) };
+}
