@@ -109,11 +109,17 @@ export class Faults {
   /** Throws SIM_OPTION when there is no such fault or the value is not one of its own. */
   set(name: string, text: string): void {
     const known = faultName(name);
-    const { parse, value: form } = faultTable[known];
-    const value = parse(text);
-    if (value === undefined) throw new SimwardError("SIM_OPTION", { detail: `fault ${known}=${text}: its value is written ${form}` });
+    const value = faultValue(known, text);
+    const before = this.#active.get(known);
     this.#active.set(known, { text, value, seen: 0 });
-    this.#tell({ name: known, value: text });
+    try {
+      this.#tell({ name: known, value: text });
+    } catch (error) {
+      // What cannot be obeyed is not in force.
+      if (before === undefined) this.#active.delete(known);
+      else this.#active.set(known, before);
+      throw error;
+    }
   }
 
   /** Throws SIM_OPTION when there is no such fault. */
@@ -126,7 +132,7 @@ export class Faults {
     return this.#active.get(name)?.value as FaultValue<N> | undefined;
   }
 
-  list(): readonly { readonly name: FaultName; readonly value: string }[] {
+  list(): readonly FaultSetting[] {
     return [...this.#active].map(([name, { text }]) => ({ name, value: text }));
   }
 
@@ -163,11 +169,30 @@ export class Faults {
 
 type NthFault = { [N in FaultName]: FaultValue<N> extends AtCommand ? N : never }[FaultName];
 
+export interface FaultSetting {
+  readonly name: FaultName;
+  readonly value: string;
+}
+
 /** Splits "name=value", as the command line has it. Throws SIM_OPTION. */
-export function parseFault(text: string): { readonly name: FaultName; readonly value: string } {
+export function parseFault(text: string): FaultSetting {
   const at = text.indexOf("=");
   if (at < 1) throw new SimwardError("SIM_OPTION", { detail: `fault ${JSON.stringify(text)}: write name=value` });
-  return { name: faultName(text.slice(0, at)), value: text.slice(at + 1) };
+  return faultSetting(text.slice(0, at), text.slice(at + 1));
+}
+
+/** Throws SIM_OPTION when there is no such fault or the value is not one of its own. */
+export function faultSetting(name: string, value: string): FaultSetting {
+  const known = faultName(name);
+  faultValue(known, value);
+  return { name: known, value };
+}
+
+function faultValue(name: FaultName, text: string): unknown {
+  const { parse, value: form } = faultTable[name];
+  const value = parse(text);
+  if (value === undefined) throw new SimwardError("SIM_OPTION", { detail: `fault ${name}=${text}: its value is written ${form}` });
+  return value;
 }
 
 function faultName(name: string): FaultName {

@@ -1,7 +1,7 @@
 // The command line of simward-sim, and what it asks for.
 import { Command, CommanderError } from "commander";
 import { SimwardError } from "../base/errors.ts";
-import { type FaultName, faultTable, parseFault } from "./faults.ts";
+import { type FaultName, type FaultSetting, faultSetting, faultTable, parseFault } from "./faults.ts";
 import { personalities } from "./modem/personality.ts";
 import { defaultScenario, scenarios } from "./scenarios/table.ts";
 
@@ -25,7 +25,7 @@ export interface RunOptions {
   readonly eid: string | undefined;
   readonly imei: string | undefined;
   readonly seed: number | undefined;
-  readonly faults: readonly { readonly name: FaultName; readonly value: string }[];
+  readonly faults: readonly FaultSetting[];
   readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
 }
 
@@ -144,10 +144,11 @@ function readOptions(raw: Readonly<Record<string, unknown>>): RunOptions {
   };
 }
 
-function faultsOfOptions(raw: Readonly<Record<string, unknown>>): { name: FaultName; value: string }[] {
+function faultsOfOptions(raw: Readonly<Record<string, unknown>>): FaultSetting[] {
+  // commander takes the "no-" of --no-coverage for a negation and calls its value "coverage".
   const keyOf: Readonly<Record<string, string>> = { loss: "loss", "rtt-ms": "rtt", "no-coverage": "coverage" };
   return faultOptions.flatMap(({ fault }) => {
     const value = raw[keyOf[fault] ?? ""];
-    return typeof value === "string" ? [{ name: fault, value }] : [];
+    return typeof value === "string" ? [faultSetting(fault, value)] : [];
   });
 }

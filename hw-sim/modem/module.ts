@@ -123,7 +123,9 @@ export class VirtualModem {
 
   powerOn(): void {
     this.#stopBoot();
-    this.#stopBoot = this.clock.after(this.personality.timings.bootMs, () => this.#booted());
+    const { bootMs } = this.personality.timings;
+    if (bootMs === 0) this.#booted();
+    else this.#stopBoot = this.clock.after(bootMs, () => this.#booted());
   }
 
   powerOff(): void {

@@ -1,5 +1,5 @@
 // What a scenario is: where the vehicle stands, what its eUICC left the factory with, what waits at the SM-DP+, what goes wrong.
-import type { FaultName } from "../faults.ts";
+import type { FaultSetting } from "../faults.ts";
 import type { WorldData } from "../network/data.ts";
 
 /** A subscription, to be made into a profile package. */
@@ -28,5 +28,5 @@ export interface Scenario {
   /** Installed and enabled at the factory. */
   readonly bootstrap: ProfilePlan;
   readonly offers: readonly Offer[];
-  readonly faults: readonly { readonly name: FaultName; readonly value: string }[];
+  readonly faults: readonly FaultSetting[];
 }

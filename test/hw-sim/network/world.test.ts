@@ -1,8 +1,10 @@
 // Who is served where: the radio world's decisions.
 import { describe, expect, it } from "vitest";
 import { VirtualClock } from "../../../base/clock.ts";
+import { Faults } from "../../../hw-sim/faults.ts";
 import { defaultWorld } from "../../../hw-sim/network/data.ts";
 import { World } from "../../../hw-sim/network/world.ts";
+import { obeyFaults } from "../../../hw-sim/network/world-faults.ts";
 
 const bootstrap = { imsi: "901980000000001", iccid: "8988211000000000011" };
 const local = { imsi: "262990000000007", iccid: "8949990000000000027" };
@@ -74,6 +76,29 @@ describe("a session", () => {
     expect(here.session(local, "26299", "")).toEqual({ kind: "refused", esmCause: 38 });
     expect(here.attach(local, "cat-1bis")).toMatchObject({ kind: "registered" });
   });
+});
+
+it("obeys the faults that concern it, as they come and go", () => {
+  const here = world();
+  const faults = new Faults();
+  faults.set("outage", "26298");
+  const stop = obeyFaults(here, faults);
+  expect(here.attach(bootstrap, "cat-1bis")).toMatchObject({ plmn: "26299" });
+  faults.set("outage", "26299");
+  expect(here.attach(bootstrap, "cat-1bis")).toMatchObject({ plmn: "26298" });
+  faults.set("core-down", "26298");
+  expect(here.session(bootstrap, "26298", "")).toEqual({ kind: "refused", esmCause: 38 });
+  faults.clear("core-down");
+  faults.set("no-coverage", "8988");
+  expect(here.attach(bootstrap, "cat-1bis")).toEqual({ kind: "no-coverage" });
+  faults.clear("no-coverage");
+  faults.set("country", "PL");
+  expect(here.country).toBe("PL");
+  expect(() => faults.set("country", "ZZ")).toThrow(expect.objectContaining({ code: "SIM_OPTION" }));
+  expect(faults.get("country")).toBe("PL");
+  stop();
+  faults.set("country", "AT");
+  expect(here.country).toBe("PL");
 });
 
 it("the data names each operator once, in a country that exists or in none", () => {

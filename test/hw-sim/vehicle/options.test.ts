@@ -1,0 +1,83 @@
+// The command line of simward-sim: what it takes, and how it refuses.
+import { describe, expect, it } from "vitest";
+import { parseCommandLine, type RunOptions } from "../../../hw-sim/options.ts";
+
+function run(...args: string[]): RunOptions {
+  const parsed = parseCommandLine(["run", ...args]);
+  if (parsed.kind !== "run") throw new Error(parsed.text);
+  return parsed.options;
+}
+
+describe("simward-sim run", () => {
+  it("needs no option", () => {
+    expect(run()).toEqual({
+      modem: [{ kind: "pty" }, { kind: "tcp", port: 0 }, { kind: "unix" }],
+      personality: "generic",
+      scenario: "demo",
+      eimPort: 0,
+      apiPort: 0,
+      eimFqdn: "localhost",
+      faults: [],
+      logLevel: "info",
+    });
+  });
+
+  it("takes ports, places and faults", () => {
+    const options = run(
+      ...["--modem", "pty:/tmp/modem", "tcp:9000", "--pki", "pki", "--state", "state", "--eim-port", "5684", "--seed", "7"],
+      ...["--loss", "0.25", "--rtt", "3000", "--no-coverage", "89492990", "--fault", "error=+CGLA@5", "--fault", "silent-ms=5000"],
+      ...["--eid", "89049032123451234512345678901235", "--imei", "356938035643809", "--scenario", "no-coverage"],
+    );
+    expect(options).toMatchObject({
+      modem: [
+        { kind: "pty", path: "/tmp/modem" },
+        { kind: "tcp", port: 9000 },
+      ],
+      pkiDir: "pki",
+      stateDir: "state",
+      eimPort: 5684,
+      seed: 7,
+      eid: "89049032123451234512345678901235",
+      imei: "356938035643809",
+      scenario: "no-coverage",
+    });
+    expect(options.faults).toEqual([
+      { name: "loss", value: "0.25" },
+      { name: "rtt-ms", value: "3000" },
+      { name: "no-coverage", value: "89492990" },
+      { name: "error", value: "+CGLA@5" },
+      { name: "silent-ms", value: "5000" },
+    ]);
+  });
+
+  it.each([
+    [["--modem", "serial"], "--modem", "pty, tcp, unix"],
+    [["--modem", "tcp:70000"], "--modem tcp", "70000"],
+    [["--modem", "pty", "pty:/x"], "--modem", "once"],
+    [["--scenario", "mars"], "--scenario", "no-coverage"],
+    [["--personality", "hayes"], "--personality", "generic"],
+    [["--eim-port", "coap"], "--eim-port", "no port"],
+    [["--eid", "123"], "--eid", "32 digits"],
+    [["--seed", "x"], "--seed", "whole number"],
+    [["--loss", "2"], "loss=2", "0..1"],
+    [["--fault", "rust=1"], "rust", "silent-ms"],
+    [["--fault", "loss"], "loss", "name=value"],
+    [["--log-level", "loud"], "--log-level", "debug"],
+    [["--speed", "9600"], "--speed", "unknown option"],
+    [["--eim-port"], "--eim-port", "argument missing"],
+  ])("refuses %j, naming what and where", (args, where, what) => {
+    const refused = expect.objectContaining({ code: "SIM_OPTION", detail: expect.stringContaining(where) });
+    expect(() => run(...args)).toThrow(refused);
+    expect(() => run(...args)).toThrow(what);
+  });
+
+  it("refuses to guess a command", () => {
+    expect(() => parseCommandLine([])).toThrow(expect.objectContaining({ code: "SIM_OPTION" }));
+    expect(() => parseCommandLine(["drive"])).toThrow(expect.objectContaining({ code: "SIM_OPTION" }));
+  });
+
+  it("explains itself, with every fault and scenario", () => {
+    const help = parseCommandLine(["run", "--help"]);
+    expect(help).toMatchObject({ kind: "text", text: expect.stringMatching(/--loss <share>[\s\S]*no-coverage[\s\S]*split-octets=MS/) });
+  });
+});
