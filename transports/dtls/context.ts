@@ -69,6 +69,7 @@ export function createContext(openssl: OpenSsl, options: ContextOptions): Pointe
     must(c.SSL_CTX_set_cipher_list(context, `${options.suites.join(":")}:@SECLEVEL=${level}`), options.suites.join(":"));
     list(constants.SSL_CTRL_SET_GROUPS_LIST, groups);
     list(constants.SSL_CTRL_SET_SIGALGS_LIST, signatureAlgorithms);
+    c.SSL_CTX_ctrl(context, constants.SSL_CTRL_SET_MAX_CERT_LIST, limits.handshakeMessageMaxBytes, null);
     const flags =
       constants.SSL_OP_NO_QUERY_MTU |
       constants.SSL_OP_NO_TICKET |
@@ -167,6 +168,8 @@ export const limits = {
   handshakeTimeoutMs: 60_000,
   retransmitInitialMs: 1_000,
   idleTimeoutMs: 600_000,
+  /** OpenSSL puts up to ten messages of this size together at a time, from fragments that nobody has authenticated yet. */
+  handshakeMessageMaxBytes: 32_768,
   /** Associations of a server, those under way included. */
   associationsMax: 1_000,
 } as const;

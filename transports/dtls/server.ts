@@ -42,7 +42,7 @@ function serverContext(openssl: OpenSsl, options: DtlsServerOptions): Pointer {
   const name = utf8("simward");
   c.SSL_CTX_set_session_id_context(context, name, name.length);
   c.SSL_CTX_ctrl(context, constants.SSL_CTRL_SET_SESS_CACHE_MODE, constants.SSL_SESS_CACHE_SERVER, null);
-  c.SSL_CTX_ctrl(context, constants.SSL_CTRL_SET_SESS_CACHE_SIZE, limits.associationsMax, null);
+  c.SSL_CTX_ctrl(context, constants.SSL_CTRL_SET_SESS_CACHE_SIZE, options.associationsMax ?? limits.associationsMax, null);
   return context;
 }
 

@@ -77,7 +77,7 @@ export interface DtlsServerOptions {
   readonly handshakeTimeoutMs?: number;
   /** As for the client. */
   readonly retransmitInitialMs?: number;
-  /** Associations under way or open beyond which new ones are refused; 1,000 by default. */
+  /** Associations under way or open beyond which new ones are refused, and sessions kept for resumption; 1,000 by default. */
   readonly associationsMax?: number;
   /** Told of each handshake that a client began, cookie and all, and that did not lead to a link. */
   readonly onRefused?: (peer: string, reason: Error) => void;
