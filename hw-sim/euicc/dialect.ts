@@ -1,0 +1,28 @@
+// How real cards write what they say: BER lengths, repeated tags, fields of later versions. All of it is lawful or common, and a reader
+// has to live with it. What is signed gets its form before it is signed.
+import { concatBytes, fromHex, uintToBytes } from "../../base/bytes.ts";
+import { childrenOf, contentOf, isConstructed, rawOf, readTlv, tagOctets, writeTlv } from "../../ipa/asn1/tlv.ts";
+import type { EuiccFaults } from "./types.ts";
+
+/** Tagged CHOICEs that some compilers tag twice. */
+const choiceTags = new Set([0xbf21, 0xbf2b, 0xbf2d, 0xbf38, 0xbf41, 0xbf51]);
+const laterField = fromHex("DF7F0100");
+
+/** A response as this card writes it. Only the outer two levels are touched: what lies deeper may be signed. */
+export function inDialect(response: Uint8Array, faults: EuiccFaults): Uint8Array {
+  let out = response;
+  const { tag } = readTlv(out);
+  if (faults.unknownFields && isConstructed(tag)) out = writeTlv(tag, contentOf(readTlv(out)), laterField);
+  if (faults.doubleTag && choiceTags.has(tag)) out = writeTlv(tag, out);
+  return faults.berLengths ? longLengths(out, 2) : out;
+}
+
+/** The same values with every length in the long form, three octets of it, `levels` deep. */
+export function longLengths(tlv: Uint8Array, levels = Number.POSITIVE_INFINITY): Uint8Array {
+  const read = readTlv(tlv);
+  const content =
+    levels > 1 && isConstructed(read.tag)
+      ? concatBytes(...childrenOf(read).map((child) => longLengths(rawOf(child), levels - 1)))
+      : contentOf(read);
+  return concatBytes(tagOctets(read.tag), Uint8Array.of(0x83), uintToBytes(content.length, 3), content);
+}
