@@ -66,7 +66,7 @@ export function guessTypes(bytes: Uint8Array): readonly string[] {
 
 /** A table for people: offset, tag, name, value, indented by depth. */
 export function renderTree(nodes: readonly ExplainedTlv[]): string {
-  const offsetWidth = Math.max(...nodes.map(({ offset }) => String(offset).length), 1);
+  const offsetWidth = String(nodes.at(-1)?.offset ?? 0).length;
   return nodes
     .map((node) => {
       const what = node.unknown
@@ -76,12 +76,14 @@ export function renderTree(nodes: readonly ExplainedTlv[]): string {
           : shortened(node.value);
       const value = node.unknown && node.value !== "" ? `${shortened(node.value)} (${what})` : what;
       const note = node.note === undefined ? "" : `  ! ${node.note}`;
-      return `${String(node.offset).padStart(offsetWidth)}  ${"  ".repeat(node.depth)}${node.tagName} ${node.name}: ${value}${note}`;
+      return `${String(node.offset).padStart(offsetWidth)}  ${"  ".repeat(Math.min(node.depth, shownDepth))}${node.tagName} ${node.name}: ${value}${note}`;
     })
     .join("\n");
 }
 
 const shownCharacters = 128;
+/** Deeper than any message; what is deeper still is not indented further. */
+const shownDepth = 40;
 
 function shortened(value: string): string {
   return value.length <= shownCharacters ? value : `${value.slice(0, shownCharacters)}… (${value.length} characters)`;

@@ -505,7 +505,9 @@ export function signed<T>(inner: Type<T>): Type<Signed<T>> {
 // --- details ----------------------------------------------------------------------------------------------------------------
 
 function readAs<T>(type: Type<T>, tlv: Tlv, context: Context): T {
-  if (!accepts(type, tlv.tag)) return fail("ASN1_TAG", context.path, tlv.start, `${tagName(tlv.tag)}, expected ${expected(type)}`);
+  // A CHOICE refuses by itself, and names its alternatives.
+  if (type.shape.kind !== "choice" && !accepts(type, tlv.tag))
+    return fail("ASN1_TAG", context.path, tlv.start, `${tagName(tlv.tag)}, expected ${expected(type)}`);
   if (context.visit === undefined || !(type.alsoTags?.includes(tlv.tag) ?? false)) return type.read(undoubled(tlv, type, context), context);
   const { visit } = context;
   const note = `${tagName(tlv.tag)} for ${expected(type)}`;
