@@ -16,9 +16,8 @@ const openings = [
 ] as const;
 const channelsExhausted = 0x6a81;
 const wrongLength = 0x6700;
-/** STATUS on the basic channel, no data wanted: changes nothing. */
-const harmless = fromHex("80F2000C00");
-const statusHarmless = fromHex("80F2000000");
+/** STATUS on the basic channel, with and without data wanted: changes nothing. */
+const harmless = [fromHex("80F2000000"), fromHex("80F2000C00")] as const;
 
 export function csimWay(timeouts: ApduTimeouts): ApduWay {
   return {
@@ -37,7 +36,7 @@ export function csimWay(timeouts: ApduTimeouts): ApduWay {
 
 /** Whether the module lets its host send on the basic channel, found by doing it. */
 export async function basicChannelWorks(port: AtPort): Promise<boolean> {
-  for (const apdu of [statusHarmless, harmless]) {
+  for (const apdu of harmless) {
     try {
       await port.send(csim, apdu);
       return true;

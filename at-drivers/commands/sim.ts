@@ -3,12 +3,21 @@
 import { toHexUpper } from "../../base/bytes.ts";
 import { declare, hexBytes, int, optional, query, queryWith, replyError, set, splitFields } from "../declare.ts";
 import type { AtCommand } from "../engine/types.ts";
+import type { SimState } from "../modem.ts";
 import { digits } from "./general.ts";
 
 /** 3GPP TS 27.007 §8.3: READY, SIM PIN, SIM PUK … */
 export const readCpin = queryWith("+CPIN", "AT+CPIN?", "+CPIN:", (info) => info.replaceAll('"', "").trim() || undefined, {
   timeoutMs: 10_000,
 });
+
+/** What +CPIN says, in a reply or a URC; NOT READY and the like are passing states. */
+export function simStateOf(cpin: string): SimState {
+  if (cpin === "READY") return "ready";
+  if (/NOT INSERTED/.test(cpin)) return "absent";
+  if (/PUK/.test(cpin)) return "puk";
+  return /PIN/.test(cpin) ? "pin" : "busy";
+}
 
 /** 3GPP TS 27.007 §5.6. The whole line must be digits: a URC in its place was once taken for an IMSI. */
 export const cimi = digits("+CIMI", "AT+CIMI", /^(\d{14,15})$/);

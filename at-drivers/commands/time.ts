@@ -15,7 +15,7 @@ export function parseLocalTime(text: string, zoneQuarters = 0): number | undefin
   const found = timePattern.exec(text.trim());
   if (found === null) return undefined;
   const [, yearText = "", month, day, hour, minute, second, zoneText] = found;
-  const year = yearText.length === 2 ? 2_000 + Number(yearText) : Number(yearText);
+  const year = yearText.length === 2 ? (Number(yearText) < 70 ? 2_000 : 1_900) + Number(yearText) : Number(yearText);
   const localMs = Date.UTC(year, Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
   const back = new Date(localMs);
   if (year < firstYear || back.getUTCMonth() + 1 !== Number(month) || back.getUTCDate() !== Number(day) || Number(hour) > 23)

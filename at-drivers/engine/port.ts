@@ -27,7 +27,7 @@ export interface AtPortOptions {
 export interface OwnedAtPort extends AtPort {
   /** Makes sure that the module listens, talks text and answers us. Throws AT_TIMEOUT. */
   resync(timeoutMs: number, signal?: AbortSignal): Promise<void>;
-  /** Gives up on the command in flight, e.g. when the module is seen to boot. */
+  /** The module has started anew: gives up on the command in flight, and greets before the next. */
   interrupt(reason: SimwardError): void;
   /** What the family says once it is known. */
   tune(settings: { readonly gapMs: number; readonly urcs: readonly string[] }): void;
@@ -108,6 +108,7 @@ class Port implements OwnedAtPort {
   }
 
   interrupt(reason: SimwardError): void {
+    this.#doubt = { hello: true, command: this.#doubt?.command };
     this.#consumer?.fail(reason);
   }
 

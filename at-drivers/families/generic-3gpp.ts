@@ -75,11 +75,9 @@ export function genericOps(quirks: ModemQuirks): ModemOps {
       await optionally(ensure(port, general.readCtzr, ({ mode }) => mode === 1, [() => port.send(general.setCtzr, 1)]));
     },
     async identity(port) {
-      return {
-        manufacturer: await untilReadable(readTries, () => port.send(general.cgmi)),
-        model: await untilReadable(readTries, () => port.send(general.cgmm)),
-        revision: await untilReadable(readTries, () => port.send(general.cgmr)),
-      };
+      const read = async (command: AtCommand<readonly [], string>): Promise<string> =>
+        (await orUndefined(untilReadable(readTries, () => port.send(command)))) ?? "";
+      return { manufacturer: await read(general.cgmi), model: await read(general.cgmm), revision: await read(general.cgmr) };
     },
     async imei(port) {
       try {
@@ -106,7 +104,7 @@ export function genericOps(quirks: ModemQuirks): ModemOps {
     },
     async simState(port) {
       try {
-        return simStateOf(await port.send(sim.readCpin));
+        return sim.simStateOf(await port.send(sim.readCpin));
       } catch (error) {
         const state = simStateOfCme[cmeOf(error) ?? -1];
         if (state === undefined) throw error;
@@ -213,12 +211,6 @@ async function readIccid(port: AtPort, way: IccidWay): Promise<string> {
 }
 
 const simStateOfCme: Readonly<Record<number, SimState>> = { 10: "absent", 11: "pin", 12: "puk", 13: "busy", 14: "busy", 15: "absent" };
-
-function simStateOf(cpin: string): SimState {
-  if (cpin === "READY") return "ready";
-  if (/PUK/.test(cpin)) return "puk";
-  return /PIN/.test(cpin) ? "pin" : "busy";
-}
 
 function isPdpType(type: string): type is PdpContext["type"] {
   return type === "IP" || type === "IPV6" || type === "IPV4V6";

@@ -18,3 +18,8 @@ export function familyNamed(id: string): ModemFamily {
     throw new SimwardError("MODEM_FAMILY", { detail: `${JSON.stringify(id)} is none of ${families.map((known) => known.id).join(", ")}` });
   return family;
 }
+
+/** Which module it is, is known only after it has started: any family's sign of a start counts. */
+export function bootLinesOfAll(): readonly string[] {
+  return [...new Set(families.flatMap(({ quirks }) => quirks.bootLines))];
+}

@@ -1,0 +1,545 @@
+// One module from its port's address: found, identified, initialised, watched, and found again when it goes away.
+import { type Clock, type Disposer, deadline } from "../base/clock.ts";
+import { isCode, SimwardError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import { createApdu, type OwnedApdu } from "./apdu/access.ts";
+import { closeLeftovers } from "./apdu/ccho.ts";
+import type { ApduTimeouts } from "./apdu/way.ts";
+import type { PacketEvent } from "./commands/data.ts";
+import type { RegistrationCommand, RegistrationLine } from "./commands/network.ts";
+import { connect, ensureContext } from "./context.ts";
+import { parsePortAddress } from "./engine/channel.ts";
+import type { OwnedAtPort } from "./engine/port.ts";
+import type { AtPort, AtTraceEntry, ByteChannel } from "./engine/types.ts";
+import { generic3gpp, genericOps } from "./families/generic-3gpp.ts";
+import { bootLinesOfAll, familyNamed, familyOf } from "./families/table.ts";
+import type { ModemFamily, ModemOps } from "./family.ts";
+import { LinkKeeper } from "./link-keeper.ts";
+import type { CardSwitch, DataSession, Modem, ModemStatus, OperatorFound, PdpAuth, SimState } from "./modem.ts";
+import { climbRefreshLadder } from "./refresh.ts";
+import { fromLine, isRegistered, sameRegistration } from "./registration.ts";
+import { isRefusal, simBusyLimitMs, whileSimBusy } from "./retry.ts";
+import type { ModemEvent, ModemIdentity, ModemListener, PdpContext, RefreshStep, Registration, SignalQuality } from "./types.ts";
+import { listenToModule } from "./urcs.ts";
+
+export interface ModemOptions {
+  /** serial:/dev/…[?baud=115200], pty:/path, tcp:host:port, unix:/path */
+  readonly address: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: Random;
+  /** Id of a family, where identification is not to decide. */
+  readonly family?: string | undefined;
+  readonly trace?: ((entry: AtTraceEntry) => void) | undefined;
+  readonly apduTimeouts?: ApduTimeouts | undefined;
+  /** Instead of `openChannel`, for tests. */
+  readonly open?: ((address: string, options: { readonly clock: Clock }) => Promise<ByteChannel>) | undefined;
+}
+
+/** How long a module may take to answer the first time after its port was opened. */
+const probeLimitMs = 15_000;
+/** Absent is also what a SIM is for a moment after a change of profile, but a vehicle without one must not wait long for it. */
+const simAbsentLimitMs = 5_000;
+const simSpacingMs = 500;
+/** URCs get lost, and a module that says nothing may have died. */
+const watchMs = 30_000;
+const registrationSpacingMs = 5_000;
+const registrationReadings = 3;
+const radioOffMs = 1_000;
+
+/** Begins to look for the module at once. Throws PORT_ADDRESS, MODEM_FAMILY. */
+export function openModem(options: ModemOptions): Modem {
+  parsePortAddress(options.address);
+  return new Driver(options);
+}
+
+class Driver implements Modem {
+  readonly address: string;
+  readonly apdu: OwnedApdu;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #fixedFamily: ModemFamily | undefined;
+  readonly #link: LinkKeeper;
+  readonly #listeners = new Set<ModemListener>();
+  readonly #stopWatch: Disposer;
+  /** Contexts that `connect` brought up and nobody took down since. */
+  readonly #connected = new Set<number>();
+  #family: ModemFamily = generic3gpp;
+  #ops: ModemOps = genericOps(generic3gpp.quirks);
+  #identity: ModemIdentity | undefined;
+  #imei: string | undefined;
+  #iccid: string | undefined;
+  #sim: SimState | undefined;
+  #registration: Registration = { status: "unknown" };
+  #registrationReading: Promise<Registration> | undefined;
+  #registrationNews = false;
+  #wantedFunction: 0 | 1 | 4 = 1;
+  /** The credentials this session has written: they cannot be read back. */
+  #authenticated = "";
+  #epoch = 0;
+
+  constructor(options: ModemOptions) {
+    const { address, clock, log, random, trace, open } = options;
+    this.address = address;
+    this.#clock = clock;
+    this.#log = log;
+    this.#fixedFamily = options.family === undefined ? undefined : familyNamed(options.family);
+    this.#link = new LinkKeeper({
+      ...{ address, clock, log, random, trace, open },
+      onPort: (port) => this.#listen(port),
+      initialise: (port, signal) => this.#initialise(port, signal),
+      onReady: () => log.info("modem.ready", { address, family: this.#family.id, ...this.#identity, imei: this.#imei, sim: this.#sim }),
+      onGone: (reason) => this.#onGone(reason),
+      onBack: () => this.#emit({ kind: "back" }),
+    });
+    this.apdu = createApdu(
+      { clock, port: () => this.#link.readyPort(), quirks: () => this.#family.quirks, epoch: () => this.#epoch },
+      options.apduTimeouts,
+    );
+    this.#stopWatch = clock.every(watchMs, () => this.#watch());
+    this.#link.start();
+  }
+
+  get status(): ModemStatus {
+    const link = this.#link.state;
+    return {
+      link: link.kind,
+      reason: "reason" in link ? link.reason : undefined,
+      family: this.#identity === undefined ? undefined : this.#family.id,
+      identity: this.#identity,
+      imei: this.#imei,
+      iccid: this.#iccid,
+      sim: this.#sim,
+      registration: this.#registration,
+      consecutiveTimeouts: this.#link.port?.consecutiveTimeouts ?? 0,
+    };
+  }
+
+  ready(signal?: AbortSignal): Promise<void> {
+    return this.#link.ready(signal);
+  }
+
+  onEvent(fn: ModemListener): Disposer {
+    this.#listeners.add(fn);
+    return () => {
+      this.#listeners.delete(fn);
+    };
+  }
+
+  // Identity and card
+
+  identity(): ModemIdentity {
+    if (this.#identity === undefined) throw new SimwardError("MODEM_ABSENT", { detail: `${this.address}: not identified yet` });
+    return this.#identity;
+  }
+
+  imei(signal?: AbortSignal): Promise<string> {
+    return this.#link.use(signal, (port) => this.#ops.imei(port));
+  }
+
+  imsi(signal?: AbortSignal): Promise<string> {
+    return this.#link.use(signal, (port) => whileSimBusy(this.#clock, signal, () => this.#ops.imsi(port)));
+  }
+
+  iccid(signal?: AbortSignal): Promise<string> {
+    return this.#link.use(signal, (port) => whileSimBusy(this.#clock, signal, () => this.#readIccid(port)));
+  }
+
+  simState(signal?: AbortSignal): Promise<SimState> {
+    return this.#link.use(signal, (port) => this.#readSimState(port));
+  }
+
+  // Network
+
+  async registration(signal?: AbortSignal): Promise<Registration> {
+    return abortable(
+      this.#link.use(undefined, () => this.#readRegistration(this.#link.readyPort())),
+      signal,
+    );
+  }
+
+  async awaitRegistered(options: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<Registration> {
+    const late = (): SimwardError => {
+      const { status, rejectCause } = this.#registration;
+      const cause = rejectCause === undefined ? "" : `, reject cause ${rejectCause}`;
+      return new SimwardError("DEADLINE", {
+        detail: `not registered within ${options.timeoutMs} ms: ${status}${cause}`,
+        data: { ...this.#registration },
+      });
+    };
+    const limit = deadline(this.#clock, options.timeoutMs, late, options.signal);
+    try {
+      for (;;) {
+        await this.ready(limit.signal);
+        const found = await this.#registrationOrUnknown(limit.signal);
+        if (isRegistered(found)) return found;
+        await this.#registrationOr(registrationSpacingMs, limit.signal);
+      }
+    } finally {
+      limit.done();
+    }
+  }
+
+  signalQuality(signal?: AbortSignal): Promise<SignalQuality> {
+    return this.#link.use(signal, (port) => this.#ops.signal(port));
+  }
+
+  selectOperator(plmn: string | undefined, signal?: AbortSignal): Promise<void> {
+    if (plmn !== undefined && !/^\d{5,6}$/.test(plmn))
+      return Promise.reject(new SimwardError("BYTES_NOT_PLMN", { detail: JSON.stringify(plmn) }));
+    return this.#link.use(signal, async (port) => {
+      const isSo = async (): Promise<boolean> => {
+        const { mode, plmn: present } = await this.#ops.operator(port);
+        return plmn === undefined ? mode === "automatic" : mode === "manual" && present === plmn;
+      };
+      if (await isSo()) return;
+      try {
+        await this.#ops.selectOperator(port, plmn);
+      } catch (error) {
+        // Some modules refuse what they then do; the choice read back decides.
+        if (!isRefusal(error) || !(await isSo())) throw error;
+      }
+    });
+  }
+
+  scanOperators(signal?: AbortSignal): Promise<readonly OperatorFound[]> {
+    return this.#link.use(signal, (port) => this.#ops.scan(port));
+  }
+
+  // Data
+
+  contexts(signal?: AbortSignal): Promise<readonly PdpContext[]> {
+    return this.#link.use(signal, (port) => this.#ops.contexts(port));
+  }
+
+  ensureContext(context: PdpContext, auth?: PdpAuth, signal?: AbortSignal): Promise<{ readonly changed: boolean }> {
+    return this.#link.use(signal, async (port) => {
+      // A password cannot be read back: it is written once a session, and when it changes.
+      const key = JSON.stringify([context.cid, auth]);
+      const changed = await ensureContext(this.#ops, port, context, key === this.#authenticated ? undefined : auth);
+      if (auth !== undefined) this.#authenticated = key;
+      return { changed };
+    });
+  }
+
+  connect(cid: number, signal?: AbortSignal): Promise<DataSession> {
+    return this.#link.use(signal, async (port) => {
+      const session = await connect(this.#ops, port, cid, this.#clock, signal);
+      this.#connected.add(cid);
+      return session;
+    });
+  }
+
+  disconnect(cid: number, signal?: AbortSignal): Promise<void> {
+    return this.#link.use(signal, async (port) => {
+      this.#connected.delete(cid);
+      if (await this.#ops.isActive(port, cid)) await this.#ops.activate(port, cid, false);
+    });
+  }
+
+  session(cid: number, signal?: AbortSignal): Promise<DataSession | undefined> {
+    return this.#link.use(signal, async (port) => ((await this.#ops.isActive(port, cid)) ? this.#ops.session(port, cid) : undefined));
+  }
+
+  // Refresh and reset
+
+  async awaitCard(options: { readonly iccid: string; readonly settleMs?: number; readonly signal?: AbortSignal }): Promise<CardSwitch> {
+    const { quirks } = this.#family;
+    const { signal } = options;
+    this.#epoch++;
+    const change = await climbRefreshLadder({
+      iccid: options.iccid,
+      ladder: quirks.refresh,
+      settleMs: options.settleMs ?? quirks.settleMs,
+      clock: this.#clock,
+      signal,
+      read: () => this.#link.use(signal, (port) => this.#readIccid(port)),
+      take: (step) => this.#takeStep(step, signal),
+    });
+    this.#log.info("modem.card-adopted", { iccid: change.iccid, steps: change.steps, tookMs: Math.round(change.tookMs) });
+    return change;
+  }
+
+  refresh(step: RefreshStep, signal?: AbortSignal): Promise<void> {
+    return this.#takeStep(step, signal);
+  }
+
+  setFunction(level: 0 | 1 | 4, signal?: AbortSignal): Promise<void> {
+    return this.#link.use(signal, async (port) => {
+      this.#wantedFunction = level;
+      await this.#ensureFunction(port, level);
+    });
+  }
+
+  async reset(signal?: AbortSignal): Promise<void> {
+    const { bootMs } = this.#family.quirks;
+    await this.#link.readyAgain(signal);
+    await this.#link.use(signal, async (port) => {
+      try {
+        await this.#ops.reset(port);
+      } catch (error) {
+        // It may be gone before it has answered.
+        if (!isCode(error, "AT_TIMEOUT", "PORT_CLOSED")) throw error;
+      }
+    });
+    this.#link.resetting("it was told to restart", bootMs);
+    await this.#link.readyAgain(signal);
+  }
+
+  async close(): Promise<void> {
+    this.#stopWatch();
+    await this.#link.close();
+  }
+
+  // Initialisation
+
+  async #initialise(port: OwnedAtPort, signal: AbortSignal): Promise<void> {
+    this.#epoch++;
+    await port.resync(probeLimitMs, signal);
+    const at = port.with({ signal });
+    await this.#ops.initialise(at);
+    const identity = await this.#ops.identity(at);
+    const family = this.#fixedFamily ?? familyOf(identity);
+    if (family !== this.#family || this.#identity === undefined) {
+      this.#family = family;
+      this.#ops = { ...genericOps(family.quirks), ...family.override };
+    }
+    this.#identity = identity;
+    port.tune({ gapMs: family.quirks.gapMs, urcs: family.quirks.urcs });
+    this.#imei = await this.#ops.imei(at);
+    await this.#ensureFunction(at, this.#wantedFunction);
+    await this.#awaitSim(at, signal);
+    await closeLeftovers(at);
+    await this.#ops.subscribe(at);
+    if (this.#sim === "ready") await this.#adoptCard(at);
+    await this.#readRegistration(at);
+    await this.#tellNetworkTime(at);
+  }
+
+  /** Waits while the SIM is busy, and briefly while it seems absent; a module without a usable SIM is still a module. */
+  async #awaitSim(port: AtPort, signal: AbortSignal): Promise<void> {
+    const startMs = this.#clock.monotonicMs();
+    for (;;) {
+      const state = await this.#readSimState(port);
+      const waitedMs = this.#clock.monotonicMs() - startMs;
+      if (state !== "busy" && state !== "absent") return;
+      if (waitedMs >= (state === "busy" ? simBusyLimitMs : simAbsentLimitMs)) return;
+      await this.#clock.sleep(simSpacingMs, signal);
+    }
+  }
+
+  async #adoptCard(port: AtPort): Promise<void> {
+    try {
+      await this.#readIccid(port);
+      await this.apdu.probe(port);
+    } catch (error) {
+      if (!isRefusal(error) && !isCode(error, "AT_REPLY")) throw error;
+      this.#log.warn("modem.card-unreadable", { error });
+    }
+  }
+
+  async #ensureFunction(port: AtPort, level: 0 | 1 | 4): Promise<void> {
+    if ((await this.#ops.functionLevel(port)) !== level) await this.#ops.setFunction(port, level);
+  }
+
+  async #takeStep(step: RefreshStep, signal: AbortSignal | undefined): Promise<void> {
+    switch (step) {
+      case "wait":
+        return;
+      case "reset":
+        return this.reset(signal);
+      case "cfun-cycle":
+        await this.#link.readyAgain(signal);
+        this.#epoch++;
+        try {
+          await this.#link.use(signal, async (port) => {
+            await this.#ops.setFunction(port, 0);
+            await this.#clock.sleep(radioOffMs, signal);
+            await this.#ops.setFunction(port, this.#wantedFunction);
+          });
+        } catch (error) {
+          // Some modules drop the port with the radio; initialisation then switches it on again.
+          if (!isCode(error, "PORT_CLOSED", "AT_TIMEOUT")) throw error;
+          await this.#link.readyAgain(signal);
+        }
+    }
+  }
+
+  /** What was true of the module before it went away need not be after. */
+  #onGone(reason: string): void {
+    this.#epoch++;
+    this.#sim = undefined;
+    this.#iccid = undefined;
+    this.#authenticated = "";
+    this.#connected.clear();
+    this.#registration = { status: "unknown" };
+    this.#log.warn("modem.gone", { address: this.address, reason });
+    this.#emit({ kind: "gone", reason });
+  }
+
+  // URCs and watching
+
+  #listen(port: OwnedAtPort): void {
+    listenToModule(port, bootLinesOfAll(), {
+      boot: (line) => this.#link.rebooted(port, `the module has restarted (${line})`),
+      registration: (command, line) => this.#onRegistrationLine(command, line),
+      packet: (event) => this.#onPacketEvent(event),
+      time: (utcMs) => {
+        if (utcMs !== undefined) this.#emit({ kind: "time", utcMs });
+        else void this.#tellNetworkTime(port);
+      },
+      sim: (state) => this.#onSimLine(port, state),
+    });
+  }
+
+  #onRegistrationLine(command: RegistrationCommand, line: RegistrationLine): void {
+    if (this.#link.state.kind !== "ready") return;
+    const said = fromLine(line, this.#family.quirks.rats);
+    // A rejection is told at once, with its cause; for all else one domain's news is not the whole, which is read.
+    if (command !== "+CREG" && said.status === "denied" && isRegistered(this.#registration)) this.#setRegistration(said);
+    this.#registrationNews = true;
+    this.#watch();
+  }
+
+  #onPacketEvent(event: PacketEvent): void {
+    switch (event.kind) {
+      case "activated":
+        if (event.cid !== undefined && this.#connected.has(event.cid)) this.#emit({ kind: "bearer", active: true });
+        break;
+      case "deactivated":
+        // Another context's end, such as that of IMS, is none of ours.
+        if (event.cid === undefined ? this.#connected.size === 0 : !this.#connected.delete(event.cid)) break;
+        this.#emit({ kind: "bearer", active: false });
+        break;
+      case "detached":
+        if (this.#connected.size === 0) break;
+        this.#connected.clear();
+        this.#emit({ kind: "bearer", active: false });
+        break;
+      default:
+    }
+  }
+
+  #onSimLine(port: OwnedAtPort, state: SimState): void {
+    const before = this.#sim;
+    this.#setSim(state);
+    if (state === "ready" && before !== "ready" && this.#link.state.kind === "ready")
+      void this.#adoptCard(port).catch((error: unknown) => this.#log.debug("modem.card-unread", { error }));
+  }
+
+  async #tellNetworkTime(port: AtPort): Promise<void> {
+    try {
+      const utcMs = await this.#ops.networkTime(port);
+      if (utcMs !== undefined) this.#emit({ kind: "time", utcMs });
+    } catch (error) {
+      this.#log.debug("modem.time-unread", { error });
+    }
+  }
+
+  #watch(): void {
+    if (this.#link.state.kind !== "ready") return;
+    void this.registration().catch((error: unknown) => this.#log.debug("modem.registration-unread", { error }));
+  }
+
+  // Reading
+
+  async #readIccid(port: AtPort): Promise<string> {
+    const iccid = await this.#ops.iccid(port);
+    this.#iccid = iccid;
+    return iccid;
+  }
+
+  async #readSimState(port: AtPort): Promise<SimState> {
+    const state = await this.#ops.simState(port);
+    this.#setSim(state);
+    return state;
+  }
+
+  #setSim(state: SimState): void {
+    const before = this.#sim;
+    this.#sim = state;
+    if (before === state || (before ?? "absent") === state) return;
+    if (before === "ready") {
+      this.#epoch++;
+      this.#iccid = undefined;
+    }
+    if (before === "ready" || state === "ready") this.#emit({ kind: "sim", state: state === "ready" ? "ready" : "not-ready" });
+  }
+
+  /** Several that ask at once get one answer; news that come while it is read make it be read again. */
+  #readRegistration(port: AtPort): Promise<Registration> {
+    this.#registrationReading ??= this.#readRegistrationNews(port).finally(() => {
+      this.#registrationReading = undefined;
+    });
+    return this.#registrationReading;
+  }
+
+  async #readRegistrationNews(port: AtPort): Promise<Registration> {
+    for (let left = registrationReadings - 1; ; left--) {
+      this.#registrationNews = false;
+      const registration = await this.#ops.registration(port);
+      if (this.#registrationNews && left > 0) continue;
+      this.#setRegistration(registration);
+      return registration;
+    }
+  }
+
+  #setRegistration(registration: Registration): void {
+    if (sameRegistration(registration, this.#registration)) return;
+    this.#registration = registration;
+    this.#emit({ kind: "registration", registration });
+  }
+
+  async #registrationOrUnknown(signal: AbortSignal): Promise<Registration> {
+    try {
+      return await this.registration(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isRefusal(error) && !isCode(error, "AT_REPLY", "AT_TIMEOUT", "PORT_CLOSED", "MODEM_ABSENT")) throw error;
+      return { status: "unknown" };
+    }
+  }
+
+  /** Until the registration changes, at most for `ms`. */
+  async #registrationOr(ms: number, signal: AbortSignal): Promise<void> {
+    const changed = new AbortController();
+    const stop = this.onEvent((event) => {
+      if (event.kind === "registration") changed.abort();
+    });
+    try {
+      await this.#clock.sleep(ms, AbortSignal.any([signal, changed.signal]));
+    } catch {
+      signal.throwIfAborted();
+    } finally {
+      stop();
+    }
+  }
+
+  #emit(event: ModemEvent): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(event);
+      } catch (error) {
+        this.#log.error("modem.listener-failed", { event: event.kind, error });
+      }
+    }
+  }
+}
+
+/** Gives up waiting when the signal says so; the work itself, which others may share, goes on. */
+async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  signal.throwIfAborted();
+  let stop: Disposer = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    stop = () => signal.removeEventListener("abort", onAbort);
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    stop();
+  }
+}

@@ -1,0 +1,217 @@
+// Carries the link machine out: opens the port, has the module initialised, notices when it goes away, and tries again.
+import { type Clock, type Disposer, deadline } from "../base/clock.ts";
+import { asSimwardError, SimwardError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import { type MachineRunner, runMachine } from "../base/machine.ts";
+import type { Random } from "../base/random.ts";
+import { openChannel } from "./engine/channel.ts";
+import { createAtPort, type OwnedAtPort } from "./engine/port.ts";
+import type { AtPort, AtTraceEntry, ByteChannel } from "./engine/types.ts";
+import { closedLink, type Link, type LinkEffect, type LinkInput, nextLink } from "./link.ts";
+
+export interface LinkKeeperOptions {
+  readonly address: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: Random;
+  readonly trace?: ((entry: AtTraceEntry) => void) | undefined;
+  /** Instead of `openChannel`, for tests. */
+  readonly open?: ((address: string, options: { readonly clock: Clock }) => Promise<ByteChannel>) | undefined;
+  /** A port has been opened; nothing has been sent on it yet. */
+  readonly onPort: (port: OwnedAtPort) => void;
+  /** Brings the module into the state wanted. The link is ready when this resolves. */
+  readonly initialise: (port: OwnedAtPort, signal: AbortSignal) => Promise<void>;
+  readonly onReady: () => void;
+  readonly onGone: (reason: string) => void;
+  readonly onBack: () => void;
+}
+
+/** A module that does not answer this often in a row is given up, and its port opened anew. */
+const timeoutsUntilLost = 10;
+const restartLimitMs = 180_000;
+
+export class LinkKeeper {
+  readonly #options: LinkKeeperOptions;
+  readonly #machine: MachineRunner<Link, LinkInput>;
+  readonly #waiting = new Set<() => void>();
+  #port: OwnedAtPort | undefined;
+  #probing = new AbortController();
+  #cancelRetry: Disposer = () => undefined;
+  #wasReady = false;
+
+  constructor(options: LinkKeeperOptions) {
+    this.#options = options;
+    this.#machine = runMachine<Link, LinkInput, LinkEffect>({
+      initial: closedLink,
+      next: nextLink,
+      perform: (effect) => this.#perform(effect),
+      onChange: (link, input, before) => {
+        if (link.kind !== before.kind) options.log.debug("modem.link", { from: before.kind, to: link.kind, because: input.kind });
+        for (const wake of [...this.#waiting]) wake();
+      },
+    });
+  }
+
+  get state(): Link {
+    return this.#machine.state;
+  }
+
+  /** While one is open, ready or not. */
+  get port(): OwnedAtPort | undefined {
+    return this.#port;
+  }
+
+  start(): void {
+    this.#machine.send({ kind: "open" });
+  }
+
+  async close(): Promise<void> {
+    const port = this.#port;
+    this.#machine.send({ kind: "close" });
+    await port?.close();
+  }
+
+  /** The module says that it has started: whatever ran has ended, and it is to be initialised anew. */
+  rebooted(port: OwnedAtPort, reason: string): void {
+    if (this.#port !== port) return;
+    port.interrupt(new SimwardError("PORT_CLOSED", { detail: `${this.#options.address}: ${reason}` }));
+    this.#machine.send({ kind: "rebooted", reason });
+  }
+
+  /** It has been told to restart: the port is left alone for that time, since it may hang up right after data. */
+  resetting(reason: string, bootMs: number): void {
+    this.#machine.send({ kind: "resetting", reason, bootMs });
+  }
+
+  /** Throws MODEM_ABSENT before the module was ever ready, PORT_CLOSED after. */
+  readyPort(): OwnedAtPort {
+    if (this.state.kind !== "ready" || this.#port === undefined) throw this.#notReady();
+    return this.#port;
+  }
+
+  /** Runs an operation on the port, and notices when the module has stopped answering. */
+  async use<T>(signal: AbortSignal | undefined, run: (port: AtPort) => Promise<T>): Promise<T> {
+    signal?.throwIfAborted();
+    const port = this.readyPort();
+    try {
+      return await run(signal === undefined ? port : port.with({ signal }));
+    } catch (error) {
+      if (port === this.#port && port.consecutiveTimeouts >= timeoutsUntilLost)
+        this.#machine.send({ kind: "silent", reason: `${port.consecutiveTimeouts} answers in a row did not come in time` });
+      throw error;
+    }
+  }
+
+  async ready(signal?: AbortSignal): Promise<void> {
+    for (;;) {
+      signal?.throwIfAborted();
+      if (this.state.kind === "ready") return;
+      if (this.state.kind === "closed") throw this.#notReady();
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          this.#waiting.delete(wake);
+          signal?.removeEventListener("abort", wake);
+          resolve();
+        };
+        this.#waiting.add(wake);
+        signal?.addEventListener("abort", wake, { once: true });
+      });
+    }
+  }
+
+  /** The same for a module that is restarting. Throws MODEM_ABSENT. */
+  async readyAgain(signal: AbortSignal | undefined): Promise<void> {
+    const { address, clock } = this.#options;
+    const late = (): SimwardError =>
+      new SimwardError("MODEM_ABSENT", { detail: `${address}: not back within ${restartLimitMs / 1_000} s` });
+    const limit = deadline(clock, restartLimitMs, late, signal);
+    try {
+      await this.ready(limit.signal);
+    } finally {
+      limit.done();
+    }
+  }
+
+  #perform(effect: LinkEffect): void {
+    const { clock, random, onReady, onGone, onBack } = this.#options;
+    switch (effect.kind) {
+      case "openPort":
+        void this.#open();
+        break;
+      case "probe":
+        void this.#probe();
+        break;
+      case "closePort":
+        this.#probing.abort(this.#notReady());
+        void this.#port?.close();
+        this.#port = undefined;
+        break;
+      case "retryAfter": {
+        // Spread, so that what disturbs the module at fixed times is not met each time.
+        const delayMs = effect.delayMs * (0.75 + random.unit() / 2);
+        this.#cancelRetry = clock.after(delayMs, () => this.#machine.send({ kind: "retry" }));
+        break;
+      }
+      case "cancelRetry":
+        this.#cancelRetry();
+        break;
+      case "announceReady":
+        this.#wasReady = true;
+        onReady();
+        break;
+      case "announceGone":
+        onGone(effect.reason);
+        break;
+      case "announceBack":
+        onBack();
+        break;
+    }
+  }
+
+  async #open(): Promise<void> {
+    const { address, clock, log, trace, open } = this.#options;
+    try {
+      const channel = await (open ?? openChannel)(address, { clock });
+      if (this.state.kind !== "opening") {
+        await channel.close();
+        return;
+      }
+      const port = createAtPort({ channel, clock, log, ...(trace === undefined ? {} : { trace }) });
+      this.#port = port;
+      this.#options.onPort(port);
+      void port.closed.then((end) => {
+        if (this.#port !== port) return;
+        this.#port = undefined;
+        this.#probing.abort(this.#notReady());
+        this.#machine.send({ kind: "ended", reason: `the port ended (${end.kind})` });
+      });
+      this.#machine.send({ kind: "opened" });
+    } catch (error) {
+      log.debug("modem.open-failed", { error });
+      this.#machine.send({ kind: "openFailed", reason: asSimwardError(error, "PORT_OPEN").message });
+    }
+  }
+
+  async #probe(): Promise<void> {
+    this.#probing.abort(new SimwardError("ABORTED", { detail: "the module has restarted" }));
+    const probing = new AbortController();
+    this.#probing = probing;
+    const port = this.#port;
+    if (port === undefined) return;
+    try {
+      await this.#options.initialise(port, probing.signal);
+      if (!probing.signal.aborted) this.#machine.send({ kind: "probed" });
+    } catch (error) {
+      if (probing.signal.aborted) return;
+      this.#options.log.debug("modem.probe-failed", { error });
+      this.#machine.send({ kind: "probeFailed", reason: asSimwardError(error).message });
+    }
+  }
+
+  #notReady(): SimwardError {
+    const link = this.state;
+    const reason = "reason" in link && link.reason !== undefined ? `: ${link.reason}` : "";
+    const code = this.#wasReady || link.kind === "closed" ? "PORT_CLOSED" : "MODEM_ABSENT";
+    return new SimwardError(code, { detail: `${this.#options.address} is ${link.kind}${reason}` });
+  }
+}
