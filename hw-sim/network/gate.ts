@@ -14,7 +14,6 @@ export interface GateOptions {
   readonly random: Random;
   readonly bearer: Bearer;
   readonly faults: Faults;
-  readonly host?: string;
 }
 
 export interface GateCounters {
@@ -24,15 +23,24 @@ export interface GateCounters {
   readonly lost: { readonly up: number; readonly down: number };
 }
 
+interface Listener {
+  readonly port: number;
+  readonly close: () => Promise<void>;
+}
+
 /** What the NAT remembers of one of the vehicle's sockets. */
 interface Mapping {
   readonly upstream: UdpSocket;
 }
 
 const maxMappings = 256;
+/** Both, since "localhost" may lead clients to either; hosts without IPv6 do without the second. */
+const loopbacks = ["127.0.0.1", "::1"] as const;
+/** Where the servers listen. */
+const serverHost = "127.0.0.1";
+const portAttempts = 20;
 
 export class Gate {
-  readonly #host: string;
   readonly #bearer: Bearer;
   readonly #faults: Faults;
   readonly #impairment: Impairment;
@@ -43,7 +51,6 @@ export class Gate {
   readonly #counters = { datagrams: { up: 0, down: 0 }, bytes: { up: 0, down: 0 }, lost: { up: 0, down: 0 } };
 
   constructor(options: GateOptions) {
-    this.#host = options.host ?? "127.0.0.1";
     this.#bearer = options.bearer;
     this.#faults = options.faults;
     this.#impairment = new Impairment(options);
@@ -73,53 +80,18 @@ export class Gate {
    * Forwards datagrams to a server on this host, whose port is asked for when the first comes: gates are opened before their servers.
    * 0 lets the system choose the gate's own. Throws SIM_OPTION when that is taken.
    */
-  async openUdp(targetPort: () => number, port = 0): Promise<number> {
-    const socket = createSocket("udp4");
-    socket.on("message", (datagram, from) => this.#uplink(socket, datagram, from, targetPort()));
-    const bound = await listening(
-      `udp port ${port}`,
-      (done, fail) => {
-        socket.once("error", fail);
-        socket.bind(port, this.#host, done);
-      },
-      () => socket.address().port,
-    );
-    // Refusals by the host's own network stack are losses like any other.
-    socket.on("error", () => {});
-    this.#closers.push(() => new Promise((resolve) => socket.close(resolve)));
-    return bound;
+  openUdp(targetPort: () => number, port = 0): Promise<number> {
+    return this.#open(port, [(at, host) => this.#listenUdp(targetPort, at, host)]);
   }
 
   /** Forwards connections likewise. */
-  async openTcp(targetPort: () => number, port = 0): Promise<number> {
-    const server = createServer((vehicle) => this.#connection(vehicle, targetPort()));
-    const bound = await listening(
-      `tcp port ${port}`,
-      (done, fail) => {
-        server.once("error", fail);
-        server.listen(port, this.#host, done);
-      },
-      () => {
-        const address = server.address();
-        return typeof address === "object" && address !== null ? address.port : port;
-      },
-    );
-    this.#closers.push(() => new Promise((resolve) => server.close(() => resolve())));
-    return bound;
+  openTcp(targetPort: () => number, port = 0): Promise<number> {
+    return this.#open(port, [(at, host) => this.#listenTcp(targetPort, at, host)]);
   }
 
   /** One number for both, as an eIM has one address for coaps and https. */
-  async openBoth(udpTarget: () => number, tcpTarget: () => number, port = 0): Promise<number> {
-    for (let attempt = 1; ; attempt++) {
-      const udp = await this.openUdp(udpTarget, port);
-      try {
-        return await this.openTcp(tcpTarget, udp);
-      } catch (error) {
-        // A number the system gave for UDP may be another's for TCP.
-        if (port !== 0 || attempt >= 10) throw error;
-        await this.#closers.pop()?.();
-      }
-    }
+  openBoth(udpTarget: () => number, tcpTarget: () => number, port = 0): Promise<number> {
+    return this.#open(port, [(at, host) => this.#listenUdp(udpTarget, at, host), (at, host) => this.#listenTcp(tcpTarget, at, host)]);
   }
 
   async close(): Promise<void> {
@@ -127,6 +99,58 @@ export class Gate {
     this.#impairment.close();
     this.#lostSession();
     await Promise.all(this.#closers.splice(0).map((close) => close()));
+  }
+
+  /** Every listener on every loopback address, all with the number that the first of them got. */
+  async #open(port: number, listen: readonly ((port: number, host: string) => Promise<Listener>)[]): Promise<number> {
+    for (let attempt = 1; ; attempt++) {
+      const opened: Listener[] = [];
+      try {
+        for (const host of loopbacks) {
+          for (const each of listen) {
+            try {
+              opened.push(await each(opened[0]?.port ?? port, host));
+            } catch (error) {
+              if (host === serverHost || !isNoAddress(error)) throw error;
+            }
+          }
+        }
+        this.#closers.push(...opened.map(({ close }) => close));
+        return opened[0]?.port ?? port;
+      } catch (error) {
+        await Promise.all(opened.map(({ close }) => close()));
+        // A number that the system gave for one may be another's for the next.
+        if (port !== 0 || attempt >= portAttempts) {
+          const reason = error instanceof Error ? error.message : String(error);
+          throw new SimwardError("SIM_OPTION", { detail: `port ${port}: ${reason}`, cause: error });
+        }
+      }
+    }
+  }
+
+  async #listenUdp(targetPort: () => number, port: number, host: string): Promise<Listener> {
+    const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
+    socket.on("message", (datagram, from) => this.#uplink(socket, datagram, from, targetPort()));
+    await new Promise<void>((resolve, reject) => {
+      socket.once("error", reject);
+      socket.bind(port, host, resolve);
+    });
+    // Refusals by the host's own network stack are losses like any other.
+    socket.on("error", () => {});
+    return { port: socket.address().port, close: () => new Promise((resolve) => socket.close(resolve)) };
+  }
+
+  async #listenTcp(targetPort: () => number, port: number, host: string): Promise<Listener> {
+    const server = createServer((vehicle) => this.#connection(vehicle, targetPort()));
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(port, host, resolve);
+    });
+    const address = server.address();
+    return {
+      port: typeof address === "object" && address !== null ? address.port : port,
+      close: () => new Promise((resolve) => server.close(() => resolve())),
+    };
   }
 
   /** The address is gone, and with it whatever the network knew of the vehicle. */
@@ -138,9 +162,9 @@ export class Gate {
 
   #uplink(socket: UdpSocket, datagram: Uint8Array, from: RemoteInfo, targetPort: number): void {
     this.#pass("up", datagram, () => {
-      const key = `${from.port} ${targetPort}`;
+      const key = `${from.address} ${from.port} ${targetPort}`;
       const mapping = this.#mappings.get(key) ?? this.#map(key, socket, from, targetPort);
-      mapping.upstream.send(datagram, targetPort, this.#host);
+      mapping.upstream.send(datagram, targetPort, serverHost);
     });
   }
 
@@ -181,7 +205,7 @@ export class Gate {
       vehicle.resetAndDestroy();
       return;
     }
-    const server = connect(targetPort, this.#host);
+    const server = connect(targetPort, serverHost);
     server.on("error", () => vehicle.destroy());
     for (const socket of [vehicle, server]) {
       socket.setNoDelay(true);
@@ -210,11 +234,7 @@ export class Gate {
   }
 }
 
-function listening(what: string, listen: (done: () => void, fail: (error: Error) => void) => void, port: () => number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    listen(
-      () => resolve(port()),
-      (error) => reject(new SimwardError("SIM_OPTION", { detail: `${what}: ${error.message}`, cause: error })),
-    );
-  });
+/** This host has no such address: IPv6 is switched off. */
+function isNoAddress(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "EADDRNOTAVAIL" || error.code === "EAFNOSUPPORT");
 }
