@@ -20,9 +20,8 @@ export function program(name: string): Program {
 }
 
 /** The program's path; leaves the test out, with the reason, when there is none. */
-export function need(context: TestContext, wanted: Program): string {
-  if (wanted.path === undefined) context.skip(wanted.note);
-  return wanted.path ?? "";
+export function need(context: Pick<TestContext, "skip">, wanted: Program): string {
+  return wanted.path ?? context.skip(wanted.note);
 }
 
 function isExecutable(path: string): boolean {
@@ -41,6 +40,7 @@ export interface Running {
   /** Waits until the output holds the text; rejects when the program ends first. */
   printed(text: string | RegExp): Promise<string>;
   write(text: string): void;
+  readonly ended: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -88,6 +88,7 @@ export function run(path: string, args: readonly string[], options: { readonly c
     write: (input) => {
       child.stdin.write(input);
     },
+    ended: closed,
     async stop() {
       if (ended === undefined) child.kill("SIGKILL");
       await closed;
