@@ -131,12 +131,12 @@ describe("openssl s_server, our client", () => {
     const { port, peer } = await serve(context, certificate);
     const sessions = memorySessionStore();
     const first = await bench.connect({ port }, { sessions });
-    await talk(first, peer, "one");
+    await talk(first, peer, "first words");
     first.close();
     await peer.printed("DONE");
     const second = await bench.connect({ port }, { sessions });
     expect([first.resumed, second.resumed]).toEqual([false, true]);
-    await talk(second, peer, "two");
+    await talk(second, peer, "second words");
   });
 
   test("a certificate for another name, and one of another root, are refused", async (context) => {
@@ -190,10 +190,10 @@ describe("openssl s_client, our server", () => {
   test("its session is resumed by its identifier", async (context) => {
     const server = await bench.server();
     const first = connect(context, server.port, [...trusting, "-sess_out", "session.pem"]);
-    await echoed(first, "one");
+    await echoed(first, "first words");
     first.write("Q\n");
     await first.ended;
-    await echoed(connect(context, server.port, [...trusting, "-sess_in", "session.pem"]), "two");
+    await echoed(connect(context, server.port, [...trusting, "-sess_in", "session.pem"]), "second words");
     expect(server.links.map((link) => link.resumed)).toEqual([false, true]);
   });
 
