@@ -1,6 +1,7 @@
 // What `simward package decode` shows: every TLV of an input with path, tag, offset and printable value, by the ASN.1 name of its type.
 // Nothing here knows a message; names come from the tables, in ipa/messages/registry.ts.
 import { bytesToPlmn, swappedBcdToDigits, toHexUpper } from "../../base/bytes.ts";
+import { SimwardError } from "../../base/errors.ts";
 import { typeByName, typeNames } from "../messages/registry.ts";
 import type { BitString, Integer } from "./content.ts";
 import { decode, encode, type Lenient, type Shape, type Type, type Visit } from "./schema.ts";
@@ -99,10 +100,19 @@ function likelier(a: string, b: string): number {
   return rank(a) - rank(b) || (a < b ? -1 : 1);
 }
 
+/** How many TLVs the type does not know or would not write so; undefined when it cannot read the input. */
 function strangenessAs(name: string, type: Type<unknown>, bytes: Uint8Array): number | undefined {
+  let strange = 0;
   try {
-    return explainAs(name, type, bytes, {}).filter(({ unknown, note }) => unknown || note !== undefined).length;
-  } catch {
+    decode(type, bytes, {
+      name,
+      visit: ({ shape, note }) => {
+        if (shape === undefined || note !== undefined) strange++;
+      },
+    });
+    return strange;
+  } catch (error) {
+    if (!(error instanceof SimwardError)) throw error;
     return undefined;
   }
 }
@@ -147,7 +157,8 @@ function partsOf(tlv: Tlv): readonly { readonly tlv: Tlv; readonly value: Uint8A
       if (isConstructed(part.tag)) push(childrenOf(part));
     }
     return out;
-  } catch {
+  } catch (error) {
+    if (!(error instanceof SimwardError)) throw error;
     return undefined;
   }
 }

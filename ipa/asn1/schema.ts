@@ -316,10 +316,17 @@ const unknownFields = new WeakMap<object, readonly UnknownField[]>();
 export function seq<F extends Fields>(fields: F, tag = 0x30): Type<SeqValue<F>> {
   const shape: Shape = { kind: "seq", fields };
   const parts = Object.entries(fields).map(([name, field]) => ({ name, field, type: fieldType(field) }));
-  const partFor = (childTag: number, from: number, taken: ReadonlySet<number>): number => {
-    const ahead = parts.findIndex(({ type }, index) => index >= from && accepts(type, childTag));
+  const ofAnyTag = parts.flatMap(({ type }, index) => (type.tags.length === 0 ? [index] : []));
+  const candidates = new Map<number, readonly number[]>();
+  for (const known of new Set(parts.flatMap(({ type }) => [...type.tags, ...(type.alsoTags ?? [])])))
+    candidates.set(
+      known,
+      parts.flatMap(({ type }, index) => (accepts(type, known) ? [index] : [])),
+    );
+  const partFor = (childTag: number, from: number, taken: ReadonlySet<number>): number | undefined => {
+    const indices = candidates.get(childTag) ?? ofAnyTag;
     // The order of parts is fixed, but some cards do not keep to it.
-    return ahead >= 0 ? ahead : parts.findIndex(({ type }, index) => !taken.has(index) && accepts(type, childTag));
+    return indices.find((index) => index >= from) ?? indices.find((index) => !taken.has(index));
   };
   return {
     tags: [tag],
@@ -333,10 +340,11 @@ export function seq<F extends Fields>(fields: F, tag = 0x30): Type<SeqValue<F>> 
       let next = 0;
       for (const child of childrenAt(tlv, context.path)) {
         const at = partFor(child.tag, next, taken);
-        const part = parts[at];
-        if (part === undefined) {
+        const part = at === undefined ? undefined : parts[at];
+        if (at === undefined || part === undefined) {
           // Beyond the parts of a SEQUENCE a further 30 may be a later version's; any other known tag is there twice.
-          const twice = child.tag === 0x30 ? undefined : parts.find(({ type }) => type.tags.includes(child.tag));
+          const known = child.tag === 0x30 ? [] : (candidates.get(child.tag) ?? []);
+          const twice = known.map((index) => parts[index]).find((one) => one?.type.tags.includes(child.tag));
           if (twice !== undefined)
             fail("ASN1_TAG", [...context.path, twice.name], child.start, `${tagName(child.tag)} where it was given before`);
           unknown.push({ before: next, raw: rawOf(child).slice() });

@@ -73,6 +73,12 @@ describe("SEQUENCE", () => {
     expect(read(Pair, "30070401AA5F3701BB")).toEqual({ first: Uint8Array.of(0xaa), between: Uint8Array.of(0xbb) });
   });
 
+  test("a part of any tag takes what the parts before it have left", () => {
+    const Open = seq({ id: octets(0x80), data: anyType() });
+    expect(read(Open, "3006800101800102")).toEqual({ id: Uint8Array.of(1), data: fromHex("800102") });
+    expect(hexOf(Open, read(Open, "3008800101A103020101"))).toBe("3008800101A103020101");
+  });
+
   test("a part missing, a part twice, a part of the wrong form: refused with path and offset", () => {
     expect(refusal(() => read(Point, "3003800101"))).toEqual({
       code: "ASN1_MISSING",
