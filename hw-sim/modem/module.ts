@@ -219,12 +219,15 @@ export class VirtualModem {
   }
 
   #onSim(state: SimState): void {
+    this.log.info("modem sim", { state, iccid: this.sim.subscriber?.iccid });
     if (state === "starting") this.urc("+CPIN: NOT READY");
     if (state === "ready") this.urc("+CPIN: READY");
     this.#supplyRegistration();
   }
 
   #onRegistration(state: RegistrationState, before: RegistrationState): void {
+    const { cell, emmCause } = state;
+    this.log.info("modem registration", { stat: state.stat, plmn: cell?.plmn, operator: cell?.operator, roaming: cell?.roaming, emmCause });
     if (before.cell !== undefined && state.cell === undefined) this.packet.detach("NW");
     for (const command of registrationCommands) {
       const line = registrationLine(this, command, "urc");

@@ -24,6 +24,8 @@ interface Channel {
 /** TERMINAL PROFILE (ETSI TS 102 223 §5.2): profile download, and of the proactive commands REFRESH. */
 const terminalProfile = fromHex("8010000003 010080");
 const refreshCommand = 0x01;
+/** The beginning that all USIM applications share (ETSI TS 101 220). */
+const usimAid = fromHex("A0000000871002");
 
 export class SimSlot {
   readonly #clock: Clock;
@@ -93,12 +95,10 @@ export class SimSlot {
     const uicc = this.needCard();
     const { cchoErrors, maxChannels } = this.#personality;
     if (this.#sessions.size >= maxChannels) throw new CmeError(cchoErrors.noChannel);
-    const opened = uicc.process(Uint8Array.of(0x00, 0x70, 0x00, 0x00, 0x01));
-    const number = opened[0];
-    if (opened.length !== 3 || number === undefined || statusOf(opened) !== 0x9000) throw new CmeError(cchoErrors.noChannel);
+    const number = this.#openChannel(uicc);
     const select = Uint8Array.of(withChannel(0x00, number), 0xa4, 0x04, 0x00, aid.length, ...aid, 0x00);
     const selected = statusOf(uicc.process(select));
-    if (selected !== 0x9000 && selected >> 8 !== 0x61) {
+    if (![0x90, 0x91, 0x61].includes(selected >> 8)) {
       uicc.process(Uint8Array.of(0x00, 0x70, 0x80, number));
       throw new CmeError(cchoErrors.notFound);
     }
@@ -133,8 +133,35 @@ export class SimSlot {
     return this.#exchange(uicc, this.#basic, apdu);
   }
 
-  file(path: string): Uint8Array | undefined {
-    return this.needCard().readFile(path);
+  /**
+   * +CRSM: one command on a file, on a channel of the module's own. `path` begins with 7FFF for a file of the USIM, else at the MF.
+   * Answers the file's control parameters and the command's response, or the status word that ended it; `command` lacks its CLA.
+   */
+  onFile(path: string, command: Uint8Array): { readonly control: Uint8Array; readonly response: Uint8Array } {
+    const uicc = this.needCard();
+    const channel = this.#openChannel(uicc);
+    const send = (...octets: readonly number[]): Uint8Array =>
+      this.#follow(uicc, channel, Uint8Array.of(withChannel(0x00, channel), ...octets));
+    try {
+      const inUsim = path.startsWith("7FFF");
+      if (inUsim) {
+        const selected = send(0xa4, 0x04, 0x0c, usimAid.length, ...usimAid);
+        if (!isDone(selected)) return { control: emptyBytes, response: selected };
+      }
+      // From the current DF, or from the MF (ETSI TS 102 221 §11.1.1).
+      const ids = fromHex(inUsim ? path.slice(4) : path);
+      const control = send(0xa4, inUsim ? 0x09 : 0x08, 0x04, ids.length, ...ids);
+      return { control, response: isDone(control) ? send(...command) : control };
+    } finally {
+      uicc.process(Uint8Array.of(0x00, 0x70, 0x80, channel));
+    }
+  }
+
+  #openChannel(uicc: Uicc): number {
+    const opened = uicc.process(Uint8Array.of(0x00, 0x70, 0x00, 0x00, 0x01));
+    const [number] = opened;
+    if (number === undefined || opened.length !== 3 || !isDone(opened)) throw new CmeError(this.#personality.cchoErrors.noChannel);
+    return number;
   }
 
   #checkApdu(apdu: Uint8Array): void {
@@ -144,12 +171,21 @@ export class SimSlot {
   #exchange(uicc: Uicc, channel: Channel, apdu: Uint8Array): Uint8Array {
     const isGetResponse = apdu[1] === 0xc0 && channel.pending.length > 0;
     const response = isGetResponse ? channel.pending : uicc.process(apdu);
-    if (this.#personality.getResponse === "module") return this.#complete(uicc, channel.number, apdu, response);
+    if (this.#personality.getResponse === "module") {
+      const whole = this.#followed(uicc, channel.number, apdu, response);
+      this.#watch(whole);
+      return whole;
+    }
     if (!isGetResponse) this.#watch(response);
     return this.#inPieces(channel, response, isGetResponse ? expectedBytes(apdu) : this.#personality.responseChunkBytes);
   }
 
-  #complete(uicc: Uicc, channel: number, apdu: Uint8Array, first: Uint8Array): Uint8Array {
+  #follow(uicc: Uicc, channel: number, apdu: Uint8Array): Uint8Array {
+    return this.#followed(uicc, channel, apdu, uicc.process(apdu));
+  }
+
+  /** 6Cxx: again with that length. 61xx: the rest, as long as there is one. */
+  #followed(uicc: Uicc, channel: number, apdu: Uint8Array, first: Uint8Array): Uint8Array {
     let response = first;
     if (statusOf(response) >> 8 === 0x6c) response = uicc.process(Uint8Array.of(...apdu.subarray(0, 4), statusOf(response) & 0xff));
     const parts: Uint8Array[] = [];
@@ -157,7 +193,6 @@ export class SimSlot {
       parts.push(response.subarray(0, -2));
       response = uicc.process(Uint8Array.of(withChannel(0x00, channel), 0xc0, 0x00, 0x00, statusOf(response) & 0xff));
     }
-    this.#watch(response);
     return concatBytes(...parts, response);
   }
 
@@ -258,6 +293,12 @@ export class SimSlot {
 
 function statusOf(response: Uint8Array): number {
   return ((response.at(-2) ?? 0) << 8) | (response.at(-1) ?? 0);
+}
+
+/** 9000, or 91xx where the card has something to say as well. */
+function isDone(response: Uint8Array): boolean {
+  const status = statusOf(response);
+  return status === 0x9000 || status >> 8 === 0x91;
 }
 
 /** Channels 0 to 3 in the low bits; 4 to 19 in the further coding (ISO 7816-4 §5.4.1). */

@@ -1,5 +1,5 @@
 // The SIM through the module: state, identities, files, and APDUs on the basic and on logical channels (3GPP TS 27.007 §8).
-import { concatBytes, fromHex, toHexUpper, uintToBytes } from "../../../base/bytes.ts";
+import { fromHex, toHexUpper } from "../../../base/bytes.ts";
 import { cme } from "../cme.ts";
 import type { Personality } from "../personality.ts";
 import { type Call, type CommandRow, int, line, ok, refuse, says, text } from "./command.ts";
@@ -15,54 +15,42 @@ function shown(prefix: string, response: Uint8Array): string {
   return `${prefix}: ${response.length * 2},"${toHexUpper(response)}"`;
 }
 
-/** Instructions of +CRSM (3GPP TS 27.007 §8.18). */
-const crsm = { readBinary: 176, readRecord: 178, getResponse: 192, status: 242 } as const;
+/** Instructions of +CRSM, in decimal there (3GPP TS 27.007 §8.18), as the card knows them. */
+const fileCommands: Readonly<Record<number, "read" | "write" | "control">> = {
+  176: "read",
+  178: "read",
+  192: "control",
+  214: "write",
+  220: "write",
+  242: "control",
+};
 
-/** Status words in decimal, as +CRSM has them. */
-const crsmStatus = {
-  ok: "144,0",
-  fileNotFound: "106,130",
-  recordNotFound: "106,131",
-  wrongOffset: "107,0",
-  notSupported: "109,0",
-} as const;
-
-/** Files directly under the MF carry an identifier 2Fxx; the others are looked for in the active application. */
+/** Files directly under the MF carry an identifier 2Fxx; the others are looked for in the USIM. */
 function filePath(fileId: number, pathHex: string): string {
   const id = fileId.toString(16).toUpperCase().padStart(4, "0");
-  const path = pathHex.toUpperCase().replace(/^3F00/, "");
-  if (path === "" && !pathHex.toUpperCase().startsWith("3F00")) return id.startsWith("2F") ? id : `7FFF/${id}`;
-  return [...(path.match(/.{4}/g) ?? []), id].join("/");
+  const path = pathHex.toUpperCase();
+  if (path === "") return id.startsWith("2F") ? id : `7FFF${id}`;
+  return `${path.replace(/^3F00/, "")}${id}`;
 }
 
-/** FCP template with size and identifier (ETSI TS 102 221 §11.1.1.3). */
-function fileControl(fileId: number, length: number): Uint8Array {
-  return concatBytes(fromHex("62088002"), uintToBytes(length, 2), fromHex("8302"), uintToBytes(fileId, 2));
-}
-
-function readFile(call: Call): string {
-  const command = int(call, 0, 0, 255);
+function restricted(call: Call): string {
+  const instruction = int(call, 0, 0, 255);
+  const kind = fileCommands[instruction] ?? refuse(cme.incorrectParameters);
   const [p1, p2, p3] = [int(call, 2, 0, 255, 0), int(call, 3, 0, 255, 0), int(call, 4, 0, 255, 0)];
-  if (command === crsm.status) return crsmStatus.ok;
-  const fileId = int(call, 1, 0, 0xffff);
-  const file = call.modem.sim.file(filePath(fileId, text(call, 6, "")));
-  if (file === undefined) return crsmStatus.fileNotFound;
-  switch (command) {
-    case crsm.readBinary: {
-      const offset = p1 * 256 + p2;
-      if (offset > file.length) return crsmStatus.wrongOffset;
-      return `${crsmStatus.ok},"${toHexUpper(file.subarray(offset, offset + (p3 || 256)))}"`;
-    }
-    case crsm.readRecord: {
-      const record = file.subarray((p1 - 1) * p3, p1 * p3);
-      if (p1 === 0 || p3 === 0 || record.length < p3) return crsmStatus.recordNotFound;
-      return `${crsmStatus.ok},"${toHexUpper(record)}"`;
-    }
-    case crsm.getResponse:
-      return `${crsmStatus.ok},"${toHexUpper(fileControl(fileId, file.length))}"`;
-    default:
-      return crsmStatus.notSupported;
-  }
+  const data = text(call, 5, "");
+  const path = text(call, 6, "");
+  if (!/^([0-9A-Fa-f]{4})*$/.test(path) || !/^([0-9A-Fa-f]{2})*$/.test(data)) return refuse(cme.incorrectParameters);
+  if (kind === "write" && data.length !== 2 * p3) return refuse(cme.incorrectParameters);
+  const command = Uint8Array.of(instruction, p1, p2, p3, ...(kind === "write" ? fromHex(data) : []));
+  const { control, response } = call.modem.sim.onFile(filePath(int(call, 1, 0, 0xffff), path), command);
+  return crsmAnswer(kind === "control" && control.length > 2 ? control : response);
+}
+
+/** Status word in decimal, then what there is of data. */
+function crsmAnswer(response: Uint8Array): string {
+  const data = response.subarray(0, -2);
+  const status = `${response.at(-2)},${response.at(-1)}`;
+  return `+CRSM: ${status}${data.length > 0 ? `,"${toHexUpper(data)}"` : ""}`;
 }
 
 const aidPattern = /^([0-9A-Fa-f]{2}){5,16}$/;
@@ -90,13 +78,7 @@ export function simCommands(personality: Personality): readonly CommandRow[] {
       return { name, execute: iccid, read: iccid };
     }),
     { name: "+CSIM", set: (call) => line(shown("+CSIM", call.modem.sim.raw(apdu(call, 0)))) },
-    {
-      name: "+CRSM",
-      set: (call) => {
-        call.modem.sim.needCard();
-        return line(`+CRSM: ${readFile(call)}`);
-      },
-    },
+    { name: "+CRSM", set: (call) => line(restricted(call)) },
     {
       name: "+CCHO",
       set: (call) => {

@@ -25,7 +25,8 @@ export class StubCard implements Uicc {
     this.seen.push(apdu);
     if (ins === 0x70) return this.#manageChannel(p1, p2);
     if (!this.#open.has(cla & 0x03)) return answer(0x6881);
-    if (ins === 0xa4) return answer(equalBytes(apdu.subarray(5, 5 + p3), applicationAid) ? 0x9000 : 0x6a82);
+    if (ins === 0xa4) return answer(this.#knows(apdu.subarray(5, 5 + p3)) ? 0x9000 : 0x6a82);
+    if (ins === 0xb0) return answer(0x9000, iccidToBytes(this.iccid ?? ""));
     if (ins === 0xe2) return this.#storeData();
     if (ins === 0xc0) return this.#pieces(p3 || 256);
     if (ins === 0x12) return answer(0x9000, this.#proactive ?? emptyBytes);
@@ -43,12 +44,17 @@ export class StubCard implements Uicc {
     this.switchTo = undefined;
   }
 
-  readFile(path: string): Uint8Array | undefined {
-    return path === "2FE2" && this.iccid !== undefined ? iccidToBytes(this.iccid) : undefined;
+  readFile(): undefined {
+    return undefined;
   }
 
   onRefresh(): () => void {
     return () => {};
+  }
+
+  /** Its application, and EF.ICCID. */
+  #knows(name: Uint8Array): boolean {
+    return equalBytes(name, applicationAid) || equalBytes(name, fromHex("2FE2"));
   }
 
   #manageChannel(p1: number, p2: number): Uint8Array {
