@@ -145,7 +145,9 @@ function handshake(
       // Without effect once resolved.
       reject(signal?.aborted ? signal.reason : (identify.refusal() ?? reason));
     });
-    association.start();
+    // Aborted while the socket was being made.
+    if (signal?.aborted) onAbort();
+    else association.start();
   });
 }
 

@@ -3,18 +3,23 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { VirtualClock } from "../../../base/clock.ts";
 import { loadOpenSsl } from "../../../transports/dtls/openssl.ts";
-import { decodeSession, encodeSession, memorySessionStore, sessionKey } from "../../../transports/dtls/sessions.ts";
+import {
+  decodeSession,
+  decodeSessions,
+  encodeSession,
+  encodeSessions,
+  memorySessionStore,
+  sessionKey,
+} from "../../../transports/dtls/sessions.ts";
 import type { DtlsClientOptions, DtlsSessionStore } from "../../../transports/dtls/types.ts";
 import { dtlsBench, echo, host, identityOf, pki, refusal, rootsOf } from "../../support/dtls-bench.ts";
 import { makeCertificate, makePki } from "../../support/test-pki.ts";
 
 const bench = dtlsBench();
 
-/** As after a restart: the octets alone are carried over. */
+/** As after a restart: the octets of the file alone are carried over. */
 function restarted(store: ReturnType<typeof memorySessionStore>): ReturnType<typeof memorySessionStore> {
-  const onDisk = JSON.stringify([...store.entries()].map(([key, session]) => [key, Buffer.from(session).toString("base64")]));
-  const read = (JSON.parse(onDisk) as [string, string][]).map(([key, text]) => [key, new Uint8Array(Buffer.from(text, "base64"))] as const);
-  return memorySessionStore(read);
+  return memorySessionStore(decodeSessions(encodeSessions(store.entries())));
 }
 
 /** Offers whatever it holds for whatever is asked: what a damaged or forged store could do. */
@@ -174,6 +179,20 @@ describe("kept octets", () => {
       }),
       { seed: 4 },
     );
+  });
+
+  test("a store's file comes back as it was, and a damaged one is empty", () => {
+    const octets = fc.uint8Array({ maxLength: 200 });
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.tuple(fc.string(), octets), { selector: ([key]) => key, maxLength: 5 }), octets, (entries, noise) => {
+        const file = encodeSessions(entries);
+        expect(decodeSessions(file)).toEqual(new Map(entries));
+        expect(decodeSessions(file.subarray(0, -1)).size).toBe(0);
+        expect(decodeSessions(noise).size).toBe(0);
+      }),
+      { seed: 6 },
+    );
+    expect(decodeSessions(new TextEncoder().encode('{"version":2,"sessions":{"a":"AA=="}}')).size).toBe(0);
   });
 
   test("the key names host, port, name, anchor and suites, in lower case", () => {
