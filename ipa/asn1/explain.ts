@@ -1,5 +1,5 @@
 // What `simward package decode` shows: every TLV of an input with path, tag, offset and printable value, by the ASN.1 name of its type.
-// Nothing here knows a message; names come from the tables, in ipa/messages/registry.ts.
+// It knows no message by itself: names come from the tables, by ipa/messages/registry.ts.
 import { bytesToPlmn, swappedBcdToDigits, toHexUpper } from "../../base/bytes.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { typeByName, typeNames } from "../messages/registry.ts";
