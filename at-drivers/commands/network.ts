@@ -111,7 +111,9 @@ export const testCops: AtCommand<readonly [], readonly CopsEntry[]> = declare(
   { timeoutMs: 315_000, prefixOptional: true, abortable: true },
   (reply) => {
     const entries: CopsEntry[] = [];
-    for (const [, group = ""] of reply.lines.join("").matchAll(/\(([^()]*)\)/g)) {
+    for (const field of splitFields(reply.lines.join(""))) {
+      const [, group] = /^\((.*)\)$/.exec(field?.text ?? "") ?? [];
+      if (group === undefined) continue;
       const [stat, longName, shortName, plmn, act] = splitFields(group);
       const status = number(stat);
       if (status === undefined || !/^\d{5,6}$/.test(plmn?.text ?? "")) continue;
