@@ -5,7 +5,7 @@ import { createServer as createTlsServer, Server as TlsServer } from "node:https
 import type { AddressInfo } from "node:net";
 import { concatBytes, emptyBytes } from "../../base/bytes.ts";
 import type { Disposer } from "../../base/clock.ts";
-import { errorReport, SimwardError } from "../../base/errors.ts";
+import { errorReport, isCode, SimwardError } from "../../base/errors.ts";
 
 /** PEM; the chain goes leaf first. */
 export interface TlsIdentity {
@@ -36,7 +36,7 @@ export interface HttpServerOptions {
   readonly port: number;
   readonly tls?: TlsIdentity;
   readonly maxBodyBytes?: number;
-  /** "silence" leaves the request without an answer. What it throws becomes 400 for SIM_REQUEST, else 500. */
+  /** "silence" leaves the request without an answer. What it throws becomes 400 for SIM_REQUEST and CERTIFICATE, else 500. */
   readonly handle: (request: HttpRequest) => Promise<HttpAnswer | "silence">;
 }
 
@@ -129,7 +129,7 @@ async function answerTo(request: IncomingMessage, body: Uint8Array, options: Htt
   try {
     return await options.handle({ method: request.method ?? "GET", path: url.pathname, query: url.searchParams, header, body });
   } catch (error) {
-    const isRequest = error instanceof SimwardError && error.code === "SIM_REQUEST";
+    const isRequest = isCode(error, "SIM_REQUEST", "CERTIFICATE");
     return jsonAnswer(isRequest ? 400 : 500, { error: errorReport(error) });
   }
 }
