@@ -1,5 +1,6 @@
 // One SSL between two memory buffers: datagrams in, datagrams and plaintexts out. It knows no socket, no timer, no address.
-// Connection ID (RFC 9146) would sit between records and datagrams: around `packRecords` in #flush, around `#feed` in receive.
+// #outbound and #inbound are the only way between its records and datagrams: a Connection ID layer (RFC 9146) has its place in these two.
+import { concatBytes } from "../../base/bytes.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { failureOf } from "./failures.ts";
 import { constants, type OpenSsl, type Pointer, type SslHooks } from "./openssl.ts";
@@ -134,11 +135,10 @@ export class Engine {
 
   /** One datagram from the peer. */
   receive(datagram: Uint8Array): Step {
-    const state = { isOpen: this.#state === "open", overheadBytes: this.#overheadBytes() };
-    const records = splitRecords(datagram).filter((record) => isAdmissible(record, state));
+    const records = this.#inbound(datagram);
     if (this.#ssl === null || records.length === 0) return nothing;
     // Together, as OpenSSL takes what one read gives for one datagram.
-    this.#feed(Buffer.concat(records));
+    this.#feed(concatBytes(...records));
     return this.advance();
   }
 
@@ -306,7 +306,18 @@ export class Engine {
     for (let count = c.BIO_read(this.#wbio, scratch, scratch.length); count > 0; count = c.BIO_read(this.#wbio, scratch, scratch.length))
       parts.push(scratch.slice(0, count));
     if (parts.length === 0) return;
-    for (const datagram of packRecords(splitRecords(Buffer.concat(parts)), this.#options.mtuBytes)) this.#options.transmit(datagram);
+    for (const datagram of this.#outbound(splitRecords(concatBytes(...parts)))) this.#options.transmit(datagram);
+  }
+
+  /** Records as OpenSSL wrote them, to datagrams for the peer. */
+  #outbound(records: readonly Uint8Array[]): Uint8Array[] {
+    return packRecords(records, this.#options.mtuBytes);
+  }
+
+  /** A datagram of the peer, to the records in it that OpenSSL may see. */
+  #inbound(datagram: Uint8Array): Uint8Array[] {
+    const state = { isOpen: this.#state === "open", overheadBytes: this.#overheadBytes() };
+    return splitRecords(datagram).filter((record) => isAdmissible(record, state));
   }
 
   /** Why a call on the SSL answered `result`; undefined when it only wants more input. */
