@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vitest";
 import { fromUtf8, utf8 } from "../../../base/bytes.ts";
 import { SystemClock } from "../../../base/clock.ts";
-import { systemRandom } from "../../../base/random.ts";
+import { seededRandom, systemRandom } from "../../../base/random.ts";
 import type { TlsTrust } from "../../../ipa/ports.ts";
 import { createCoapClient } from "../../../transports/coap/client.ts";
 import { createCoapServer } from "../../../transports/coap/server.ts";
@@ -85,13 +85,12 @@ const builds = ["openssl", "gnutls"] as const;
 describe.each(builds.flatMap((build) => securities.map((security) => ({ build, security, name: security.name }))))(
   "libcoap's server ($build) and our client, $name",
   ({ build, security }) => {
-    async function open(context: TestContext, extra: readonly string[] = []) {
+    async function open(context: TestContext) {
       const path = need(context, program(`coap-server-${build}`));
       const port = await freePortPair();
       // It writes in whole buffers into a pipe unless told to write lines.
       const running = run(need(context, program("stdbuf")), [
         ...["-oL", path, "-A", address, "-p", String(port), "-v", "7", "-L", "3", "-d", "10"],
-        ...extra,
         ...security.serverArgs(),
       ]);
       bench.defer(() => running.stop());
@@ -132,19 +131,25 @@ describe.each(builds.flatMap((build) => securities.map((security) => ({ build, s
       expect((await client.request({ method: "GET", path: "async", query: ["1"] })).code).toBe("2.05");
     });
 
-    it("small blocks, a fifth of its datagrams lost", async (context) => {
-      const options = await open(context, ["-l", "20%"]);
+    it("4 KB read in small blocks when a fifth of the datagrams is lost both ways", async (context) => {
+      const options = await open(context);
+      // Stored without loss: libcoap 4.3.1 runs a last block that comes twice a second time, and answers 5.00.
+      const direct = await openDtls().connect(options);
+      bench.defer(() => direct.close());
+      const put = createCoapClient({ link: direct, clock, random: systemRandom });
+      await put.request({ method: "PUT", path: "stored", payload: body(4_000) });
+      const proxy = await bench.proxy(options, { loss: 0.2, random: seededRandom(11) });
       const session = createCoapSession({
         clock,
         random: systemRandom,
         blockBytes: 256,
         ackTimeoutMs: 200,
-        connect: () => openDtls().connect(options),
+        connect: () => openDtls().connect({ ...options, port: proxy.port }),
       });
       bench.defer(() => session.close());
-      expect((await session.request({ method: "PUT", path: "stored", payload: body(4_000) })).code).toMatch(/2\.0[14]/);
       const read = await session.request({ method: "GET", path: "stored" });
       expect([read.code, Buffer.compare(read.payload, body(4_000))]).toEqual(["2.05", 0]);
+      expect(proxy.dropped).toBeGreaterThan(3);
     });
   },
 );
