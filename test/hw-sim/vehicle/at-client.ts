@@ -1,6 +1,7 @@
 // A program that speaks AT by hand over a socket, and drives the card through +CCHO and +CGLA: for tests of the whole vehicle.
 import { connect, type Socket } from "node:net";
 import { concatBytes, fromHex, toHexUpper } from "../../../base/bytes.ts";
+import { SystemClock } from "../../../base/clock.ts";
 
 export const isdrAid = "A0000005591010FFFFFFFF8900000100";
 
@@ -41,6 +42,16 @@ export class AtClient {
     this.text = "";
     this.#socket.write(`${line}\r`);
     return this.seen(/\r\n(OK|ERROR|\+CME ERROR: [^\r]*)\r\n/);
+  }
+
+  /** Bare AT until the module answers: before it has booted it hears nothing. */
+  async wake(): Promise<void> {
+    const stop = new SystemClock().every(100, () => this.#socket.write("AT\r"));
+    await this.seen(/\r\nOK\r\n/);
+    stop();
+    // Each AT has its own OK; what is asked next must not take one of them for its own.
+    this.#socket.write("ATE0\r");
+    await this.seen(/ATE0\r\r\nOK\r\n/);
   }
 
   /** Repeats a command until its answer is of that kind: modules boot, SIMs are busy. */

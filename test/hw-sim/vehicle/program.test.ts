@@ -1,0 +1,158 @@
+// simward-sim as a program: one ready line, a log on stderr, a clean end, refusals by name. It is bundled from the sources as they are.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { build } from "esbuild";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ReadyLine } from "../../../hw-sim/vehicle.ts";
+import { AtClient } from "./at-client.ts";
+
+let dir: string;
+let bundle: string;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "simward-program-"));
+  // Inside the checkout, so that koffi is found.
+  const cache = resolve("node_modules/.cache");
+  await mkdir(cache, { recursive: true });
+  const place = await mkdtemp(join(cache, "simward-sim-"));
+  bundle = join(place, "simward-sim.mjs");
+  const banner =
+    'import { createRequire as simwardCreateRequire } from "node:module"; const require = simwardCreateRequire(import.meta.url);';
+  await build({
+    entryPoints: { "simward-sim": "hw-sim/main.ts" },
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "esm",
+    outdir: place,
+    outExtension: { ".js": ".mjs" },
+    external: ["koffi"],
+    banner: { js: banner },
+    logLevel: "error",
+  });
+});
+
+afterAll(async () => {
+  await rm(dir, { recursive: true });
+  await rm(resolve(bundle, ".."), { recursive: true });
+});
+
+interface Run {
+  readonly child: ChildProcess;
+  readonly stdout: string[];
+  stderr(): string;
+  /** Exit code, or the signal's name. */
+  readonly ended: Promise<number | string>;
+  firstLine(): Promise<string>;
+}
+
+function run(...args: string[]): Run {
+  const child = spawn(process.execPath, [bundle, ...args], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, TMPDIR: dir } });
+  const stdout: string[] = [];
+  let stderr = "";
+  const lines = createInterface({ input: child.stdout });
+  lines.on("line", (line) => stdout.push(line));
+  child.stderr.on("data", (bytes) => {
+    stderr += bytes;
+  });
+  const ended = once(child, "close").then(([code, signal]) => code ?? signal);
+  const firstLine = async (): Promise<string> => {
+    if (stdout[0] === undefined) await Promise.race([once(lines, "line"), ended]);
+    if (stdout[0] === undefined) throw new Error(stderr);
+    return stdout[0];
+  };
+  return { child, stdout, stderr: () => stderr, ended, firstLine };
+}
+
+describe("simward-sim run", () => {
+  it.each(["SIGTERM", "SIGINT"] as const)("prints one line that tells all, serves it, and ends cleanly on %s", async (signal) => {
+    const program = run("run", "--fault", "cme=+CGMR@1:30");
+    const ready = JSON.parse(await program.firstLine()) as ReadyLine;
+    expect(ready).toEqual({
+      schema: "simward-sim/ready/1",
+      modem: {
+        pty: expect.stringMatching(/^\//),
+        tcp: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+        unix: expect.stringMatching(/^\/.*\.sock$/),
+      },
+      eim: {
+        id: expect.stringMatching(/./),
+        coaps: expect.stringMatching(/^coaps:\/\/localhost:\d+$/),
+        https: expect.stringMatching(/^https:\/\/localhost:\d+$/),
+        api: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+      },
+      smdp: { https: expect.stringMatching(/^https:\/\/localhost:\d+$/) },
+      pkiDir: expect.stringMatching(/^\//),
+      eid: expect.stringMatching(/^\d{32}$/),
+      imei: expect.stringMatching(/^\d{15}$/),
+    });
+    expect((await readdir(ready.pkiDir ?? "")).some((name) => name.includes("eimtls"))).toBe(true);
+    expect((await fetch(`${ready.eim.api}/v1/orders`)).status).toBe(200);
+    const at = new AtClient(ready.modem.unix ?? "");
+    await at.wake();
+    expect(await at.command("AT+CGMR")).toContain("ERROR");
+    at.close();
+
+    program.child.kill(signal);
+    expect(await program.ended).toBe(0);
+    expect(program.stdout).toHaveLength(1);
+    expect(program.stderr()).not.toContain(ready.eid);
+    for (const place of [ready.modem.pty, ready.modem.unix, ready.pkiDir]) expect(existsSync(place ?? "")).toBe(false);
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  it("opens only the ports asked for, where it is told to", async () => {
+    const pty = join(dir, "ttyModem");
+    const program = run("run", "--modem", `pty:${pty}`, "--state", join(dir, "state"), "--log-level", "silent");
+    const ready = JSON.parse(await program.firstLine()) as ReadyLine;
+    expect(ready.modem).toEqual({ pty, tcp: null, unix: null });
+    expect(ready.pkiDir).toBe(join(dir, "state", "pki"));
+    program.child.kill("SIGTERM");
+    expect(await program.ended).toBe(0);
+    expect(program.stderr()).toBe("");
+    expect(existsSync(pty)).toBe(false);
+    expect(existsSync(join(dir, "state", "euicc.bin"))).toBe(true);
+    await rm(join(dir, "state"), { recursive: true });
+  });
+
+  it("refuses what it cannot do with code, place and next step", async () => {
+    const taken = createServer();
+    taken.listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const address = taken.address();
+    const port = typeof address === "object" ? String(address?.port) : "";
+    for (const [args, words] of [
+      [
+        ["run", "--loss", "lots"],
+        ["loss=lots", "0..1"],
+      ],
+      [["run", "--speed"], ["--speed"]],
+      [[], ["simward-sim run"]],
+      [
+        ["run", "--modem", `tcp:${port}`],
+        ["modem tcp", port],
+      ],
+      [["run", "--eim-port", port], [port]],
+      [["run", "--eid", "89049032123451234512345678901236", "--pki", "/dev/null/x"], ["/dev/null"]],
+    ] as const) {
+      const program = run(...args);
+      expect(await program.ended, args.join(" ")).toBe(2);
+      expect(program.stdout).toEqual([]);
+      for (const word of [...words, "next: "]) expect(program.stderr()).toContain(word);
+    }
+    taken.close();
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  it("explains itself", async () => {
+    const program = run("run", "--help");
+    expect(await program.ended).toBe(0);
+    expect(program.stdout.join("\n")).toMatch(/--scenario[\s\S]*Scenarios:[\s\S]*Faults/);
+  });
+});
