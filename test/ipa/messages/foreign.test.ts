@@ -1,7 +1,7 @@
 // What other ASN.1 compilers wrote for every named type: read by ours and written again, in the same octets but for repeated tags.
 import { describe, expect, test } from "vitest";
 import { fromHex, toHexUpper } from "../../../base/bytes.ts";
-import { guessTypes, reencode } from "../../../ipa/asn1/explain.ts";
+import { explain, guessTypes, reencode } from "../../../ipa/asn1/explain.ts";
 import { typeByName, typeNames } from "../../../ipa/messages/registry.ts";
 import { type ForeignVector, foreignVectors } from "../../support/vectors.ts";
 
@@ -11,6 +11,14 @@ for (const vector of foreignVectors) vectorsOf.set(vector.type, [...(vectorsOf.g
 describe.each([...vectorsOf])("%s", (name, vectors) => {
   test("comes back in the octets of the other compilers", () => {
     for (const { hex, single } of vectors) expect(toHexUpper(reencode(name, fromHex(hex)))).toBe(single ?? hex);
+  });
+
+  test("holds nothing that the tables do not know, or know in another form", () => {
+    const expected = /^(repeated tag|nested BF41|\d+ characters, .*)$/;
+    for (const { hex } of vectors) {
+      const odd = explain(name, fromHex(hex)).filter(({ unknown, note }) => unknown || (note !== undefined && !expected.test(note)));
+      expect(odd).toEqual([]);
+    }
   });
 
   test("with each tag once is what comes back unchanged", () => {
