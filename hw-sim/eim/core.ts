@@ -52,6 +52,7 @@ interface EsipaFunction {
 }
 
 const nothing = new Uint8Array(0);
+const maxShownBytes = 4_096;
 
 export class EimCore {
   readonly events: EventLog;
@@ -89,9 +90,19 @@ export class EimCore {
   async handle(message: Uint8Array): Promise<EsipaAnswer> {
     const started = this.#options.clock.monotonicMs();
     const { name, answer } = await this.#answer(message);
-    const sent = answer === "silence" ? { status: "silence", response: "" } : { status: answer.status, response: toHexUpper(answer.body) };
     const ms = Math.round(this.#options.clock.monotonicMs() - started);
-    this.events.tell("esipa", { eid: eidIn(message), function: name, request: toHexUpper(message), ...sent, ms });
+    const body = answer === "silence" ? nothing : answer.body;
+    this.events.tell("esipa", {
+      eid: eidIn(message),
+      function: name,
+      status: answer === "silence" ? answer : answer.status,
+      ms,
+      requestBytes: message.length,
+      responseBytes: body.length,
+      // A Bound Profile Package would fill the log: its length says enough.
+      request: message.length <= maxShownBytes ? toHexUpper(message) : undefined,
+      response: body.length <= maxShownBytes ? toHexUpper(body) : undefined,
+    });
     return answer;
   }
 

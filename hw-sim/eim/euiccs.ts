@@ -4,6 +4,7 @@ import { bcdToDigits, toHex } from "../../base/bytes.ts";
 import { SimwardError } from "../../base/errors.ts";
 import type { DeviceInfo } from "../../ipa/messages/common.ts";
 import type { IpaCapabilities } from "../../ipa/messages/esipa.ts";
+import { parseCertificate } from "../pki/certificate.ts";
 import { type EuiccChain, verifyEuiccChain } from "../pki/chain.ts";
 
 /** What survives a restart of the eIM, as JSON. */
@@ -16,6 +17,8 @@ export interface EuiccSettings {
   /** DER. */
   readonly euiccCertificate?: Uint8Array | undefined;
   readonly eumCertificate?: Uint8Array | undefined;
+  /** The CI above them, DER, where it is not the eIM's own: believed from now on. */
+  readonly ciCertificate?: Uint8Array | undefined;
 }
 
 /** A package result or notification that verified, stored once. */
@@ -56,11 +59,11 @@ const maxHeld = 50;
 
 export class EuiccRegistry {
   readonly #euiccs = new Map<string, Euicc>();
-  readonly #anchors: readonly Uint8Array[];
+  readonly #anchors: Uint8Array[];
   readonly #now: () => number;
 
   constructor(anchors: readonly Uint8Array[], now: () => number) {
-    this.#anchors = anchors;
+    this.#anchors = [...anchors];
     this.#now = now;
   }
 
@@ -78,7 +81,8 @@ export class EuiccRegistry {
     const euicc = this.#euiccs.get(settings.eid) ?? new Euicc(settings);
     if (settings.counterValue !== undefined) euicc.counterValue = settings.counterValue;
     if (settings.associationToken !== undefined) euicc.associationToken = settings.associationToken;
-    const { euiccCertificate, eumCertificate } = settings;
+    const { euiccCertificate, eumCertificate, ciCertificate } = settings;
+    if (ciCertificate !== undefined) this.#anchors.push(parseCertificate(ciCertificate).der);
     if ((euiccCertificate === undefined) !== (eumCertificate === undefined)) {
       throw new SimwardError("SIM_REQUEST", { detail: "euiccCertificate and eumCertificate come together" });
     }

@@ -253,6 +253,7 @@ export const EuiccInput = v.strictObject({
   associationToken: v.optional(int),
   euiccCertificate: v.optional(der),
   eumCertificate: v.optional(der),
+  ciCertificate: v.optional(der),
 });
 
 /** Throws SIM_REQUEST with the path of what is wrong. */

@@ -268,6 +268,10 @@ describe("the order API", () => {
     });
     expect((await api("GET", `/v1/euiccs/${other}`)).json).toMatchObject({ counterValue: 5, certificate: true });
     expect(await api("POST", "/v1/euiccs", { ...body, eid })).toMatchObject({ status: 400, json: { error: { code: "CERTIFICATE" } } });
+    const world = createPki({ clock, eid: other });
+    const foreign = { eid: other, euiccCertificate: world.get("euicc").certificatePem, eumCertificate: world.get("eum").certificatePem };
+    expect((await api("POST", "/v1/euiccs", foreign)).status).toBe(400);
+    expect((await api("POST", "/v1/euiccs", { ...foreign, ciCertificate: world.get("ci").certificatePem })).status).toBe(201);
     expect((await api("POST", "/v1/euiccs", { eid, euiccCertificate: "hello", eumCertificate: "x" })).status).toBe(400);
   });
 
