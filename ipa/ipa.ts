@@ -139,6 +139,12 @@ export function createIpa(ports: IpaPorts): Ipa {
     const refused: (number | undefined)[] = [];
     for (const { config, error: unusable } of known) {
       if (started.eims.find(config.eimId) === undefined) continue;
+      // What it is owed goes first: it might offer the same order again.
+      const owed = started.journal.content.outbox.some((entry) => entry.eimId === config.eimId) ? before : undefined;
+      if (owed !== undefined) {
+        eims.push({ eimId: config.eimId, packages: 0, error: owed });
+        continue;
+      }
       if (unusable !== undefined) {
         eims.push({ eimId: config.eimId, packages: 0, error: unusable });
         continue;

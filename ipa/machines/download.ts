@@ -185,7 +185,7 @@ export function nextDownload(rules: DownloadRules, state: DownloadState, input: 
     case "reported":
       return finish(state);
     case "cancelled":
-      return afterCancel(state);
+      return report({ ...state, sessionOpen: false });
     case "failed":
       // Installed or not, the card has said so: what is left undone is done by notification delivery.
       if (state.seqNumber !== undefined) return finish(state);
@@ -261,17 +261,19 @@ function notify(state: DownloadState): Step<DownloadState, DownloadEffect> {
 function fail(state: DownloadState, error: ErrorReport, reason: CancelReason | undefined): Step<DownloadState, DownloadEffect> {
   const failure = state.failure ?? failureOf(state, error);
   const failed: DownloadState = { ...state, failure };
+  if (mayRetry(failed)) return retry(failed, failure);
+  if (!state.sessionOpen) return report(failed);
   const cancelReason = reason ?? reasonFor(failed);
-  if (state.sessionOpen) return to({ ...failed, phase: "cancelling", cancelReason }, { do: "cancel", reason: cancelReason });
-  return afterCancel(failed);
+  return to({ ...failed, phase: "cancelling", cancelReason }, { do: "cancel", reason: cancelReason });
 }
 
-function afterCancel(state: DownloadState): Step<DownloadState, DownloadEffect> {
-  const closed: DownloadState = { ...state, sessionOpen: false };
-  const { failure } = closed;
-  if (failure === undefined || !mayRetry(closed)) return failure === undefined ? again(closed) : report(closed);
+/**
+ * Nothing is cancelled: to an eIM that would be the end of the order. The eUICC drops its session at the next challenge, and the SM-DP+ takes the
+ * same eUICC's next attempt for the same order.
+ */
+function retry(state: DownloadState, failure: DownloadFailure): Step<DownloadState, DownloadEffect> {
   const told = tell({ kind: "warning", where: `profile download, ${failure.step}`, error: failure.error });
-  return after([told], failure.error.retry === "soon" ? again(closed) : to({ ...fresh(closed), phase: "received" }));
+  return after([told], failure.error.retry === "soon" ? again(state) : to({ ...fresh(state), phase: "received" }));
 }
 
 function again(state: DownloadState): Step<DownloadState, DownloadEffect> {
@@ -305,12 +307,9 @@ function mayRetry(state: DownloadState): boolean {
   return transientClasses.has(retry) || transientCodes.has(code);
 }
 
-/** `postponed` and `timeout` leave the order at the SM-DP+ as it is; the others end it (SGP.22 §3.0.2). */
-function reasonFor(state: DownloadState): CancelReason {
-  if (mayRetry(state)) return "postponed";
-  const step = state.failure?.step;
-  if (step === "fetching" || step === "loading" || step === "searching") return "loadBppExecutionError";
-  return "undefinedReason";
+function reasonFor({ failure }: DownloadState): CancelReason {
+  const step = failure?.step;
+  return step === "fetching" || step === "loading" || step === "searching" ? "loadBppExecutionError" : "undefinedReason";
 }
 
 function failureOf(state: DownloadState, error: ErrorReport): DownloadFailure {

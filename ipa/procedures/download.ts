@@ -119,6 +119,8 @@ class DownloadRun {
   #errorResponse: Uint8Array | undefined;
   #refreshPending = false;
   #problem: SimwardError | undefined;
+  /** Why the report of the failure waits in the outbox. */
+  #unreported: SimwardError | undefined;
 
   constructor(context: IpaContext, client: EimClient, signal: AbortSignal | undefined) {
     this.#context = context;
@@ -143,7 +145,7 @@ class DownloadRun {
         state,
         input,
       );
-      return last.phase === "done" ? undefined : (this.#problem ?? new SimwardError("DOWNLOAD_FAILED", { detail: last.phase }));
+      return last.phase === "done" ? this.#unreported : (this.#problem ?? new SimwardError("DOWNLOAD_FAILED", { detail: last.phase }));
     } finally {
       await this.#card.release();
     }

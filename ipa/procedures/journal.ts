@@ -15,7 +15,7 @@
 // P9 "returning" written                             | old profile enabled             | the module adopts the old one, then the report goes out
 // P10 "acknowledging" written, some removed          | some removed                    | all are removed again; nothingToDelete is no error
 // D1 a trigger has come, "initiating" written        | nothing                         | begun anew, three attempts in all
-// D2 in the session, before the installation         | session lost with its power     | no result of it: cancelled (postponed) if the card still can, begun anew
+// D2 in the session, before the installation         | session lost with its power     | no result of it on the card: begun anew, three attempts in all
 // D3 installed, "loading" still written              | ProfileInstallationResult       | found by transaction id: goes to the eIM
 // D4 "notifying" written, sent or not                | ProfileInstallationResult       | goes to the eIM (again), then removed
 // D5 "removing" written                              | PIR or not                      | removed (again)
