@@ -20,6 +20,8 @@ import { need, program, run } from "../../support/programs.ts";
 import { makeCertificate } from "../../support/test-pki.ts";
 
 const address = "127.0.0.1";
+/** Content type of DTLS records. */
+const applicationData = 23;
 const bench = dtlsBench();
 const clock = new SystemClock();
 const root = makeCertificate({ name: "Test root", ca: true });
@@ -138,7 +140,16 @@ describe.each(builds.flatMap((build) => securities.map((security) => ({ build, s
       bench.defer(() => direct.close());
       const put = createCoapClient({ link: direct, clock, random: systemRandom });
       await put.request({ method: "PUT", path: "stored", payload: body(4_000) });
-      const proxy = await bench.proxy(options, { loss: 0.2, random: seededRandom(11) });
+      // The handshake is spared: libcoap with GnuTLS repeats its last flight so seldom that it takes half a minute.
+      const random = seededRandom(11);
+      let dropped = 0;
+      const proxy = await bench.proxy(options, {
+        alter: (datagram) => {
+          const lost = datagram[0] === applicationData && random.unit() < 0.2;
+          if (lost) dropped++;
+          return lost ? [] : [datagram];
+        },
+      });
       const session = createCoapSession({
         clock,
         random: systemRandom,
@@ -149,7 +160,7 @@ describe.each(builds.flatMap((build) => securities.map((security) => ({ build, s
       bench.defer(() => session.close());
       const read = await session.request({ method: "GET", path: "stored" });
       expect([read.code, Buffer.compare(read.payload, body(4_000))]).toEqual(["2.05", 0]);
-      expect(proxy.dropped).toBeGreaterThan(3);
+      expect(dropped).toBeGreaterThan(3);
     });
   },
 );
