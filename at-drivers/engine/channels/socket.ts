@@ -60,7 +60,8 @@ class SocketChannel implements ByteChannel {
         return;
       }
       this.#socket.write(octets, (error) => {
-        if (error) reject(this.#outlet.refusal());
+        // Node calls back without an error for what a destroyed socket still had to send.
+        if (error || this.#outlet.ended) reject(this.#outlet.refusal());
         else resolve();
       });
     });

@@ -6,8 +6,7 @@ import { openSocket } from "./socket.ts";
 export const unix: ChannelScheme = {
   example: "unix:/path",
   parse: (rest, address) => {
-    if (!/^(?:\/|@[^/])./.test(rest))
-      throw new SimwardError("PORT_ADDRESS", { detail: `${JSON.stringify(address)}: an absolute path, or @name` });
+    if (!/^[/@]./.test(rest)) throw new SimwardError("PORT_ADDRESS", { detail: `${JSON.stringify(address)}: an absolute path, or @name` });
     const path = rest.startsWith("@") ? `\0${rest.slice(1)}` : rest;
     return ({ clock }) => openSocket(address, { path }, clock);
   },

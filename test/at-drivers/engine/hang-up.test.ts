@@ -1,12 +1,11 @@
 // A terminal that hangs up right after data: the channel ends within a second, gives out every octet it was handed, and leaves nothing behind.
-import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openChannel } from "../../../at-drivers/engine/channel.ts";
 import type { ByteChannel, ChannelEnd } from "../../../at-drivers/engine/types.ts";
 import { SystemClock } from "../../../base/clock.ts";
 import { openPty } from "../../support/pty.ts";
+import { Peer } from "./peer.ts";
 
 const runs = 20;
 const clock = new SystemClock();
@@ -33,30 +32,6 @@ function collect(channel: ByteChannel): { readonly octets: () => string } {
   const parts: Uint8Array[] = [];
   channel.onData((octets) => parts.push(octets));
   return { octets: () => Buffer.concat(parts).toString("latin1") };
-}
-
-class Peer {
-  readonly #process: ChildProcess;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor() {
-    this.#process = spawn(process.execPath, [new URL("pty-peer.mjs", import.meta.url).pathname], { stdio: ["pipe", "pipe", "inherit"] });
-    if (this.#process.stdout === null) throw new Error("no pipe");
-    this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
-  }
-
-  get pid(): number | undefined {
-    return this.#process.pid;
-  }
-
-  async order(line: string): Promise<string> {
-    this.#process.stdin?.write(`${line}\n`);
-    return String((await this.#lines.next()).value);
-  }
-
-  end(): void {
-    this.#process.stdin?.end();
-  }
 }
 
 describe("hang-up of a terminal right after data", () => {
@@ -142,6 +117,7 @@ describe("hang-up of a terminal right after data", () => {
       { status: "rejected", reason: { code: "PORT_CLOSED" } },
     ]);
     // What was queued behind it is not written by a later session on the same terminal.
+    const again = await openChannel(`pty:${pty.path}`, { clock });
     const seen: Buffer[] = [];
     const arrived = new Promise<string>((resolve) => {
       pty.onData((octets) => {
@@ -150,7 +126,6 @@ describe("hang-up of a terminal right after data", () => {
         if (text.includes("LATER\r")) resolve(text);
       });
     });
-    const again = await openChannel(`pty:${pty.path}`, { clock });
     await again.write(Buffer.from("LATER\r"));
     expect(await withinASecond(arrived)).not.toContain("AT\r");
     await again.close();
