@@ -252,7 +252,7 @@ export class Vehicle {
         const onChannel = this.#channel(channel);
         const selected = await onChannel.transmit(Uint8Array.of(0x00, 0xa4, 0x04, 0x04, aid.length, ...aid));
         const sw1 = selected.at(-2);
-        if (sw1 !== 0x90 && sw1 !== 0x61) throw new SimwardError("CARD_NOT_EUICC");
+        if (sw1 !== 0x90 && sw1 !== 0x91 && sw1 !== 0x61) throw new SimwardError("CARD_NOT_EUICC");
         return onChannel;
       },
     };
