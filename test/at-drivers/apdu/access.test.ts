@@ -1,0 +1,353 @@
+// The ways to the card's logical channels, against the habits of modules: forms of session ids, leftovers, refusals, and who follows 61xx.
+import { describe, expect, test } from "vitest";
+import { createApdu, defaultApduTimeouts } from "../../../at-drivers/apdu/access.ts";
+import { createAtPort } from "../../../at-drivers/engine/port.ts";
+import { genericQuirks } from "../../../at-drivers/families/generic-3gpp.ts";
+import type { ModemQuirks } from "../../../at-drivers/family.ts";
+import type { ModemApdu } from "../../../at-drivers/modem.ts";
+import { fromHex, toHexUpper } from "../../../base/bytes.ts";
+import { VirtualClock } from "../../../base/clock.ts";
+import type { ApduAccess } from "../../../ipa/ports.ts";
+import { answersProbe, FarEnd, info, ok } from "../far-end.ts";
+
+const isdR = fromHex("A0000005591010FFFFFFFF8900000100");
+const usim = "A0000000871002";
+const storeData = fromHex("80E2910006BF3E035C015A");
+
+interface CardOptions {
+  /** Applications by AID, upper-case hex. */
+  readonly applications?: readonly string[];
+  /** Logical channels besides the basic one. */
+  readonly channels?: number;
+  /** What the application answers to a command on its channel; CLA as it came in. */
+  readonly application?: (apdu: string) => string;
+}
+
+/** A card with logical channels, and the AT commands that a module has for them; each can be taken away or bent. */
+class CardModule {
+  readonly open = new Map<number, string>();
+  readonly #options: Required<CardOptions>;
+  /** Session id of a channel as +CCHO prints it. */
+  session = (channel: number): string => `+CCHO: ${channel}`;
+  ccho = true;
+  csim = true;
+  notFound = "+CME ERROR: 22";
+  noChannel = "+CME ERROR: 20";
+  noCcho = "ERROR";
+  cpin = info("+CPIN: READY");
+  cchcLine = false;
+  /** In place of an answer, once for each. */
+  readonly interrupts: string[] = [];
+
+  constructor(options: CardOptions = {}) {
+    this.#options = {
+      applications: options.applications ?? [toHexUpper(isdR), usim],
+      channels: options.channels ?? 3,
+      application: options.application ?? ((apdu) => (/^8.E2/.test(apdu) ? "6107" : "BF3E0212349000")),
+    };
+  }
+
+  answer(line: string): string | undefined {
+    const interrupt = /^AT\+C(CHO|GLA|SIM)/.test(line) ? this.interrupts.shift() : undefined;
+    if (interrupt !== undefined) return interrupt;
+    if (line === "AT+CPIN?") return this.cpin;
+    const ccho = /^AT\+CCHO="(.*)"$/.exec(line);
+    if (ccho !== null) return this.ccho ? this.#openByName(ccho[1] ?? "") : `\r\n${this.noCcho}\r\n`;
+    const cgla = /^AT\+CGLA=(\w+),(\d+),"(.*)"$/.exec(line);
+    if (cgla !== null) return this.#transmitBySession(cgla[1] ?? "", Number(cgla[2]), cgla[3] ?? "");
+    const cchc = /^AT\+CCHC=(\w+)$/.exec(line);
+    if (cchc !== null) return this.#closeBySession(cchc[1] ?? "");
+    const csim = /^AT\+CSIM=(\d+),"(.*)"$/.exec(line);
+    if (csim === null || !this.csim) return undefined;
+    const response = this.card(csim[2] ?? "");
+    return info(`+CSIM: ${response.length},"${response}"`);
+  }
+
+  /** The card itself: hex in, hex out. */
+  card(apdu: string): string {
+    const channel = Number.parseInt(apdu.slice(0, 2), 16) & 3;
+    const header = apdu.slice(2, 8);
+    if (header === "700000") return this.#assign();
+    if (header.startsWith("7080")) return this.open.delete(Number.parseInt(apdu.slice(6, 8), 16)) ? "9000" : "6881";
+    if (header.startsWith("F2") && channel === 0) return "9000";
+    if (channel !== 0 && !this.open.has(channel)) return "6881";
+    if (header.startsWith("A4")) {
+      const aid = apdu.slice(10, 10 + Number.parseInt(apdu.slice(8, 10), 16) * 2);
+      if (!this.#options.applications.includes(aid)) return "6A82";
+      this.open.set(channel, aid);
+      return "9000";
+    }
+    return this.#options.application(apdu);
+  }
+
+  #assign(): string {
+    for (let channel = 1; channel <= this.#options.channels; channel++)
+      if (!this.open.has(channel)) {
+        this.open.set(channel, "");
+        return `0${channel}9000`;
+      }
+    return "6A81";
+  }
+
+  #openByName(aid: string): string {
+    if (!this.#options.applications.includes(aid)) return `\r\n${this.notFound}\r\n`;
+    const answer = this.#assign();
+    if (answer === "6A81") return `\r\n${this.noChannel}\r\n`;
+    const channel = Number(answer.slice(0, 2));
+    this.open.set(channel, aid);
+    return info(this.session(channel));
+  }
+
+  #channelOf(session: string): number | undefined {
+    return [...this.open.keys()].find((channel) => this.session(channel).replace("+CCHO: ", "") === session);
+  }
+
+  #transmitBySession(session: string, length: number, apdu: string): string {
+    if (this.#channelOf(session) === undefined || length !== apdu.length) return "\r\n+CME ERROR: 3\r\n";
+    const response = this.#options.application(apdu);
+    return info(`+CGLA: ${response.length},"${response}"`);
+  }
+
+  #closeBySession(session: string): string {
+    const channel = this.#channelOf(session);
+    if (channel === undefined) return "\r\nERROR\r\n";
+    this.open.delete(channel);
+    return this.cchcLine ? info("+CCHC") : ok();
+  }
+}
+
+function bench(module: CardModule, quirks: Partial<ModemQuirks> = {}) {
+  const clock = new VirtualClock();
+  const far = new FarEnd((line) => module.answer(line) ?? answersProbe(line) ?? "\r\nERROR\r\n");
+  const port = createAtPort({ channel: far.channel, clock, gapMs: 0 });
+  const state = { epoch: 1 };
+  const apdu = createApdu({ clock, port: () => port, quirks: () => ({ ...genericQuirks, ...quirks }), epoch: () => state.epoch });
+  const run = <T>(promise: Promise<T>): Promise<T> => clock.runUntil(promise);
+  const sent = (): string[] => far.received.filter((line) => /CCHO|CGLA|CCHC|CSIM/.test(line));
+  return { clock, far, port, apdu, run, state, sent };
+}
+
+describe("AT+CCHO", () => {
+  test.each([
+    ["a prefix and a number", (channel: number) => `+CCHO: ${channel}`, "1"],
+    ["a bare number", (channel: number) => `${channel}`, "1"],
+    ["a long handle", (channel: number) => `+CCHO: 00000000038aa32${channel}`, "00000000038aa321"],
+  ])("%s names the session, which is given back as it came", async (_, session, id) => {
+    const module = new CardModule();
+    module.session = session;
+    module.cchcLine = true;
+    const { apdu, run, sent } = bench(module);
+    const channel = await run(apdu.open(isdR));
+    expect(toHexUpper(await run(channel.transmit(storeData)))).toBe("6107");
+    await run(channel.close());
+    expect(sent()).toEqual([`AT+CCHO="${toHexUpper(isdR)}"`, `AT+CGLA=${id},22,"80E2910006BF3E035C015A"`, `AT+CCHC=${id}`]);
+    expect(module.open.size).toBe(0);
+  });
+
+  test("CLA goes out with channel 0, whatever the caller writes", async () => {
+    const { apdu, run, sent } = bench(new CardModule());
+    const channel = await run(apdu.open(isdR));
+    await run(channel.transmit(fromHex("81E2910000")));
+    await run(channel.transmit(fromHex("01C0000007")));
+    expect(sent().slice(1)).toEqual(['AT+CGLA=1,10,"80E2910000"', 'AT+CGLA=1,10,"00C0000007"']);
+  });
+
+  test.each([
+    ["leaves 61xx to the host", "6107"],
+    ["has completed 61xx itself", "BF3E029000"],
+    ["wants another length", "6C10"],
+    ["has a proactive command waiting", "910B"],
+    ["refuses", "6985"],
+  ])("the answer of a card that %s is the caller's, as it is", async (_, response) => {
+    const { apdu, run } = bench(new CardModule({ application: () => response }));
+    const channel = await run(apdu.open(isdR));
+    expect(toHexUpper(await run(channel.transmit(storeData)))).toBe(response);
+  });
+
+  test("sessions that were left open are closed when none is free", async () => {
+    const module = new CardModule({ channels: 2 });
+    const { apdu, run } = bench(module);
+    module.open.set(1, "x").set(2, "x");
+    await run(apdu.open(isdR));
+    expect([...module.open.keys()]).toEqual([1]);
+  });
+
+  test("none is free after all: APDU_CHANNEL", async () => {
+    const module = new CardModule({ channels: 0 });
+    module.csim = false;
+    const { apdu, run } = bench(module);
+    await expect(run(apdu.open(isdR))).rejects.toMatchObject({ code: "APDU_CHANNEL" });
+  });
+
+  test.each(["+CME ERROR: 22", "+CME ERROR: 13", "+CME ERROR: 3", "+CME ERROR: 4", "ERROR"])(
+    "a card without the application, where the module says %s: CARD_NOT_EUICC, and nothing stays open",
+    async (notFound) => {
+      const module = new CardModule({ applications: [usim] });
+      module.notFound = notFound;
+      const { apdu, run } = bench(module);
+      await expect(run(apdu.open(isdR))).rejects.toMatchObject({ code: "CARD_NOT_EUICC" });
+      expect(module.open.size).toBe(0);
+    },
+  );
+
+  test("a SIM that is busy is waited for", async () => {
+    const module = new CardModule();
+    module.interrupts.push("\r\n+CME ERROR: 14\r\n", "\r\n+CME ERROR: 13\r\n");
+    module.cpin = "\r\n+CME ERROR: 14\r\n";
+    const { apdu, run, clock } = bench(module);
+    const startMs = clock.monotonicMs();
+    await run(apdu.open(isdR));
+    expect(clock.monotonicMs() - startMs).toBeGreaterThanOrEqual(2_000);
+  });
+
+  test("a SIM that stays busy ends as AT_SIM_BUSY", async () => {
+    const module = new CardModule();
+    module.noCcho = "+CME ERROR: 14";
+    module.ccho = false;
+    module.cpin = "\r\n+CME ERROR: 14\r\n";
+    const { apdu, run } = bench(module);
+    await expect(run(apdu.open(isdR))).rejects.toMatchObject({ code: "AT_SIM_BUSY" });
+  });
+});
+
+describe("AT+CSIM", () => {
+  test("serves where AT+CCHO does not: the channel's number stands in CLA, GET RESPONSE keeps the plain class", async () => {
+    const module = new CardModule();
+    module.ccho = false;
+    const { apdu, run, sent } = bench(module);
+    const channel = await run(apdu.open(isdR));
+    expect(toHexUpper(await run(channel.transmit(storeData)))).toBe("6107");
+    expect(toHexUpper(await run(channel.transmit(fromHex("00C0000007"))))).toBe("BF3E0212349000");
+    await run(channel.close());
+    expect(sent().filter((line) => line.includes("CSIM"))).toEqual([
+      'AT+CSIM=10,"0070000001"',
+      `AT+CSIM=42,"01A4040010${toHexUpper(isdR)}"`,
+      'AT+CSIM=22,"81E2910006BF3E035C015A"',
+      'AT+CSIM=10,"01C0000007"',
+      'AT+CSIM=10,"0070800100"',
+    ]);
+  });
+
+  test("the way that worked is the first one next time", async () => {
+    const module = new CardModule();
+    module.ccho = false;
+    const { apdu, run, far } = bench(module);
+    await run((await run(apdu.open(isdR))).close());
+    far.received.length = 0;
+    await run(apdu.open(isdR));
+    expect(far.received).toEqual(['AT+CSIM=10,"0070000001"', `AT+CSIM=42,"01A4040010${toHexUpper(isdR)}"`]);
+  });
+
+  test("a card without the application: CARD_NOT_EUICC, and the channel is closed", async () => {
+    const module = new CardModule({ applications: [] });
+    module.ccho = false;
+    const { apdu, run } = bench(module);
+    await expect(run(apdu.open(isdR))).rejects.toMatchObject({ code: "CARD_NOT_EUICC" });
+    expect(module.open.size).toBe(0);
+  });
+
+  test("no channel is free: those left open are closed, and if that does not help it is APDU_CHANNEL", async () => {
+    const module = new CardModule({ channels: 1 });
+    module.open.set(1, "x");
+    const { apdu, run } = bench(module, { apdu: ["csim"] });
+    await run(apdu.open(isdR));
+    const none = bench(new CardModule({ channels: 0 }), { apdu: ["csim"] });
+    await expect(none.run(none.apdu.open(isdR))).rejects.toMatchObject({ code: "APDU_CHANNEL" });
+  });
+
+  test("neither way works: APDU_ACCESS names both refusals", async () => {
+    const module = new CardModule();
+    module.ccho = false;
+    module.csim = false;
+    const { apdu, run } = bench(module);
+    await expect(run(apdu.open(isdR))).rejects.toMatchObject({ code: "APDU_ACCESS", detail: expect.stringMatching(/\+CCHO.*\+CSIM/) });
+  });
+
+  test("the basic channel is offered once it was seen to work", async () => {
+    const module = new CardModule();
+    const { apdu, port, run } = bench(module);
+    expect(apdu.transmitBasic).toBeUndefined();
+    await run(apdu.probe(port));
+    expect(toHexUpper(await run(apdu.transmitBasic?.(fromHex("80F2000000")) ?? Promise.reject(new Error("none"))))).toBe("9000");
+    module.csim = false;
+    await run(apdu.probe(port));
+    expect(apdu.transmitBasic).toBeUndefined();
+  });
+});
+
+describe("a channel", () => {
+  test("that the module has lost is APDU_CHANNEL_LOST, with what the module said", async () => {
+    const module = new CardModule();
+    const { apdu, run } = bench(module);
+    const channel = await run(apdu.open(isdR));
+    module.open.clear();
+    await expect(run(channel.transmit(storeData))).rejects.toMatchObject({ code: "APDU_CHANNEL_LOST", data: { cme: 3 } });
+    await run(channel.close());
+  });
+
+  test("from before a reset sends nothing any more, though a session of its number may be open again", async () => {
+    const { apdu, run, state, far } = bench(new CardModule());
+    const channel = await run(apdu.open(isdR));
+    state.epoch++;
+    far.received.length = 0;
+    await expect(run(channel.transmit(storeData))).rejects.toMatchObject({ code: "APDU_CHANNEL_LOST" });
+    await run(channel.close());
+    expect(far.received).toEqual([]);
+  });
+
+  test("that is closed refuses, and closing it again does nothing", async () => {
+    const { apdu, run, far } = bench(new CardModule());
+    const channel = await run(apdu.open(isdR));
+    await run(channel.close());
+    far.received.length = 0;
+    await run(channel.close());
+    await expect(run(channel.transmit(storeData))).rejects.toMatchObject({ code: "APDU_CHANNEL_LOST" });
+    expect(far.received).toEqual([]);
+  });
+
+  test.each([
+    ["cut short", info('+CGLA: 8,"9000"')],
+    ["no hexadecimal", info('+CGLA: 4,"90xx"')],
+    ["missing", ok()],
+  ])("a response that is %s is APDU_MALFORMED, not an answer", async (_, reply) => {
+    const module = new CardModule();
+    const { apdu, run } = bench(module);
+    const channel = await run(apdu.open(isdR));
+    module.interrupts.push(reply);
+    await expect(run(channel.transmit(storeData))).rejects.toMatchObject({ code: "APDU_MALFORMED" });
+    expect(toHexUpper(await run(channel.transmit(storeData)))).toBe("6107");
+  });
+
+  test("STORE DATA may take minutes, other commands may not", async () => {
+    const module = new CardModule();
+    const { apdu, run, clock } = bench(module);
+    const channel = await run(apdu.open(isdR));
+    const lasts = async (command: Uint8Array): Promise<number> => {
+      module.interrupts.push("\0");
+      const startMs = clock.monotonicMs();
+      await expect(run(channel.transmit(command))).rejects.toMatchObject({ code: "AT_TIMEOUT" });
+      return clock.monotonicMs() - startMs;
+    };
+    expect(await lasts(storeData)).toBe(defaultApduTimeouts.storeDataMs);
+    // The port finds the module again first, which takes its time too.
+    expect(await lasts(fromHex("00C0000007"))).toBeLessThan(defaultApduTimeouts.plainMs + 1_000);
+  });
+
+  test("aborting gives up at once", async () => {
+    const module = new CardModule();
+    const { apdu, run, clock } = bench(module);
+    const channel = await run(apdu.open(isdR));
+    module.interrupts.push("\0");
+    const controller = new AbortController();
+    const outcome = expect(channel.transmit(storeData, controller.signal)).rejects.toThrow("enough");
+    await clock.advance(100);
+    controller.abort(new Error("enough"));
+    await outcome;
+    expect(toHexUpper(await run(channel.transmit(storeData)))).toBe("6107");
+  });
+});
+
+test("the access is what ipa wants of one", () => {
+  const access: ApduAccess = bench(new CardModule()).apdu satisfies ModemApdu;
+  expect(access.maxCommandDataBytes).toBe(120);
+});
