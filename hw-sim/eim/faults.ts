@@ -106,7 +106,3 @@ export function spend(
   faults[name]--;
   return true;
 }
-
-export function spendTimes<T extends { readonly times: number }>(fault: T | undefined): T | undefined {
-  return fault === undefined || fault.times <= 0 ? undefined : fault;
-}

@@ -98,9 +98,9 @@ export class Intake {
     const { errorCode, counterValue } = result;
     events.tell("result", { eid: euicc.eid, orderId: order?.orderId, kind: result.kind, errorCode, counterValue, verified: true });
     if (order === undefined) return undefined;
-    order.results.push({ kind: result.kind, errorCode, counterValue, verified: true });
-    if (errorCode === "replayError") orders.move(order, { kind: "replayed" });
-    else orders.move(order, { kind: "failed", reason: String(errorCode) });
+    orders.move(order, errorCode === "replayError" ? { kind: "replayed" } : { kind: "failed", reason: String(errorCode) });
+    // A package given out again and refused as replayed has a result of its own on the card: that one counts.
+    if (order.standing.state === "failed") order.results.push({ kind: result.kind, errorCode, counterValue, verified: true });
     return undefined;
   }
 
@@ -318,7 +318,7 @@ export class Intake {
     const view = euicc?.notifications.get(itemKey(seqNumber, raw))?.view;
     order.results.push(view);
     const final = view?.finalResult as { readonly kind?: string; readonly value?: { readonly errorReason?: unknown } } | undefined;
-    if (final?.kind === "successResult") orders.move(order, { kind: "succeeded" });
+    if (final?.kind === "successResult") orders.move(order, { kind: "installed" });
     else orders.move(order, { kind: "failed", reason: String(final?.value?.errorReason) });
   }
 

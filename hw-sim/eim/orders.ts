@@ -18,6 +18,8 @@ export type OrderInput =
   | { readonly kind: "replayed" }
   | { readonly kind: "resultHeld" }
   | { readonly kind: "succeeded" }
+  /** The profile is on the card, whatever became of other attempts at the same order. */
+  | { readonly kind: "installed" }
   | { readonly kind: "failed"; readonly reason: string }
   /** A later result of the same package: the eUICC went back to the profile before. */
   | { readonly kind: "rolledBack" };
@@ -45,6 +47,8 @@ export function nextStanding(standing: OrderStanding, input: OrderInput): OrderS
       return over ? standing : { ...standing, state: "held" };
     case "succeeded":
       return over ? standing : { ...standing, state: "done", reason: undefined };
+    case "installed":
+      return { ...standing, state: "done", reason: undefined };
     case "failed":
       return over ? standing : { ...standing, state: "failed", reason: input.reason };
     case "rolledBack":

@@ -1,4 +1,5 @@
 // What comes back to the eIM: results, notifications and eUICC data are verified, stored once, acknowledged, and told to their orders.
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromHex, iccidToBytes, toHexUpper } from "../../../base/bytes.ts";
 import { VirtualClock } from "../../../base/clock.ts";
@@ -326,7 +327,7 @@ describe("errors of a package", () => {
     const stored = on.euicc.packageResult(on.fields, enableOk);
     await on.poll();
     await on.provide(on.euicc.packageError(on.fields, 4));
-    expect(on.state(on.orderId)).toBe("executed");
+    expect(on.eim.order(on.orderId)).toMatchObject({ state: "executed", results: [] });
     // It is not given out a third time, and what waits behind it is.
     expect(await on.ask(getEimPackage(on.euicc.eidBytes))).toBe(noPackage);
     const next = on.eim.addOrder(enableOrder);
@@ -681,18 +682,19 @@ describe("the order's states, as a table", () => {
     { kind: "replayed" },
     { kind: "resultHeld" },
     { kind: "succeeded" },
+    { kind: "installed" },
     { kind: "failed", reason: "x" },
     { kind: "rolledBack" },
   ];
   const table: Readonly<Record<OrderState, readonly OrderState[]>> = {
-    //          delivered     relayed       replayed  resultHeld succeeded failed   rolledBack
-    queued: ["fetched", "inProgress", "failed", "held", "done", "failed", "failed"],
-    fetched: ["fetched", "inProgress", "failed", "held", "done", "failed", "failed"],
-    inProgress: ["inProgress", "inProgress", "failed", "held", "done", "failed", "failed"],
-    executed: ["executed", "inProgress", "failed", "held", "done", "failed", "failed"],
-    held: ["held", "inProgress", "failed", "held", "done", "failed", "failed"],
-    done: ["done", "done", "done", "done", "done", "done", "failed"],
-    failed: ["failed", "failed", "failed", "failed", "failed", "failed", "failed"],
+    //          delivered     relayed       replayed  resultHeld succeeded installed failed rolledBack
+    queued: ["fetched", "inProgress", "failed", "held", "done", "done", "failed", "failed"],
+    fetched: ["fetched", "inProgress", "failed", "held", "done", "done", "failed", "failed"],
+    inProgress: ["inProgress", "inProgress", "failed", "held", "done", "done", "failed", "failed"],
+    executed: ["executed", "inProgress", "failed", "held", "done", "done", "failed", "failed"],
+    held: ["held", "inProgress", "failed", "held", "done", "done", "failed", "failed"],
+    done: ["done", "done", "done", "done", "done", "done", "done", "failed"],
+    failed: ["failed", "failed", "failed", "failed", "failed", "done", "failed", "failed"],
   };
   test.each(Object.entries(table))("from %s", (state, expected) => {
     expect(inputs.map((input) => nextStanding(standing(state as OrderState), input).state)).toEqual(expected);
@@ -701,6 +703,38 @@ describe("the order's states, as a table", () => {
   test("replayed after a second delivery is executed", () => {
     expect(nextStanding(standing("fetched", 2), { kind: "replayed" }).state).toBe("executed");
   });
+});
+
+test("whatever arrives, it answers, and no mutation ends an order well", async () => {
+  const on = await executed();
+  const message = tlv(
+    0xbf50,
+    tlv(0x5a, on.euicc.eidBytes),
+    ePRAndNotifications(on.euicc.packageResult(on.fields, enableOk), on.euicc.notification(1, "dp.example.com", iccidABytes)),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.nat(message.length - 1), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 3 }),
+      async (changes) => {
+        const bytes = message.slice();
+        for (const [at, value] of changes) bytes[at] = (bytes[at] ?? 0) ^ value;
+        expect(["silence", "200", "204", "400"]).toContain((await on.ask(bytes)).replace(/^BF.*$/, "200"));
+      },
+    ),
+    { seed: 3, numRuns: 1_500 },
+  );
+  // Changes in the notification leave the result sound; none makes another result of it.
+  for (const { commands } of on.eim.results()) expect(commands).toEqual([{ kind: "enableResult", value: "ok" }]);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(0x4f, 0x50, 0x39, 0x3b, 0x3a, 0x41, 0x3d, 0x4e),
+      fc.uint8Array({ maxLength: 40 }),
+      async (tag, content) => {
+        expect(["200", "204", "400"]).toContain((await on.ask(tlv(0xbf00 + tag, content))).replace(/^BF.*$/, "200"));
+      },
+    ),
+    { seed: 4, numRuns: 1_500 },
+  );
 });
 
 test("events are numbered, and kept for who comes late", async () => {

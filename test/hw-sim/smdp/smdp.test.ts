@@ -1,5 +1,6 @@
 // The virtual SM-DP+ against an eUICC that verifies everything, in process: downloads, every refusal, retries, notifications, faults.
 import { randomBytes } from "node:crypto";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { equalBytes, iccidToBytes, toHex, toHexUpper } from "../../../base/bytes.ts";
 import { VirtualClock } from "../../../base/clock.ts";
@@ -491,6 +492,30 @@ test("an unknown function is refused", async () => {
   for (const name of ["", "constructor", "getEimPackage"]) {
     await expect(setUp().smdp.handle(name, {})).rejects.toMatchObject({ code: "SIM_REQUEST" });
   }
+});
+
+test("whatever JSON arrives, a status answers it", async () => {
+  const { call, euicc } = setUp();
+  const { transactionId } = await initiate(call, euicc, "dp.example.com");
+  const names = [
+    "euiccChallenge",
+    "euiccInfo1",
+    "smdpAddress",
+    "authenticateServerResponse",
+    "prepareDownloadResponse",
+    "cancelSessionResponse",
+  ];
+  const value = fc.oneof(fc.base64String({ maxLength: 60 }), fc.string({ maxLength: 10 }), fc.integer(), fc.constant(null));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom("initiateAuthentication", "authenticateClient", "getBoundProfilePackage", "cancelSession"),
+      fc.dictionary(fc.constantFrom(...names), value),
+      async (functionName, body) => {
+        expect(statusOf(await call(functionName, { transactionId, ...body }))).toMatch(/^\d/);
+      },
+    ),
+    { seed: 5, numRuns: 1_000 },
+  );
 });
 
 test("each status becomes the ESipa error of its meaning, by function", () => {
