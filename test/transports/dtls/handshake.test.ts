@@ -164,6 +164,15 @@ describe("client certificates", () => {
     expect(await refusal(bench.connect(server, { identity: identityOf(pki.server) }))).toMatchObject({ code: "DTLS_ALERT" });
   });
 
+  test("required: a PSK does not stand in for it", async () => {
+    const server = await bench.server({ psk: pskOf, clientCertificates: { mode: "require", anchors } });
+    const told = server.refused();
+    const link = await bench.connect(server, { trust: psk });
+    expect(await told).toMatchObject({ code: "TLS_UNTRUSTED" });
+    expect(await closed(link)).toMatchObject({ code: "DTLS_CLOSED" });
+    expect(server.links).toEqual([]);
+  });
+
   test("requested and missing: the link has none", async () => {
     const server = await bench.server({ clientCertificates: { mode: "request", anchors } });
     await echo(await bench.connect(server), bench.clock);
