@@ -33,6 +33,7 @@ export interface CoapsEsipaOptions {
   readonly blockBytes?: number;
   readonly handshakeTimeoutMs?: number;
   readonly ackTimeoutMs?: number;
+  readonly maxRetransmit?: number;
   /** Close an association after this much silence; kept by default, for the next poll may find it alive. */
   readonly idleCloseMs?: number;
   /** Progress with octets, for displays and logs. */
@@ -70,6 +71,7 @@ export function coapsEsipaTransport(options: CoapsEsipaOptions): ClosableEsipaTr
       ...given("natIdleSeconds", options.natMemory?.load(eim.eimId)),
       ...given("blockBytes", options.blockBytes),
       ...given("ackTimeoutMs", options.ackTimeoutMs),
+      ...given("maxRetransmit", options.maxRetransmit),
       ...given("idleCloseMs", options.idleCloseMs),
     });
 
