@@ -113,6 +113,8 @@ export class Card implements Uicc {
     channel.pending = nothing;
     if (command.ins !== 0xe2) channel.blocks = [];
     const result = this.#dispatch(channel, command);
+    // A command that is still being put together is not interrupted.
+    if (command.ins === 0xe2 && (command.p1 & 0x80) === 0) return result;
     return this.#finished(this.#handOut(channel, result, command.le, isCaseTwo(command)));
   }
 

@@ -4,15 +4,15 @@ import { concatBytes, fromHex, uintToBytes } from "../../base/bytes.ts";
 import { childrenOf, contentOf, isConstructed, rawOf, readTlv, tagOctets, writeTlv } from "../../ipa/asn1/tlv.ts";
 import type { EuiccFaults } from "./types.ts";
 
-/** Tagged CHOICEs that some compilers tag twice. */
-const choiceTags = new Set([0xbf21, 0xbf2b, 0xbf2d, 0xbf38, 0xbf41, 0xbf51]);
+/** Responses that are tagged CHOICEs: some compilers tag them twice, and they have no room for more fields, as SEQUENCEs have. */
+const choiceTags = new Set([0xbf21, 0xbf28, 0xbf2b, 0xbf2d, 0xbf38, 0xbf41, 0xbf51, 0xbf56, 0xbf57, 0xbf5f]);
 const laterField = fromHex("DF7F0100");
 
 /** A response as this card writes it. Only the outer two levels are touched: what lies deeper may be signed. */
 export function inDialect(response: Uint8Array, faults: EuiccFaults): Uint8Array {
   let out = response;
   const { tag } = readTlv(out);
-  if (faults.unknownFields && isConstructed(tag)) out = writeTlv(tag, contentOf(readTlv(out)), laterField);
+  if (faults.unknownFields && isConstructed(tag) && !choiceTags.has(tag)) out = writeTlv(tag, contentOf(readTlv(out)), laterField);
   if (faults.doubleTag && choiceTags.has(tag)) out = writeTlv(tag, out);
   return faults.berLengths ? longLengths(out, 2) : out;
 }

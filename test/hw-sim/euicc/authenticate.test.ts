@@ -2,7 +2,18 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { concatBytes, fromHex, toHexUpper } from "../../../base/bytes.ts";
-import { createPki } from "../../../hw-sim/pki/pki.ts";
+import { parseCertificate } from "../../../hw-sim/pki/certificate.ts";
+import { roles } from "../../../hw-sim/pki/chain.ts";
+import { createPki, type Identity } from "../../../hw-sim/pki/pki.ts";
+import {
+  authorityKeyIdentifier,
+  buildCertificate,
+  certificatePolicy,
+  encodeName,
+  keyUsage,
+  spkiOf,
+  subjectAltName,
+} from "../../../hw-sim/pki/x509.ts";
 import { encode, octets } from "../../../ipa/asn1/schema.ts";
 import {
   CancelSessionRequest,
@@ -17,6 +28,30 @@ const transactionId = fromHex("AABBCCDD");
 const stranger = createPki({ clock });
 const dayMs = 86_400_000;
 
+/** An SM-DS' certificate for authentication, of the same CI. */
+function smdsIdentity(): Identity {
+  const base = pki.get("dpauth");
+  const ci = pki.get("ci");
+  const certificate = buildCertificate(
+    {
+      serialNumber: Uint8Array.of(0x51),
+      issuer: parseCertificate(ci.certificate).subject,
+      subject: encodeName([["CN", "TEST SM-DS"]]),
+      notBeforeMs: clock.now() - dayMs,
+      notAfterMs: clock.now() + dayMs,
+      subjectPublicKeyInfo: spkiOf(base.privateKey),
+      extensions: [
+        authorityKeyIdentifier(ci.subjectKeyIdentifier),
+        certificatePolicy(roles.dsauth.policy, true),
+        keyUsage("digitalSignature"),
+        subjectAltName([], "2.999.15"),
+      ],
+    },
+    ci.privateKey,
+  );
+  return { ...base, certificate };
+}
+
 describe("AuthenticateServer", () => {
   it("answers with what it knows of itself, signed, and both certificates", () => {
     const { channel } = bench();
@@ -28,9 +63,12 @@ describe("AuthenticateServer", () => {
     expect([euiccCertificate, eumCertificate]).toEqual([pki.get("euicc").certificate, pki.get("eum").certificate]);
   });
 
-  it("believes an SM-DS too", () => {
-    const auth = pki.issue("dpauth", {});
-    expect(authenticate(bench().channel, { auth }).kind).toBe("authenticateResponseOk");
+  it("believes an SM-DS too, but lets it prepare no download", () => {
+    const { channel } = bench();
+    const auth = smdsIdentity();
+    const response = authenticate(channel, { auth });
+    expect(response.kind).toBe("authenticateResponseOk");
+    expect(prepare(channel, response)).toMatchObject({ value: { downloadErrorCode: "noSessionContext" } });
   });
 
   it("takes a key identifier cut to its first octets", () => {

@@ -177,7 +177,7 @@ export function loadSegments(
   for (const segment of segments) {
     const answer = terminal.send(segment);
     sent++;
-    if (answer.data.length > 0 || answer.sw !== 0x9000) return { ...answer, sent };
+    if (answer.data.length > 0 || (answer.sw !== 0x9000 && answer.sw >> 8 !== 0x91)) return { ...answer, sent };
   }
   return { data: new Uint8Array(0), sw: 0x9000, sent };
 }
