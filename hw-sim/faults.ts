@@ -28,6 +28,7 @@ const row = <V>(part: FaultRow<V>["part"], value: string, parse: FaultRow<V>["pa
 
 const number = (text: string): number | undefined => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : undefined);
 const whole = (text: string): number | undefined => (/^\d{1,9}$/.test(text) ? Number(text) : undefined);
+const positive = (text: string): number | undefined => (/^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined);
 const share = (text: string): number | undefined => {
   const value = number(text);
   return value !== undefined && value <= 1 ? value : undefined;
@@ -61,7 +62,7 @@ const nth = "[COMMAND@]N";
 
 export const faultTable = {
   "silent-ms": row("module", "MS", whole, "swallows every command for so long"),
-  "silent-commands": row("module", "COUNT", whole, "swallows so many commands"),
+  "silent-commands": row("module", "COUNT", positive, "swallows so many commands"),
   cme: row("module", `${nth}[:CODE]`, atCommandWith("cme", 100), "refuses the nth command with +CME ERROR, 100 by default"),
   error: row("module", nth, atCommand, "refuses the nth command with a plain ERROR; +CGLA@5 is the fifth APDU"),
   "error-done": row("module", nth, atCommand, "carries the nth command out, yet answers ERROR"),
@@ -72,7 +73,7 @@ export const faultTable = {
   "hang-up": row("module", nth, atCommand, "closes the port right behind the last octet of the nth reply"),
   "hang-up-on-reset": row("module", "1", flag, "every reset of the module closes its ports at once, as USB modules do"),
   reset: row("module", nth, atCommand, "the module resets by itself instead of answering: boot lines, echo on again"),
-  spew: row("module", "OCTETS", whole, "sends so many octets without a line end before the next reply"),
+  spew: row("module", "OCTETS", positive, "sends so many octets without a line end before the next reply"),
   loss: row("path", "0..1", share, "share of datagrams lost, each way"),
   "rtt-ms": row("path", "MS", whole, "round trip added, half of it each way"),
   duplicate: row("path", "0..1", share, "share of datagrams that come twice"),

@@ -163,7 +163,7 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
   const eimAt = await eim.start();
   behind.eim = eimAt.port;
   started.add(() => eim.stop());
-  started.add(eim.onEvent(({ type, n: _n, atMs: _atMs, ...event }) => log.info(`eim ${type}`, event)));
+  started.add(eim.onEvent(({ type, n: _n, atMs: _atMs, ...event }) => log.info(`eim ${type}`, brief(event))));
 
   const fqdn = `${eimFqdn}:${ports.eim}`;
   const euicc = makeEuicc(options, { clock, pki, state, scenario, configuration: eim.configurationData({ fqdn }) });
@@ -301,6 +301,11 @@ async function servePort(
     case "unix":
       return serveUnix(modem, port.path ?? (await place("modem.sock")));
   }
+}
+
+/** Without the octets of whole messages: who wants those reads the order API's events. */
+function brief(event: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(event).filter(([, value]) => typeof value !== "string" || value.length <= 80));
 }
 
 /** {"loss": 0.25, "error": "+CGLA@5", "no-coverage": null}: null clears. Throws SIM_REQUEST. */

@@ -64,6 +64,8 @@ export class VirtualModem {
   readonly #disposers: Disposer[] = [];
   #saved = { creg: factorySettings().creg, echo: true };
   #functionLevel: FunctionLevel = 1;
+  /** Counts boots: what was begun before one is not finished after it. */
+  #life = 0;
   #running = false;
   #stopBoot: Disposer = () => {};
   #stopSilence: Disposer = () => {};
@@ -150,9 +152,11 @@ export class VirtualModem {
   /** Switches SIM and radio; takes `radioMs`. */
   async setFunction(level: FunctionLevel): Promise<void> {
     const before = this.#functionLevel;
+    const life = this.#life;
     if (level === before) return;
     this.#functionLevel = level;
     await this.clock.sleep(this.personality.timings.radioMs);
+    if (life !== this.#life) return;
     if (level === 0) this.sim.powerOff();
     else if (before === 0) this.sim.powerOn();
     this.#supplyRegistration();
@@ -201,6 +205,7 @@ export class VirtualModem {
 
   #booted(): void {
     this.#running = true;
+    this.#life++;
     this.#functionLevel = 1;
     this.settings = { ...factorySettings(), creg: { ...this.#saved.creg } };
     this.packet.reset();

@@ -60,7 +60,7 @@ function copsRead({ modem }: Call): Answer {
   return line(`+COPS: ${selection.mode},${copsFormat},"${name}",${modem.personality.act[rat]}`);
 }
 
-/** A scan takes the receiver away from the data session for as long as it lasts. */
+/** Its port answers nothing else for as long as it lasts. */
 async function copsTest({ modem }: Call): Promise<Answer> {
   if (modem.functionLevel !== 1) return refuse(cme.notAllowed);
   await modem.clock.sleep(modem.personality.timings.scanMs);

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseCommandLine } from "../../../hw-sim/modem/command-line.ts";
+import { generic3gpp } from "../../../hw-sim/modem/personality.ts";
 import { bench, Host, readyBench } from "./bench.ts";
 
 describe("a port just powered on", () => {
@@ -157,5 +158,21 @@ describe("identity", () => {
     expect(await host.lines("AT+CICCID")).toEqual(["+ICCID: 8988211000000000011"]);
     expect(await host.lines("AT+CRSM=176,12258,0,0,10")).toEqual(['+CRSM: 144,0,"988812010000000010F1"']);
     expect(await host.lines("AT+CRSM=176,28539,0,0,12")).toEqual(["+CRSM: 106,130"]);
+  });
+});
+
+describe("AT+CFUN", () => {
+  it("cut short by a reset is not finished after it", async () => {
+    const { host, modem, clock } = await readyBench({ timings: { ...generic3gpp.timings, radioMs: 5_000, bootMs: 1_000 } });
+    const other = new Host(modem, clock);
+    other.send("AT+CFUN=0\r");
+    await clock.advance(100);
+    await host.command("AT+CFUN=1,1");
+    await host.until(() => modem.registration.state.cell !== undefined);
+    await clock.advance(10_000);
+    expect(modem.sim.state).toBe("ready");
+    expect(modem.functionLevel).toBe(1);
+    expect(await host.command("AT+CFUN=7")).toContain("ERROR");
+    expect(await host.command("AT+CFUN=4,1")).toContain("ERROR");
   });
 });
