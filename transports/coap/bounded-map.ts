@@ -62,9 +62,9 @@ export class BoundedMap<V> {
     this.#bytes -= entry.bytes;
   }
 
-  /** Keys, oldest first. */
-  keys(): readonly string[] {
-    return [...this.#entries.keys()];
+  /** The keys of the entries that match, oldest first. */
+  keysWhere(matches: (value: V) => boolean): readonly string[] {
+    return [...this.#entries].filter(([, entry]) => matches(entry.value)).map(([key]) => key);
   }
 
   sweep(): void {

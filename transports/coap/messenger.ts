@@ -82,17 +82,6 @@ export function createMessenger(options: MessengerOptions): Messenger {
   /** Separate responses already taken, by message id: their duplicates are only acknowledged again. */
   const taken = new BoundedMap<true>(clock, { maxEntries: 32, maxAgeMs: exchangeLifetimeMs });
 
-  const stopListening = link.onDatagram((datagram) => {
-    const message = read(datagram);
-    if (message === undefined) return;
-    heardMs = clock.monotonicMs();
-    take(message);
-  });
-  const stopWatching = link.onClosed((reason) => {
-    closedBy = reason;
-    pending?.fail(reason);
-  });
-
   const read = (datagram: Uint8Array): ReceivedMessage | undefined => {
     try {
       return parseMessage(datagram);
@@ -214,6 +203,18 @@ export function createMessenger(options: MessengerOptions): Messenger {
     const floorMs = Math.min(runs ? runFloorMs : shortestTimeoutMs, startTimeoutMs);
     return Math.max(roundTrip.value.timeoutMs, floorMs) * (1 + randomFactor * random.unit());
   };
+
+  // Last, since a link delivers at once what it already holds.
+  const stopListening = link.onDatagram((datagram) => {
+    const message = read(datagram);
+    if (message === undefined) return;
+    heardMs = clock.monotonicMs();
+    take(message);
+  });
+  const stopWatching = link.onClosed((reason) => {
+    closedBy = reason;
+    pending?.fail(reason);
+  });
 
   return {
     link,

@@ -15,12 +15,18 @@ export interface Answer {
   readonly payload: Uint8Array;
 }
 
-interface Upload {
+interface Owned {
+  readonly peerId: string;
+  /** Outlives its peer: found by its tag from another association. */
+  readonly isBearer: boolean;
+}
+
+interface Upload extends Owned {
   readonly assembly: Assembly;
 }
 
 /** A request that was run, or is running; blocks of its answer are cut from here. */
-interface Operation {
+interface Operation extends Owned {
   /** The block that ended the upload: come again, it is answered again and runs nothing. */
   readonly lastBlock: Block | undefined;
   readonly outcome: Promise<CoapServerResponse>;
@@ -77,7 +83,8 @@ export class Operations {
 
   /** Forgets what only this peer could have continued. */
   forget(peerId: string): void {
-    for (const map of [this.#uploads, this.#done]) for (const key of map.keys()) if (key.startsWith(`${peerId} `)) map.delete(key);
+    const isTheirs = (entry: Owned): boolean => entry.peerId === peerId && !entry.isBearer;
+    for (const map of [this.#uploads, this.#done]) for (const key of map.keysWhere(isTheirs)) map.delete(key);
   }
 
   /** Takes one request message; `run` is called when the request is whole, and once for each request. */
@@ -99,7 +106,8 @@ export class Operations {
     }
     const { block1, block2 } = blocks;
     const ownSzx = Math.min(szxFor(this.#options.blockBytes), szxFor(Math.max(16, maxDatagramBytes - headerReserveBytes)));
-    const key = keyOf(peerId, message);
+    const owner: Owned = { peerId, isBearer: hasBearerTag(message) };
+    const key = keyOf(owner, message);
     const answerWith = async (operation: Operation): Promise<Answer> =>
       render(await operation.outcome, block1, block2, Math.min(ownSzx, block2?.szx ?? ownSzx));
 
@@ -110,23 +118,24 @@ export class Operations {
       if (method !== "GET") return refusal("4.08");
     }
     const keepAbove = blockBytes(Math.min(ownSzx, block2?.szx ?? ownSzx));
-    if (block1 === undefined) return answerWith(this.#start(key, undefined, keepAbove, run(requestOf(message, method, message.payload))));
+    if (block1 === undefined)
+      return answerWith(this.#start(key, owner, undefined, keepAbove, run(requestOf(message, method, message.payload))));
     const finished = this.#done.get(key);
     if (block1.number > 0 && !block1.more && finished?.lastBlock !== undefined && sameBlock(finished.lastBlock, block1))
       return answerWith(finished);
-    const upload = this.#upload(peerId, key, message, block1, ownSzx);
+    const upload = this.#upload(owner, key, message, block1, ownSzx);
     if ("code" in upload) return upload;
     this.#uploads.delete(key);
-    return answerWith(this.#start(key, block1, keepAbove, run(requestOf(message, method, upload.body))));
+    return answerWith(this.#start(key, owner, block1, keepAbove, run(requestOf(message, method, upload.body))));
   }
 
   /** Adds a block to its upload; the body once it is whole, the answer to send where it is not. */
-  #upload(peerId: string, key: string, message: ReceivedMessage, block: Block, ownSzx: number): Answer | { readonly body: Uint8Array } {
+  #upload(owner: Owned, key: string, message: ReceivedMessage, block: Block, ownSzx: number): Answer | { readonly body: Uint8Array } {
     const { maxBodyBytes } = this.#options;
     const tooLarge: Answer = { ...refusal("4.13"), options: { block1: [encodeBlock(block)], size1: [encodeUint(maxBodyBytes)] } };
     if (block.number === 0) {
       if ((uintOption(message, "size1") ?? 0) > maxBodyBytes) return tooLarge;
-      this.#makeRoom(peerId);
+      this.#makeRoom(owner.peerId);
       this.#done.delete(key);
     }
     const assembly = block.number === 0 ? new Assembly(maxBodyBytes) : this.#uploads.get(key)?.assembly;
@@ -146,18 +155,18 @@ export class Operations {
       return echo(blockOffset(block) === assembly.receivedBytes ? "4.00" : "4.08", block);
     }
     if (!block.more) return { body: assembly.body() };
-    this.#uploads.set(key, { assembly });
+    this.#uploads.set(key, { ...owner, assembly });
     return next;
   }
 
   #makeRoom(peerId: string): void {
-    const own = this.#uploads.keys().filter((key) => key.startsWith(`${peerId} `));
+    const own = this.#uploads.keysWhere((upload) => upload.peerId === peerId);
     for (const key of own.slice(0, Math.max(0, own.length - maxUploadsPerPeer + 1))) this.#uploads.delete(key);
   }
 
   /** Remembers the answer where it may be asked for again: it is longer than one block, or ends an upload. */
-  #start(key: string, lastBlock: Block | undefined, keepAboveBytes: number, outcome: Promise<CoapServerResponse>): Operation {
-    const operation: Operation = { lastBlock, outcome, bytes: 0 };
+  #start(key: string, owner: Owned, lastBlock: Block | undefined, keepAboveBytes: number, outcome: Promise<CoapServerResponse>): Operation {
+    const operation: Operation = { ...owner, lastBlock, outcome, bytes: 0 };
     this.#done.set(key, operation);
     const settled = (bytes: number): void => {
       if (this.#done.get(key) !== operation) return;
@@ -193,12 +202,16 @@ function sameBlock(a: Block, b: Block): boolean {
   return a.number === b.number && a.more === b.more && a.szx === b.szx;
 }
 
-/** Peer or bearer tag, then what makes requests matchable (RFC 9175 §3.2.1). */
-function keyOf(peerId: string, message: ReceivedMessage): string {
-  const list = (values: readonly Uint8Array[] | undefined): string => (values ?? []).map(toHex).join("/");
+function hasBearerTag(message: ReceivedMessage): boolean {
   const tags = message.options.requestTag ?? [];
-  const isBearer = tags.length === 1 && tags[0]?.length === bearerTagBytes;
-  return [isBearer ? "tag" : peerId, message.code, list(message.options.uriPath), list(message.options.uriQuery), list(tags)].join(" ");
+  return tags.length === 1 && tags[0]?.length === bearerTagBytes;
+}
+
+/** Peer or bearer tag, then what makes requests matchable (RFC 9175 §3.1). */
+function keyOf(owner: Owned, message: ReceivedMessage): string {
+  const { uriPath, uriQuery, requestTag } = message.options;
+  const lists = [uriPath, uriQuery, requestTag].map((values) => (values ?? []).map(toHex).join("/"));
+  return [owner.isBearer ? "" : owner.peerId, message.code, ...lists].join(" ");
 }
 
 function requestOf(message: ReceivedMessage, method: CoapMethod, payload: Uint8Array): CoapRequest {

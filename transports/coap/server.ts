@@ -17,6 +17,7 @@ const sweepEveryMs = 60_000;
 const exchangeLifetimeMs = 247_000;
 /** Recent requests of one peer, with what was answered. */
 const maxSeenPerPeer = 32;
+/** Requests that run, and answers the peer has not acknowledged. */
 const maxRunningPerPeer = 8;
 
 interface Seen {
@@ -139,7 +140,7 @@ function servePeer(peerId: string, link: DatagramLink, operations: Operations, o
     if (message.refusedOptions.length > 0) {
       return { ...refusal("4.02"), payload: new TextEncoder().encode(`critical option ${message.refusedOptions.join(", ")}`) };
     }
-    if (running >= maxRunningPerPeer) return refusal("5.03");
+    if (running + unacknowledged.size >= maxRunningPerPeer) return refusal("5.03");
     running++;
     try {
       return await operations.take(peerId, link.maxDatagramBytes, message, async (request) => {

@@ -141,7 +141,6 @@ async function download(
   }
   const announced = uintOption(first, "size2");
   if (announced !== undefined && announced > settings.maxBodyBytes) throw tooLarge(announced, settings);
-  const { contentFormat: _format, ...continuing } = options;
   const assembly = new Assembly(settings.maxBodyBytes);
   let message = first;
   let block: Block = whole;
@@ -156,7 +155,8 @@ async function download(
       token,
       payload: emptyBytes,
       runs: false,
-      options: { ...continuing, block2: [encodeBlock(next)] },
+      // The same options throughout, or the server would not know the request again (RFC 9175 §3.1).
+      options: { ...options, block2: [encodeBlock(next)] },
     });
     if (message.code === "4.08") return { kind: "again", why: "incomplete", response: plain(message) };
     if (!isSuccess(message)) return { kind: "response", response: plain(message) };

@@ -1,6 +1,7 @@
 // The HTTPS client: keep-alive connections by peer and trust, sessions resumed, one deadline a request, a cap on what is read.
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
+import { isIPv6 } from "node:net";
 import type { Duplex } from "node:stream";
 import { emptyBytes } from "../../base/bytes.ts";
 import { type Clock, type Disposer, deadline } from "../../base/clock.ts";
@@ -137,7 +138,7 @@ class Endpoint {
         method: request.method,
         path: request.path,
         headers: {
-          Host: port === 443 ? serverName : `${serverName}:${port}`,
+          Host: authority(serverName, port),
           ...request.headers,
           ...(request.method === "POST" && { "Content-Length": String(body.length) }),
         },
@@ -214,6 +215,11 @@ class CheckedAgent extends Agent {
     for (const giveUp of this.#connecting) giveUp(new SimwardError("ABORTED", { detail: `${this.#peer.host}:${this.#peer.port}` }));
     super.destroy();
   }
+}
+
+function authority(name: string, port: number): string {
+  const host = isIPv6(name) ? `[${name}]` : name;
+  return port === 443 ? host : `${host}:${port}`;
 }
 
 async function readBody(incoming: IncomingMessage, maxBodyBytes: number, where: string): Promise<Uint8Array> {

@@ -341,12 +341,12 @@ describe("receiving in blocks (RFC 7959 §2.4)", () => {
     };
   };
 
-  it("asks block by block, without payload, format or a second Block2", async () => {
+  it("asks block by block, with the same options and no payload", async () => {
     const t = scriptedServer((_, i) => [part(i)]);
     expect((await t.request({ payload: body(10), contentFormat: 42 })).payload).toEqual(answer);
     expect(t.requests.map((one) => blockIn(one, "block2"))).toEqual([undefined, "1/0/1024", "2/0/1024"]);
     expect(t.requests.map((one) => one.payload.length)).toEqual([10, 0, 0]);
-    expect(t.requests.map((one) => one.options.contentFormat)).toEqual([[fromHex("2a")], undefined, undefined]);
+    expect(t.requests.map((one) => one.options.contentFormat)).toEqual([[fromHex("2a")], [fromHex("2a")], [fromHex("2a")]]);
     expect(t.requests.every((one) => one.code === "0.02" && one.refusedOptions.length === 0)).toBe(true);
   });
 
