@@ -139,8 +139,7 @@ export function createIpa(ports: IpaPorts): Ipa {
     const refused: (number | undefined)[] = [];
     for (const { config, error: unusable } of known) {
       if (started.eims.find(config.eimId) === undefined) continue;
-      // What it is owed goes first: it might offer the same order again.
-      const owed = started.journal.content.outbox.some((entry) => entry.eimId === config.eimId) ? before : undefined;
+      const owed = await settle(started, config.eimId, before, signal);
       if (owed !== undefined) {
         eims.push({ eimId: config.eimId, packages: 0, error: owed });
         continue;
@@ -239,6 +238,21 @@ async function readCard(ports: IpaPorts, options: IpaOptions, euicc: OwnedEuiccS
   return context;
 }
 
+/** What an eIM is owed goes first, else it might offer the same order again. Answers why it could not be given. */
+async function settle(
+  context: IpaContext,
+  eimId: string,
+  before: SimwardError | undefined,
+  signal: AbortSignal,
+): Promise<SimwardError | undefined> {
+  const { journal, memory } = context;
+  const result = [...memory.results.values()].some((kept) => kept.eimId === eimId && kept.deliveredMs === undefined);
+  if (result || journal.content.outbox.some((entry) => entry.eimId === eimId)) return before;
+  if (!Object.values(journal.content.relays).includes(eimId)) return undefined;
+  const { error } = await deliverNotifications(context, signal, eimId);
+  return Object.values(journal.content.relays).includes(eimId) ? error : undefined;
+}
+
 /** An eUICC that runs its own IPA leaves us nothing to do (SGP.32 §3.8.4). */
 async function checkAssistant({ tell }: IpaContext, es10: Es10): Promise<void> {
   try {
@@ -310,8 +324,9 @@ function outcomeOf(
 ): PollOutcome {
   const packages = eims.reduce((sum, one) => sum + one.packages, 0);
   const error = before ?? eims.find((one) => one.error !== undefined)?.error;
-  const undelivered = [...memory.results.values()].some((deliveredMs) => deliveredMs === undefined);
-  const unfinished = journal.content.operation !== undefined || journal.content.outbox.length > 0 || undelivered;
+  const undelivered = [...memory.results.values()].some(({ deliveredMs }) => deliveredMs === undefined);
+  const { operation, outbox, relays } = journal.content;
+  const unfinished = operation !== undefined || outbox.length > 0 || Object.keys(relays).length > 0 || undelivered;
   const quiet = refused !== undefined && eims.length === 0 ? "refused" : "nothing";
   const kind = error !== undefined ? "failed" : packages > 0 ? "done" : quiet;
   return { kind, packages, eims, error, retryAt: refused?.retryAt, unfinished };

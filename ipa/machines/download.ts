@@ -57,6 +57,8 @@ export interface DownloadState {
   /** Of the ProfileInstallationResult. */
   readonly seqNumber?: number | undefined;
   readonly installed: boolean;
+  /** The eIM has the result. */
+  readonly notified: boolean;
   /** ImmediateEnable worked. */
   readonly enabled: boolean;
   readonly failure?: DownloadFailure | undefined;
@@ -177,7 +179,7 @@ export function nextDownload(rules: DownloadRules, state: DownloadState, input: 
     case "notified":
       return state.seqNumber === undefined
         ? finish(state)
-        : to({ ...state, phase: "removing" }, { do: "remove", seqNumber: state.seqNumber });
+        : to({ ...state, phase: "removing", notified: true }, { do: "remove", seqNumber: state.seqNumber });
     case "notNotified":
       // The card keeps it, and notification delivery will try again.
       return finish(state);

@@ -15,10 +15,16 @@ import type { IpaJournal } from "./journal.ts";
 export interface Memory {
   profiles: readonly ProfileFacts[];
   pendingNotifications: number;
-  /** Sequence numbers of package results on the card that no eIM has acknowledged, and when each was delivered last (monotonic). */
-  readonly results: Map<number, number | undefined>;
+  /** Package results on the card that no eIM has acknowledged, by sequence number. */
+  readonly results: Map<number, KeptResult>;
   /** Policy's refusals by SHA-256 of the order: the same order is answered from here until then. */
   readonly refusals: Map<string, Verdict & { readonly kind: "refuse" | "warn" | "throttle" }>;
+}
+
+export interface KeptResult {
+  readonly eimId: string;
+  /** Monotonic; undefined when that eIM does not have it yet. */
+  readonly deliveredMs: number | undefined;
 }
 
 export interface IpaContext {

@@ -73,6 +73,7 @@ export async function downloadProfile(
     attempts: 0,
     sessionOpen: false,
     installed: false,
+    notified: false,
     enabled: false,
   };
   const data = received.value.profileDownloadData;
@@ -119,7 +120,7 @@ class DownloadRun {
   #errorResponse: Uint8Array | undefined;
   #refreshPending = false;
   #problem: SimwardError | undefined;
-  /** Why the report of the failure waits in the outbox. */
+  /** Why the eIM does not have the end of it yet. */
   #unreported: SimwardError | undefined;
 
   constructor(context: IpaContext, client: EimClient, signal: AbortSignal | undefined) {
@@ -153,7 +154,9 @@ class DownloadRun {
 
   #relays(state: DownloadState): Readonly<Record<string, string>> {
     const { relays } = this.#context.journal.content;
-    return state.seqNumber === undefined ? relays : { ...relays, [state.seqNumber]: state.eimId };
+    if (state.seqNumber === undefined) return relays;
+    const { [String(state.seqNumber)]: _own, ...others } = relays;
+    return state.notified ? others : { ...others, [state.seqNumber]: state.eimId };
   }
 
   async #attempt(effect: Exclude<DownloadEffect, Telling>, state: DownloadState): Promise<DownloadInput | undefined> {
@@ -397,6 +400,7 @@ class DownloadRun {
       await this.#client.handleNotification(raw, this.#signal);
     } catch (error) {
       this.#signal?.throwIfAborted();
+      this.#unreported = asSimwardError(error);
       await tell({ kind: "notification.kept", seqNumber, receiver, error: errorReport(error) });
       return { kind: "notNotified" };
     }
@@ -480,7 +484,7 @@ class DownloadRun {
     if (state.enabled) stateChanges = journal.changesFor(eims.ids, "immediateEnableProfile");
     else if (state.installed) stateChanges = journal.changesFor(others, "otherEim");
     const enabledIccid = state.enabled && state.iccid !== undefined ? { enabledIccid: state.iccid } : {};
-    await journal.update({ operation: undefined, stateChanges, ...enabledIccid });
+    await journal.update({ operation: undefined, stateChanges, relays: this.#relays(state), ...enabledIccid });
     if (state.installed) await refreshProfiles(this.#context, this.#signal);
     return undefined;
   }

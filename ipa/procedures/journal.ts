@@ -55,7 +55,7 @@ export interface JournalContent {
   readonly stateChanges: Readonly<Record<string, StateChangeCause>>;
   /** Digits; null when none was. Undefined before it was first read. */
   readonly enabledIccid: string | null | undefined;
-  /** By sequence number of a ProfileInstallationResult: the eIM that relayed its download and so must relay it. */
+  /** By sequence number of a ProfileInstallationResult not yet delivered: the eIM that relayed its download, and so must relay it. */
   readonly relays: Readonly<Record<string, string>>;
 }
 

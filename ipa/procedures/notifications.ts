@@ -5,14 +5,24 @@ import type { DeliveryOutcome } from "../ipa.ts";
 import { readNotifications, removeFromList, type StoredNotification } from "./card.ts";
 import type { IpaContext } from "./context.ts";
 
-/** One round. Who refuses keeps its own waiting; when an eIM cannot be reached, what goes through it waits. */
-export async function deliverNotifications(context: IpaContext, signal: AbortSignal | undefined): Promise<DeliveryOutcome> {
-  const { euicc, options, memory, tell } = context;
+/**
+ * One round. Who refuses keeps its own waiting; when an eIM cannot be reached, what goes through it waits. With `relayedBy`, only what that eIM
+ * is owed: the results of downloads it relayed.
+ */
+export async function deliverNotifications(
+  context: IpaContext,
+  signal: AbortSignal | undefined,
+  relayedBy?: string,
+): Promise<DeliveryOutcome> {
+  const { euicc, options, memory, tell, journal } = context;
   const waiting = await euicc.withEuicc("notifications", (es10) => readNotifications(es10), signal);
+  await forgetDelivered(context, waiting);
+  const { relays } = journal.content;
+  const wanted = relayedBy === undefined ? waiting : waiting.filter(({ seqNumber }) => relays[String(seqNumber)] === relayedBy);
   const blocked = new Set<string>();
   let delivered = 0;
   let problem: SimwardError | undefined;
-  for (const notification of waiting.slice(0, options.maxNotificationsPerRound)) {
+  for (const notification of wanted.slice(0, options.maxNotificationsPerRound)) {
     const { seqNumber, receiver, event } = notification;
     const via = relayOf(context, notification);
     if (blocked.has(receiver) || (via !== undefined && blocked.has(`via ${via}`))) continue;
@@ -33,6 +43,13 @@ export async function deliverNotifications(context: IpaContext, signal: AbortSig
   }
   memory.pendingNotifications = waiting.length - delivered;
   return { delivered, remaining: memory.pendingNotifications, error: problem };
+}
+
+/** Results that are no longer on the card have been delivered by someone. */
+async function forgetDelivered({ journal }: IpaContext, waiting: readonly StoredNotification[]): Promise<void> {
+  const there = new Set(waiting.map(({ seqNumber }) => String(seqNumber)));
+  const relays = Object.fromEntries(Object.entries(journal.content.relays).filter(([seqNumber]) => there.has(seqNumber)));
+  await journal.update({ relays });
 }
 
 /** A result of a download goes through the eIM that relayed it; all else through the first that can be reached at all. */

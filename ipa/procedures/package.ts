@@ -14,7 +14,7 @@ import { ask, type IpaContext, within } from "./context.ts";
 import { drive, type Telling } from "./drive.ts";
 import { fromBase64, toBase64 } from "./journal.ts";
 import { orderOf, outcomeOf, type PackageOrder, wayBackOf } from "./package-facts.ts";
-import { removeAcknowledged, sendResult } from "./reporting.ts";
+import { keepResult, removeAcknowledged, sendResult } from "./reporting.ts";
 
 /** Larger ones are not kept in the journal: state.json stays under 16 KiB. */
 const maxJournalBytes = 4_096;
@@ -257,7 +257,7 @@ class PackageRun {
     const message = client.encodeResult({ kind: "euiccPackageResult", result, notifications: notifications.map(({ raw }) => raw) });
     const own = outcome?.seqNumber === undefined ? [] : [outcome.seqNumber];
     const accepted = await sendResult(this.#context, client, message, [...own, ...notifications.map(({ seqNumber }) => seqNumber)], signal);
-    for (const seqNumber of own) this.#context.memory.results.set(seqNumber, this.#context.ports.clock.monotonicMs());
+    for (const seqNumber of own) keepResult(this.#context, seqNumber, order.eimId, true);
     return client.compat.removeOwnResult ? [...new Set([...accepted, ...own])] : accepted;
   }
 
@@ -338,7 +338,7 @@ class PackageRun {
       stateChanges: changed ? journal.changesFor(others, "otherEim") : journal.content.stateChanges,
       ...(enabledIccid === undefined ? {} : { enabledIccid }),
     });
-    if (seqNumber !== undefined && !state.reported) memory.results.set(seqNumber, undefined);
+    if (seqNumber !== undefined && !state.reported) keepResult(this.#context, seqNumber, order.eimId, false);
     if (seqNumber !== undefined && state.remove.includes(seqNumber)) memory.results.delete(seqNumber);
     if (order.touchesProfiles) await refreshProfiles(this.#context, this.#signal);
     if (order.changesEims) {

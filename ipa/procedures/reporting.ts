@@ -1,10 +1,10 @@
 // How answers reach an eIM: sent once, acknowledgements taken for what is that eIM's own, results that nobody acknowledged sent again (SGP.32 §3.3.1).
-import { asSimwardError, errorReport, type SimwardError } from "../../base/errors.ts";
-import { type EimClient, isUnreachable } from "../esipa/client.ts";
+import { asSimwardError, errorReport, isCode, type SimwardError } from "../../base/errors.ts";
+import type { EimClient } from "../esipa/client.ts";
 import type { Es10 } from "../euicc/es10.ts";
 import { sortAcknowledgements } from "./acknowledgements.ts";
 import { readPackageResults, removeFromList, type StoredResult } from "./card.ts";
-import type { IpaContext } from "./context.ts";
+import type { IpaContext, KeptResult } from "./context.ts";
 import { fromBase64 } from "./journal.ts";
 
 /** Sends a BF50 and answers which of the acknowledged numbers are that eIM's own. `reported`: what the message itself carried. */
@@ -74,24 +74,27 @@ export async function flushOutbox(context: IpaContext, signal: AbortSignal | und
 /** Package results that the card still holds, each to the eIM it names. Answers the first error. */
 export async function deliverStoredResults(context: IpaContext, signal: AbortSignal | undefined): Promise<SimwardError | undefined> {
   const { memory, ports, options } = context;
-  const due = [...memory.results].some(([, deliveredMs]) => isDue(deliveredMs, ports.clock.monotonicMs(), options.resultRetryMs));
-  if (!due) return undefined;
+  const isDue = (kept: KeptResult | undefined): boolean =>
+    kept?.deliveredMs === undefined || ports.clock.monotonicMs() - kept.deliveredMs >= options.resultRetryMs;
+  if (![...memory.results.values()].some(isDue)) return undefined;
   const stored = await context.euicc.withEuicc("stored package results", readPackageResults, signal);
   rememberResults(context, stored);
   let problem: SimwardError | undefined;
   const silent = new Set<string>();
   for (const result of stored) {
     const { eimId } = result.outcome;
-    if (silent.has(eimId) || !isDue(memory.results.get(result.seqNumber), ports.clock.monotonicMs(), options.resultRetryMs)) continue;
+    if (silent.has(eimId) || !isDue(memory.results.get(result.seqNumber))) continue;
     try {
       await deliverResult(context, context.eims.client(eimId), result, signal);
     } catch (error) {
       signal?.throwIfAborted();
       const known = asSimwardError(error);
-      silent.add(eimId);
-      // An eIM that is gone from the card will not come for its results; one that refuses has said so.
-      if (isUnreachable(known) && known.code !== "EIM_UNKNOWN") problem ??= known;
-      else memory.results.set(result.seqNumber, ports.clock.monotonicMs());
+      // An eIM that is gone from the card will not come for its results; one that refuses has said so. The others are tried again soon.
+      if (isCode(known, "EIM_UNKNOWN", "ESIPA_REFUSED")) keepResult(context, result.seqNumber, eimId, true);
+      else {
+        problem ??= known;
+        silent.add(eimId);
+      }
       await context.tell({ kind: "package.unreported", eimId, seqNumber: result.seqNumber, error: errorReport(known) });
     }
   }
@@ -106,7 +109,7 @@ async function deliverResult(
 ): Promise<void> {
   const message = client.encodeResult({ kind: "euiccPackageResult", result: raw, notifications: [] });
   const accepted = await sendResult(context, client, message, [seqNumber], signal);
-  context.memory.results.set(seqNumber, context.ports.clock.monotonicMs());
+  keepResult(context, seqNumber, outcome.eimId, true);
   const acknowledged = client.compat.removeOwnResult ? [...new Set([...accepted, seqNumber])] : accepted;
   await removeAcknowledged(context, acknowledged, signal);
   const { eimId, eimTransactionId } = outcome;
@@ -118,9 +121,10 @@ export function rememberResults(context: IpaContext, stored: readonly StoredResu
   const { results } = context.memory;
   const numbers = new Set(stored.map(({ seqNumber }) => seqNumber));
   for (const seqNumber of results.keys()) if (!numbers.has(seqNumber)) results.delete(seqNumber);
-  for (const seqNumber of numbers) if (!results.has(seqNumber)) results.set(seqNumber, undefined);
+  for (const { seqNumber, outcome } of stored) if (!results.has(seqNumber)) keepResult(context, seqNumber, outcome.eimId, false);
 }
 
-function isDue(deliveredMs: number | undefined, nowMs: number, retryMs: number): boolean {
-  return deliveredMs === undefined || nowMs - deliveredMs >= retryMs;
+/** Notes a result that stays on the card, and whether its eIM has it. */
+export function keepResult(context: IpaContext, seqNumber: number, eimId: string, delivered: boolean): void {
+  context.memory.results.set(seqNumber, { eimId, deliveredMs: delivered ? context.ports.clock.monotonicMs() : undefined });
 }

@@ -21,6 +21,7 @@ const start: DownloadState = {
   attempts: 0,
   sessionOpen: false,
   installed: false,
+  notified: false,
   enabled: false,
 };
 const open: DownloadState = { ...start, phase: "checkingMetadata", attempts: 1, transactionId: "01", sessionOpen: true };

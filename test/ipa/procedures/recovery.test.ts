@@ -164,13 +164,16 @@ describe("what a restart finds", () => {
     expect(vehicle.eim.results()).toHaveLength(1);
   });
 
-  test("a journal that cannot be written ends the poll with its code, and nothing is done that was not written", async () => {
+  test("a journal that cannot be written ends the poll with its code; nothing is done that was not written; later it goes on", async () => {
     const vehicle = new Vehicle(two);
     await vehicle.run(vehicle.ipa.start());
-    vehicle.enable(b, true);
-    vehicle.crash = { at: vehicle.saves + 1, when: "before" };
-    expect(await vehicle.run(vehicle.ipa.pollOnce())).toBe("crashed");
+    const id = vehicle.enable(b, true);
+    vehicle.saveError = new Error("no space left");
+    expect(await vehicle.poll()).toMatchObject({ kind: "failed", error: { code: "DISK_WRITE" } });
     expect(vehicle.enabled()).toBe(a);
     expect(vehicle.steps()).not.toContain("ES10b.LoadEuiccPackage");
+    vehicle.saveError = undefined;
+    expect(await vehicle.poll()).toMatchObject({ kind: "done", unfinished: false });
+    expect(vehicle.eim.order(id)).toMatchObject({ state: "done" });
   });
 });

@@ -106,13 +106,15 @@ describe("the new profile has a network and the eIM does not answer", () => {
     const order = vehicle.enable(b, true);
     let failures = 0;
     vehicle.intercept = (functionName) => {
-      if (functionName !== "provideEimPackageResult" || failures > 0) return undefined;
+      if (functionName !== "provideEimPackageResult" || failures > 1) return undefined;
       failures++;
       return Promise.resolve({ status: 500, body: new Uint8Array(0) });
     };
-    // The next GetEimPackage of the same poll works: the result stays on the card until the next one.
     expect(await vehicle.poll()).toMatchObject({ unfinished: true });
     expect(vehicle.enabled()).toBe(b);
+    // Still in trouble: it is not asked for more before it has the result.
+    expect(await vehicle.poll()).toMatchObject({ kind: "failed", unfinished: true, error: { code: "ESIPA_STATUS" } });
+    expect(vehicle.esipa.filter((name) => name === "getEimPackage")).toHaveLength(1);
     expect(await vehicle.poll()).toMatchObject({ unfinished: false });
     expect(vehicle.eim.order(order)).toMatchObject({ state: "done" });
     expect(vehicle.eim.results()).toHaveLength(1);

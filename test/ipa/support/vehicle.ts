@@ -92,6 +92,8 @@ export class Vehicle {
   /** Life ends at that write of the journal, before or after it reached the disk. */
   crash: { readonly at: number; readonly when: "before" | "after" } | undefined;
   crashed = false;
+  /** Instead of writing. */
+  saveError: Error | undefined;
   readonly adopted: (string | undefined)[] = [];
   readonly #euiccOptions: EuiccOptions;
   readonly #ipaOptions: Partial<IpaOptions>;
@@ -212,6 +214,7 @@ export class Vehicle {
         load: async () => structuredClone(this.journal),
         save: async (content) => {
           if (life.over) return never();
+          if (this.saveError !== undefined) throw this.saveError;
           this.saves++;
           const { crash } = this;
           if (crash?.at === this.saves && crash.when === "before") return this.#die(life);
