@@ -1,6 +1,6 @@
 // Sessions kept for resumption: their key, their octets, and a store in memory. They hold the master secret: 0600, never logged.
 // A resumed session verifies nothing by itself, so the chain it was made with is kept beside it and judged again each time.
-import { concatBytes, fromUtf8, uintToBytes, utf8 } from "../../base/bytes.ts";
+import { concatBytes, uintToBytes } from "../../base/bytes.ts";
 import { type CertificateTrust, trustFingerprint } from "../certificates.ts";
 import type { DtlsCipherSuite, DtlsSessionStore } from "./types.ts";
 
@@ -44,33 +44,8 @@ export function decodeSession(octets: Uint8Array): ResumableSession | undefined 
   return session === undefined || chain.length === 0 ? undefined : { session, chain };
 }
 
-/** A store's content as one file: whoever keeps it writes it 0600. */
-export function encodeSessions(sessions: Iterable<readonly [string, Uint8Array]>): Uint8Array {
-  const texts = Array.from(sessions, ([key, session]) => [key, Buffer.from(session).toString("base64")]);
-  return utf8(JSON.stringify({ version: 1, sessions: Object.fromEntries(texts) }));
-}
-
-/** None from a damaged file or one of another version: sessions can be made anew. */
-export function decodeSessions(file: Uint8Array): Map<string, Uint8Array> {
-  const out = new Map<string, Uint8Array>();
-  let content: unknown;
-  try {
-    content = JSON.parse(fromUtf8(file));
-  } catch {
-    return out;
-  }
-  if (!isRecord(content) || content.version !== 1 || !isRecord(content.sessions)) return out;
-  for (const [key, text] of Object.entries(content.sessions))
-    if (typeof text === "string") out.set(key, new Uint8Array(Buffer.from(text, "base64")));
-  return out;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
-}
-
 export interface MemorySessionStore extends DtlsSessionStore {
-  /** Everything, for keeping across a restart. */
+  /** Everything it holds. */
   entries(): ReadonlyMap<string, Uint8Array>;
 }
 
