@@ -75,7 +75,7 @@ async function run(): Promise<number> {
     clock,
     random: systemRandom,
     log: log.child({ part: "modem" }),
-    family: config.modem.family,
+    ...(config.modem.family === undefined ? {} : { family: config.modem.family }),
   });
   modem.onEvent((event) => {
     if (event.kind === "time" && clock.nitz(event.utcMs)) log.info("time from the network", { utc: new Date(clock.now()).toISOString() });

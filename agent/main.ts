@@ -8,11 +8,11 @@ import { runMachine } from "../base/machine.ts";
 import { Queue } from "../base/queue.ts";
 import type { Random } from "../base/random.ts";
 import { version } from "../base/version.ts";
-import { createIpa } from "../ipa/create-ipa.ts";
 import { getEuiccInfo2, getProfilesInfo } from "../ipa/euicc/es10.ts";
 import type { Ipa, PollOutcome } from "../ipa/ipa.ts";
+import { createIpa } from "../ipa/ipa.ts";
 import type { EimPeer } from "../ipa/options.ts";
-import type { EsipaTransport } from "../ipa/ports.ts";
+import type { ClosableEsipaTransport } from "../transports/esipa.ts";
 import { createEventHub } from "./api/events.ts";
 import type { ApiServices } from "./api/routes.ts";
 import type { CardStatus, PollResult } from "./api/types.ts";
@@ -36,7 +36,7 @@ export interface AgentPorts {
   /** The state directory. */
   readonly disk: Disk;
   readonly modem: Modem;
-  readonly transports: readonly EsipaTransport[];
+  readonly transports: readonly ClosableEsipaTransport[];
   readonly peers: readonly EimPeer[];
   readonly credential: (name: string) => Promise<string>;
 }
@@ -71,6 +71,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   let cancelTimer: Disposer = () => {};
   let timerAtMs: number | undefined;
   let lastRsrpDbm: number | undefined;
+  let lastAddress: string | undefined;
 
   const alarm = (where: string, error: unknown): void => {
     alarms.delete(where);
@@ -251,7 +252,11 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
             plmn: modem.status.registration.plmn,
             reason: path.reason,
           });
-          if (path.up) machine.send({ kind: "pathUp" });
+          if (!path.up) return;
+          const { address } = path.session ?? {};
+          if (address !== lastAddress) for (const transport of ports.transports) transport.pathChanged();
+          lastAddress = address;
+          machine.send({ kind: "pathUp" });
         }),
       );
       keeper.start();

@@ -10,15 +10,25 @@ import type { PdpContext } from "./types.ts";
 const addressLimitMs = 15_000;
 const addressSpacingMs = 500;
 
-/** Answers whether something was written. A definition in use is taken down first: the network learns of it at the next activation only. */
-export async function ensureContext(ops: ModemOps, port: AtPort, wanted: PdpContext, auth: PdpAuth | undefined): Promise<boolean> {
+/**
+ * Answers whether something was written. A definition in use is taken down first: the network learns of it at the next activation only.
+ * `onAir` switches the radio on again; it must not be something that a signal can stop.
+ */
+export async function ensureContext(
+  ops: ModemOps,
+  port: AtPort,
+  wanted: PdpContext,
+  auth: PdpAuth | undefined,
+  onAir: () => Promise<void>,
+): Promise<boolean> {
   const isSo = same(await definition(ops, port, wanted.cid), wanted);
   if (isSo && auth === undefined) return false;
-  if (!isSo) {
-    await takeDown(ops, port, wanted.cid);
-    await ops.defineContext(port, wanted);
-  }
-  if (auth !== undefined) await ops.authenticate(port, wanted.cid, auth);
+  const write = async (): Promise<void> => {
+    if (!isSo) await ops.defineContext(port, wanted);
+    if (auth !== undefined) await ops.authenticate(port, wanted.cid, auth);
+  };
+  if (isSo || (await isFree(ops, port, wanted.cid))) await write();
+  else await offTheAir(ops, port, write, onAir);
   const readBack = await definition(ops, port, wanted.cid);
   if (!same(readBack, wanted))
     throw new SimwardError("AT_REPLY", {
@@ -53,14 +63,35 @@ async function activate(ops: ModemOps, port: AtPort, cid: number): Promise<void>
   }
 }
 
-async function takeDown(ops: ModemOps, port: AtPort, cid: number): Promise<void> {
-  if (!(await ops.isActive(port, cid))) return;
+/** Attaches if that is not so. A refusal is no error here: whether the network takes the vehicle is seen in the registration. */
+export async function attachAgain(ops: ModemOps, port: AtPort): Promise<void> {
   try {
-    await ops.activate(port, cid, false);
+    if (!(await ops.isAttached(port))) await ops.attach(port, true);
   } catch (error) {
     if (!isRefusal(error)) throw error;
+  }
+}
+
+/** Whether the context can be written where it stands: nothing uses it, and the module is not trying to attach with what it holds. */
+async function isFree(ops: ModemOps, port: AtPort, cid: number): Promise<boolean> {
+  if (!(await ops.isActive(port, cid))) return ops.isAttached(port);
+  try {
+    await ops.activate(port, cid, false);
+    return true;
+  } catch (error) {
     // The last context of an LTE attachment cannot be taken down alone.
-    await ops.attach(port, false);
+    if (!isRefusal(error)) throw error;
+    return false;
+  }
+}
+
+/** In flight mode the attachment is gone, and coming back attaches at once with what was written; AT+CGATT would hold the port for minutes. */
+async function offTheAir(ops: ModemOps, port: AtPort, write: () => Promise<void>, onAir: () => Promise<void>): Promise<void> {
+  try {
+    await ops.setFunction(port, 4);
+    await write();
+  } finally {
+    await onAir();
   }
 }
 

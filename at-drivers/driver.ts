@@ -8,7 +8,7 @@ import { closeLeftovers } from "./apdu/ccho.ts";
 import type { ApduTimeouts } from "./apdu/way.ts";
 import type { PacketEvent } from "./commands/data.ts";
 import type { RegistrationCommand, RegistrationLine } from "./commands/network.ts";
-import { connect, ensureContext } from "./context.ts";
+import { attachAgain, connect, ensureContext } from "./context.ts";
 import { parsePortAddress } from "./engine/channel.ts";
 import type { OwnedAtPort } from "./engine/port.ts";
 import type { AtPort, AtTraceEntry, ByteChannel } from "./engine/types.ts";
@@ -39,8 +39,11 @@ export interface ModemOptions {
 
 /** How long a module may take to answer the first time after its port was opened. */
 const probeLimitMs = 15_000;
-/** Absent is also what a SIM is for a moment after a change of profile, but a vehicle without one must not wait long for it. */
-const simAbsentLimitMs = 5_000;
+/**
+ * How long to wait for a SIM in which state. Absent and failing is what it also is for a moment after a start or a change of profile, but a
+ * vehicle without SIM or profile must not wait long.
+ */
+const simPatienceMs: Readonly<Partial<Record<SimState, number>>> = { busy: simBusyLimitMs, failure: 10_000, absent: 5_000 };
 const simSpacingMs = 500;
 /** URCs get lost, and a module that says nothing may have died. */
 const watchMs = 30_000;
@@ -169,11 +172,17 @@ class Driver implements Modem {
       });
     };
     const limit = deadline(this.#clock, options.timeoutMs, late, options.signal);
+    let mayBeDetached = true;
     try {
       for (;;) {
         await this.ready(limit.signal);
         const found = await this.#registrationOrUnknown(limit.signal);
         if (isRegistered(found)) return found;
+        if (found.status === "idle" && mayBeDetached) {
+          // A module that was detached, by us before a crash or by somebody else, does not look for a network until it is told to.
+          mayBeDetached = false;
+          await this.#link.use(limit.signal, (port) => attachAgain(this.#ops, port));
+        }
         await this.#registrationOr(registrationSpacingMs, limit.signal);
       }
     } finally {
@@ -217,7 +226,9 @@ class Driver implements Modem {
     return this.#link.use(signal, async (port) => {
       // A password cannot be read back: it is written once a session, and when it changes.
       const key = JSON.stringify([context.cid, auth]);
-      const changed = await ensureContext(this.#ops, port, context, key === this.#authenticated ? undefined : auth);
+      const credentials = key === this.#authenticated ? undefined : auth;
+      const onAir = (): Promise<void> => this.#ops.setFunction(this.#link.readyPort(), this.#wantedFunction);
+      const changed = await ensureContext(this.#ops, port, context, credentials, onAir);
       if (auth !== undefined) this.#authenticated = key;
       return { changed };
     });
@@ -312,30 +323,28 @@ class Driver implements Modem {
     await this.#awaitSim(at, signal);
     await closeLeftovers(at);
     await this.#ops.subscribe(at);
-    if (this.#sim === "ready") await this.#adoptCard(at);
+    await this.#adoptCard(at);
     await this.#readRegistration(at);
     await this.#tellNetworkTime(at);
   }
 
-  /** Waits while the SIM is busy, and briefly while it seems absent; a module without a usable SIM is still a module. */
+  /** A module without a usable SIM is still a module, and an eUICC without a profile still an eUICC. */
   async #awaitSim(port: AtPort, signal: AbortSignal): Promise<void> {
     const startMs = this.#clock.monotonicMs();
     for (;;) {
       const state = await this.#readSimState(port);
-      const waitedMs = this.#clock.monotonicMs() - startMs;
-      if (state !== "busy" && state !== "absent") return;
-      if (waitedMs >= (state === "busy" ? simBusyLimitMs : simAbsentLimitMs)) return;
+      if (this.#clock.monotonicMs() - startMs >= (simPatienceMs[state] ?? 0)) return;
       await this.#clock.sleep(simSpacingMs, signal);
     }
   }
 
   async #adoptCard(port: AtPort): Promise<void> {
+    await this.apdu.probe(port);
     try {
       await this.#readIccid(port);
-      await this.apdu.probe(port);
     } catch (error) {
       if (!isRefusal(error) && !isCode(error, "AT_REPLY")) throw error;
-      this.#log.warn("modem.card-unreadable", { error });
+      this.#log.debug("modem.iccid-unreadable", { error });
     }
   }
 
@@ -354,9 +363,13 @@ class Driver implements Modem {
         this.#epoch++;
         try {
           await this.#link.use(signal, async (port) => {
-            await this.#ops.setFunction(port, 0);
-            await this.#clock.sleep(radioOffMs, signal);
-            await this.#ops.setFunction(port, this.#wantedFunction);
+            try {
+              await this.#ops.setFunction(port, 0);
+              await this.#clock.sleep(radioOffMs, signal);
+            } finally {
+              // Whoever gives up, the module is not left without SIM and radio.
+              await this.#ops.setFunction(this.#link.readyPort(), this.#wantedFunction);
+            }
           });
         } catch (error) {
           // Some modules drop the port with the radio; initialisation then switches it on again.

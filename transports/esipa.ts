@@ -41,6 +41,8 @@ export interface CoapsEsipaOptions {
 }
 
 export interface ClosableEsipaTransport extends EsipaTransport {
+  /** The vehicle has another address now: associations made from the former one are not waited for. */
+  pathChanged(): void;
   close(): void;
 }
 
@@ -92,6 +94,9 @@ export function coapsEsipaTransport(options: CoapsEsipaOptions): ClosableEsipaTr
       const response = await session.request({ method: "POST", path: esipaPath, payload: request.body }, signal);
       return { status: statusOf(response.code, response.payload), body: response.payload };
     },
+    pathChanged: () => {
+      for (const session of sessions.values()) session.renew();
+    },
     close: () => {
       closed = true;
       for (const session of sessions.values()) session.close();
@@ -121,6 +126,8 @@ export function httpsEsipaTransport({ https, userAgent = "gsma-rsp-ipad" }: Http
       );
       return { status: response.status, contentType: response.headers["content-type"], body: response.body };
     },
+    // A TCP connection from a former address fails by itself, and node:https then opens another.
+    pathChanged: () => {},
     close: () => https.close(),
   };
 }

@@ -28,8 +28,8 @@ const modem = strictObject({
     string(),
     regex(/^(serial:\/|pty:\/|unix:\/|tcp:[^:]+:\d+$)/, "must be serial:/dev/…, pty:/path, unix:/path or tcp:host:port"),
   ),
-  /** A family of docs/modules.md, or auto. */
-  family: optional(text, "auto"),
+  /** A family of docs/modules.md; found by asking the module where left out. */
+  family: optional(text),
 });
 
 const radio = strictObject({

@@ -31,6 +31,8 @@ export interface CoapSessionOptions extends Omit<CoapClientOptions, "link"> {
 export interface CoapSession extends CoapClient {
   readonly natIdleSeconds: number;
   readonly connected: boolean;
+  /** The way to the peer has changed (another address of ours): what is under way goes on over a new association, and so does all after it. */
+  renew(): void;
 }
 
 type ConnectReason = Extract<CoapEvent, { kind: "connect" }>["why"];
@@ -149,6 +151,12 @@ export function createCoapSession(options: CoapSessionOptions): CoapSession {
     },
     get roundTripMs() {
       return roundTrip.value.smoothedMs;
+    },
+    renew: () => {
+      const link = messenger?.link;
+      // The messenger stays until the next exchange finds its link closed: one that is under way goes on at its failed block.
+      if (link?.abandon === undefined) link?.close();
+      else link.abandon();
     },
     close: () => {
       const reason = new SimwardError("ABORTED", { detail: "the CoAP session was closed" });
