@@ -5,7 +5,8 @@ import type { ModemIdentity, ModemListener, PdpContext, RefreshStep, Registratio
 /** closed: by `close`. opening: the port is being opened, again and again with back-off. probing: identify and initialise. lost: waiting to reopen. */
 export type LinkState = "closed" | "opening" | "probing" | "ready" | "lost";
 
-export type SimState = "ready" | "pin" | "puk" | "absent" | "busy";
+/** `failure` is what modules also say of an eUICC without an enabled profile. */
+export type SimState = "ready" | "pin" | "puk" | "absent" | "busy" | "failure";
 
 /** What is known at this moment without asking the module. */
 export interface ModemStatus {

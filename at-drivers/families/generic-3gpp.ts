@@ -210,7 +210,7 @@ async function readIccid(port: AtPort, way: IccidWay): Promise<string> {
   }
 }
 
-const simStateOfCme: Readonly<Record<number, SimState>> = { 10: "absent", 11: "pin", 12: "puk", 13: "busy", 14: "busy", 15: "absent" };
+const simStateOfCme: Readonly<Record<number, SimState>> = { 10: "absent", 11: "pin", 12: "puk", 13: "failure", 14: "busy", 15: "failure" };
 
 function isPdpType(type: string): type is PdpContext["type"] {
   return type === "IP" || type === "IPV6" || type === "IPV4V6";
