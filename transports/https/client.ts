@@ -191,8 +191,6 @@ class CheckedAgent extends Agent {
 
   override createConnection(_options: object, callback?: (error: Error | null, stream: Duplex) => void): Duplex | null | undefined {
     const resume = this.#kept;
-    // A ticket is used once (RFC 8446 §C.4).
-    this.#kept = undefined;
     const onSession = (kept: KeptSession): void => {
       this.#kept = kept;
     };
@@ -200,6 +198,8 @@ class CheckedAgent extends Agent {
       stopTimer();
       this.#connecting.delete(giveUp);
       if (opened !== undefined) this.#onOpen(opened);
+      // A session that did not serve must not stand in the way of a full handshake.
+      if (opened?.resumed !== true && this.#kept === resume) this.#kept = undefined;
       // Node takes an error without a stream, whatever the declaration says.
       callback?.(error, opened?.socket as Duplex);
     });

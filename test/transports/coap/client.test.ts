@@ -2,6 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { fromHex, fromUtf8, toHex, utf8 } from "../../../base/bytes.ts";
 import { SimwardError } from "../../../base/errors.ts";
+import { seededRandom } from "../../../base/random.ts";
+import { createCoapClient } from "../../../transports/coap/client.ts";
 import { encodeUint } from "../../../transports/coap/message.ts";
 import { blockIn, clientBench, type Sketch, scriptedServer } from "./support.ts";
 
@@ -149,6 +151,22 @@ describe("what is not for us", () => {
     expect(fromUtf8((await t.request()).payload)).toBe("good");
     await t.clock.advance(100);
     expect(t.replies.map((one) => [one.type, one.messageId])).toEqual(reply === undefined ? [] : [[reply, 9]]);
+  });
+});
+
+describe("a link that holds datagrams already", () => {
+  it("may deliver them while the client is being made", async () => {
+    const t = scriptedServer(() => [{ payload: utf8("good") }]);
+    const early = {
+      ...t.path.client,
+      onDatagram: (fn: (datagram: Uint8Array) => void) => {
+        fn(fromHex("40000009"));
+        return t.path.client.onDatagram(fn);
+      },
+    };
+    const client = createCoapClient({ link: early, clock: t.clock, random: seededRandom(1) });
+    expect(fromUtf8((await t.clock.runUntil(client.request({ method: "GET", path: "x" }))).payload)).toBe("good");
+    expect(t.replies).toMatchObject([{ type: "RST", messageId: 9 }]);
   });
 });
 

@@ -169,6 +169,8 @@ describe("separate responses", () => {
     await t.clock.advance(60_000);
     expect(t.path.sent.filter((one) => one.direction === "down")).toHaveLength(1);
     expect(t.server.state.peers).toBe(0);
+    t.server.close();
+    expect(t.clock.nextTimerInMs()).toBeUndefined();
   });
 
   it("runs no more than eight requests of a peer at a time", async () => {

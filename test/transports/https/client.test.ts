@@ -169,12 +169,15 @@ describe("whom the HTTPS client believes", () => {
       version === "TLSv1.2" ? { maxVersion: version } : {},
     );
     const https = client({}, new Moving());
-    await https.request(peer(server.port), post);
-    await https.request(peer(server.port), post);
-    expect(https.counters).toMatchObject({ full: 1, resumed: 1 });
+    for (let i = 0; i < 4; i++) await https.request(peer(server.port), post);
+    expect(https.counters).toMatchObject({ full: 1, resumed: 3 });
     nowMs = Date.parse("2032-01-01");
     expect(await codeOf(https.request(peer(server.port), post))).toBe("TLS_EXPIRED");
-    expect(server.requests).toHaveLength(2);
+    expect(server.requests).toHaveLength(4);
+    // Refused, it is not tried again; nor does it keep a later full handshake from being made.
+    nowMs = Date.parse("2030-01-01");
+    await https.request(peer(server.port), post);
+    expect(https.counters).toMatchObject({ full: 2, resumed: 3 });
   });
 
   it("does not resume a session under another trust or another name", async () => {
