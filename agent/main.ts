@@ -106,10 +106,10 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     random,
     events: {
       async emit(event) {
-        const { kind, ...fields } = event;
+        const { kind, ...fields } = wholeMilliseconds(event);
         hub.publish(kind, fields);
         log[kind === "step" || kind === "segment" ? "debug" : kind === "error" ? "error" : "info"](kind, fields);
-        const auditEvent = auditEventOf(event);
+        const auditEvent = auditEventOf(wholeMilliseconds(event));
         if (auditEvent !== undefined) await record(auditEvent);
       },
     },
@@ -322,6 +322,11 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         data: { role, uid: peer?.uid ?? null, pid: peer?.pid ?? null, ...data },
       }),
   };
+}
+
+/** Clocks answer fractions; nobody reads them. */
+function wholeMilliseconds<E extends object>(event: E): E {
+  return "durationMs" in event && typeof event.durationMs === "number" ? { ...event, durationMs: Math.round(event.durationMs) } : event;
 }
 
 function pollResult(outcome: PollOutcome): PollResult {

@@ -99,7 +99,7 @@ async function demo(dir: string): Promise<boolean> {
   const config = join(dir, "simward.toml");
   await writeFile(
     config,
-    `[modem]\naddress = "pty:${ready.modem.pty}"\n[[apn]]\nname = "bootstrap.iot"\n[[apn]]\nname = "fleet.rheinfunk"\niccid_prefix = "894929"\n[eim]\nonline_timeout_seconds = 10\n[api]\ndir = "${apiDir}"\n[paths]\nstate = "${stateDir}"\n[log]\nlevel = "warn"\n`,
+    `[modem]\naddress = "pty:${ready.modem.pty}"\n[[apn]]\nname = "bootstrap.iot"\n[[apn]]\nname = "fleet.rheinfunk"\niccid_prefix = "894929"\n[eim]\nonline_timeout_seconds = 10\n[api]\ndir = "${apiDir}"\n[paths]\nstate = "${stateDir}"\n[log]\nlevel = "error"\n`,
   );
   const daemon = start("simwardd", ["--config", config], ["ignore", "inherit", "inherit"]);
   const cli = (args: readonly string[], show: boolean) => run("simward", [...args, "--state-dir", stateDir], show);

@@ -98,7 +98,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     const limit = deadline(
       clock,
       timeoutMs,
-      () => new SimwardError("PROFILE_NOT_ONLINE", { detail: `no data path within ${timeoutMs} ms` }),
+      () => new SimwardError("PROFILE_NOT_ONLINE", { detail: `no data path within ${Math.round(timeoutMs / 1_000)} s` }),
       signal,
     );
     return bringUp(timeoutMs, limit.signal)
@@ -172,7 +172,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
         const limit = deadline(
           clock,
           deadlineMs,
-          () => new SimwardError("PROFILE_NOT_ONLINE", { detail: `within ${deadlineMs} ms` }),
+          () => new SimwardError("PROFILE_NOT_ONLINE", { detail: `within ${Math.round(deadlineMs / 1_000)} s` }),
           signal,
         );
         try {
