@@ -74,6 +74,8 @@ export interface EimStatus {
 
 export interface IpaStatus {
   readonly started: boolean;
+  /** What the card is used for at this moment. */
+  readonly cardBusyWith: string | undefined;
   readonly eid: string | undefined;
   readonly eims: readonly EimStatus[];
   /** As read last; undefined when not read yet or when none is enabled. */
@@ -111,12 +113,16 @@ export function createIpa(ports: IpaPorts): Ipa {
   let context: IpaContext | undefined;
   /** The operation in the journal is of the life before. */
   let restarted = true;
+  /** Something went wrong since the card was read: what was read may be what is wrong, or of another card. */
+  let doubtful = false;
 
   const stoppable = (signal: AbortSignal | undefined): AbortSignal =>
     signal === undefined ? closing.signal : AbortSignal.any([closing.signal, signal]);
 
   /** Answers why what was under way is not finished, if it is not. */
   const begin = async (signal: AbortSignal): Promise<{ readonly started: IpaContext; readonly problem: SimwardError | undefined }> => {
+    if (context !== undefined && doubtful && !(await readAgain(context, signal))) context = undefined;
+    doubtful = false;
     context ??= await readCard(ports, options, euicc, signal);
     const problem = await goOn(context, restarted, signal);
     restarted = false;
@@ -175,12 +181,15 @@ export function createIpa(ports: IpaPorts): Ipa {
         await begin(stoppable(signal)).catch((error: unknown) => {
           throw asSimwardError(error);
         });
-        return statusOf(context);
+        return statusOf(context, euicc);
       }, signal),
     async pollOnce(eimId, signal) {
       try {
-        return await work.run(() => poll(eimId, stoppable(signal)), signal);
+        const outcome = await work.run(() => poll(eimId, stoppable(signal)), signal);
+        doubtful ||= outcome.error !== undefined;
+        return outcome;
       } catch (error) {
+        doubtful = true;
         const known = closing.signal.aborted || signal?.aborted ? aborted(error) : asSimwardError(error);
         await events.emit({ kind: "error", where: "poll", error: errorReport(known) });
         const unfinished = context?.journal.content.operation !== undefined;
@@ -198,7 +207,7 @@ export function createIpa(ports: IpaPorts): Ipa {
         return { delivered: 0, remaining: context?.memory.pendingNotifications ?? 0, error: known };
       }
     },
-    status: () => statusOf(context),
+    status: () => statusOf(context, euicc),
     async close() {
       closing.abort(new SimwardError("ABORTED", { detail: "the IPA is closing" }));
       work.close();
@@ -211,7 +220,7 @@ export function createIpa(ports: IpaPorts): Ipa {
 async function readCard(ports: IpaPorts, options: IpaOptions, euicc: OwnedEuiccSession, signal: AbortSignal): Promise<IpaContext> {
   const journal = await IpaJournal.open(ports.journal);
   const tell: IpaContext["tell"] = (event) => ports.events.emit(event);
-  const memory: Memory = { profiles: [], pendingNotifications: 0, results: new Map(), refusals: new Map() };
+  const memory: Memory = { profiles: [], pendingNotifications: 0, results: new Map(), refusals: new Map(), pollVerdict: undefined };
   const context = await euicc.withEuicc(
     "start",
     async (es10) => {
@@ -253,6 +262,19 @@ async function settle(
   return Object.values(journal.content.relays).includes(eimId) ? error : undefined;
 }
 
+/** EID and eIMs anew; answers whether it is still the same card. */
+async function readAgain({ euicc, eid, eims }: IpaContext, signal: AbortSignal): Promise<boolean> {
+  return euicc.withEuicc(
+    "card read again",
+    async (es10) => {
+      if ((await readEid(es10)).digits !== eid.digits) return false;
+      await eims.read(es10);
+      return true;
+    },
+    signal,
+  );
+}
+
 /** An eUICC that runs its own IPA leaves us nothing to do (SGP.32 §3.8.4). */
 async function checkAssistant({ tell }: IpaContext, es10: Es10): Promise<void> {
   try {
@@ -270,7 +292,8 @@ async function noticeChange(context: IpaContext): Promise<void> {
   const now = enabledIccid(context) ?? null;
   const { enabledIccid: before, operation } = journal.content;
   const changed = before !== undefined && before !== now && operation === undefined;
-  const stateChanges = changed ? journal.changesFor(eims.ids, "undefined") : journal.content.stateChanges;
+  const causes = changed ? journal.changesFor(eims.ids, "undefined") : journal.content.stateChanges;
+  const stateChanges = Object.fromEntries(Object.entries(causes).filter(([eimId]) => eims.find(eimId) !== undefined));
   // An operation under way writes for itself what is enabled when it ends.
   await journal.update({ stateChanges, ...(operation === undefined ? { enabledIccid: now } : {}) });
 }
@@ -290,7 +313,7 @@ async function goOn(context: IpaContext, afterRestart: boolean, signal: AbortSig
     const known = asSimwardError(error);
     await tell({ kind: "error", where: operation.kind, error: errorReport(known) });
     // There is nobody left to answer to, or nothing that could be understood: it must not stand in the way of all that comes.
-    if (known.retry === "operator" || known.retry === "never") await journal.update({ operation: undefined });
+    if (known.retry === "operator" || known.retry === "never" || known.code === "INTERNAL") await journal.update({ operation: undefined });
     return known;
   }
 }
@@ -332,15 +355,16 @@ function outcomeOf(
   return { kind, packages, eims, error, retryAt: refused?.retryAt, unfinished };
 }
 
-function statusOf(context: IpaContext | undefined): IpaStatus {
+function statusOf(context: IpaContext | undefined, { busyWith: cardBusyWith }: OwnedEuiccSession): IpaStatus {
   if (context === undefined) {
-    const nothing = { eims: [], profiles: [], enabledIccid: undefined, operation: undefined };
+    const nothing = { cardBusyWith, eims: [], profiles: [], enabledIccid: undefined, operation: undefined };
     return { started: false, eid: undefined, ...nothing, pendingNotifications: 0, pendingResults: 0 };
   }
   const { eims, eid, memory, journal } = context;
   const { operation } = journal.content;
   return {
     started: true,
+    cardBusyWith,
     eid: eid.digits,
     eims: eims.all.map(({ config: { eimId }, access, error }) => ({
       eimId,

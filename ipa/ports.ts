@@ -20,7 +20,7 @@ export interface ApduAccess {
 
 /** Only one at a time uses the eUICC; the others wait their turn. */
 export interface EuiccSession {
-  /** Opens a channel to the ISD-R, lets `use` work on it, closes it. `why` is for the log. */
+  /** Opens a channel to the ISD-R, lets `use` work on it, closes it. `why` is what the status shows meanwhile. */
   withEuicc<T>(why: string, use: (es10: Es10) => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 

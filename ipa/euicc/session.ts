@@ -34,6 +34,8 @@ export interface EuiccSessionOptions {
 }
 
 export interface OwnedEuiccSession extends EuiccSession {
+  /** What the card is used for at this moment. */
+  readonly busyWith: string | undefined;
   /** The card was reset or changed: what was said to it must be said again. */
   forgetCard(): void;
   close(): void;
@@ -43,6 +45,7 @@ export function createEuiccSession(options: EuiccSessionOptions): OwnedEuiccSess
   const { card, clock, events } = options;
   const queue = new Queue();
   let capabilityTold = false;
+  let busyWith: string | undefined;
 
   const tellCapability = async (signal: AbortSignal | undefined): Promise<void> => {
     if (capabilityTold || options.terminalCapability === "none" || card.transmitBasic === undefined) return;
@@ -104,7 +107,18 @@ export function createEuiccSession(options: EuiccSessionOptions): OwnedEuiccSess
   };
 
   return {
-    withEuicc: (_why, job, signal) => queue.run(() => use(job, signal), signal),
+    get busyWith() {
+      return busyWith;
+    },
+    withEuicc: (why, job, signal) =>
+      queue.run(async () => {
+        busyWith = why;
+        try {
+          return await use(job, signal);
+        } finally {
+          busyWith = undefined;
+        }
+      }, signal),
     forgetCard() {
       capabilityTold = false;
     },

@@ -16,9 +16,22 @@ export interface Eid {
   readonly digits: string;
 }
 
+/** The last two digits check the others (SGP.29 §7). An EID that they do not fit is read twice: a line may lie once, a card says the same. */
 export async function readEid(es10: Es10): Promise<Eid> {
+  const first = await readEidOnce(es10);
+  if (isEid(first.digits)) return first;
+  const second = await readEidOnce(es10);
+  if (second.digits === first.digits || isEid(second.digits)) return second;
+  throw new SimwardError("ES10_RESPONSE", { detail: `${getEid.name}: two answers that differ, and neither is an EID` });
+}
+
+async function readEidOnce(es10: Es10): Promise<Eid> {
   const { eidValue } = await es10.call(getEid, { tagList: Uint8Array.of(0x5a) });
   return { bytes: eidValue, digits: bcdToDigits(eidValue) };
+}
+
+function isEid(digits: string): boolean {
+  return /^\d{32}$/.test(digits) && BigInt(digits) % 97n === 1n;
 }
 
 export function eidOf(digits: string): Eid {

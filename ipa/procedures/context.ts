@@ -19,6 +19,8 @@ export interface Memory {
   readonly results: Map<number, KeptResult>;
   /** Policy's refusals by SHA-256 of the order: the same order is answered from here until then. */
   readonly refusals: Map<string, Verdict & { readonly kind: "refuse" | "warn" | "throttle" }>;
+  /** What policy said of polling last: told only when it changes, as it is asked with every poll. */
+  pollVerdict: string | undefined;
 }
 
 export interface KeptResult {
@@ -46,9 +48,11 @@ export async function ask<G extends Gate>(context: IpaContext, gate: G, facts: G
   const known = order === undefined ? undefined : memory.refusals.get(order);
   if (known?.retryAt !== undefined && ports.clock.now() < known.retryAt) return known;
   const verdict = ports.gate.check(gate, facts);
+  const isNews = gate !== "poll" || JSON.stringify(verdict) !== memory.pollVerdict;
+  if (gate === "poll") memory.pollVerdict = JSON.stringify(verdict);
   if (verdict.kind === "allow") return verdict;
   const { rule, reason, retryAt } = verdict;
-  await tell({ kind: verdict.kind === "refuse" ? "policy.refused" : "policy.warned", gate, rule, reason, retryAt });
+  if (isNews) await tell({ kind: verdict.kind === "refuse" ? "policy.refused" : "policy.warned", gate, rule, reason, retryAt });
   if (verdict.kind === "refuse" && order !== undefined) {
     memory.refusals.delete(order);
     memory.refusals.set(order, verdict);

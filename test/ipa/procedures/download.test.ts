@@ -3,7 +3,9 @@ import { describe, expect, test } from "vitest";
 import { fromHex } from "../../../base/bytes.ts";
 import { SimwardError } from "../../../base/errors.ts";
 import { encode } from "../../../ipa/asn1/schema.ts";
+import { childrenOf, contentOf, readOnlyTlv, writeTlv } from "../../../ipa/asn1/tlv.ts";
 import { RulesAuthorisationTable } from "../../../ipa/messages/common.ts";
+import { ProfileDownloadTriggerRequest } from "../../../ipa/messages/esipa.ts";
 import { a, c, factoryProfile, pki, Vehicle } from "../support/vehicle.ts";
 
 /** Reasons of CancelSession as the card signed them. */
@@ -65,6 +67,51 @@ describe("an indirect download", () => {
     expect(await vehicle.poll()).toMatchObject({ unfinished: false });
     expect([vehicle.enabled(), vehicle.adopted]).toEqual([c, [c]]);
     expect(changes).toEqual(["immediateEnableProfile", "immediateEnableProfile"]);
+  });
+});
+
+describe("an SM-DS", () => {
+  const leadsOn = (trigger: Uint8Array) => (body: Uint8Array) => {
+    // BF3B {80 transaction, …}: its answer names the same transaction and the server to go to.
+    const transactionId = contentOf(childrenOf(readOnlyTlv(body))[0] ?? readOnlyTlv(body));
+    return { status: 200, body: writeTlv(0xbf3b, writeTlv(0xa1, writeTlv(0x80, transactionId), trigger)) };
+  };
+
+  test("names the SM-DP+: the download goes on there", async () => {
+    const vehicle = new Vehicle();
+    const id = vehicle.download(c);
+    const answer = leadsOn(
+      encode(ProfileDownloadTriggerRequest, {
+        profileDownloadData: { kind: "activationCode", value: vehicle.smdp.activationCode("TOKEN-038") },
+      }),
+    );
+    let redirected = 0;
+    vehicle.intercept = (functionName, body) => {
+      if (functionName !== "authenticateClient" || redirected > 0) return undefined;
+      redirected++;
+      return Promise.resolve(answer(body));
+    };
+    await vehicle.poll();
+    expect(vehicle.installed()).toEqual([a, c]);
+    expect(vehicle.esipa.filter((name) => name === "initiateAuthentication")).toHaveLength(2);
+    // The second session has no order behind it at this eIM; its result still reaches the SM-DP+.
+    expect(vehicle.smdp.notifications.map(({ kind }) => kind)).toContain("profileInstallationResult");
+    expect(vehicle.eim.order(id)).toBeDefined();
+  });
+
+  test("has no event for this eUICC, or leads on and on: it ends with a report", async () => {
+    for (const trigger of [
+      new Uint8Array(0),
+      encode(ProfileDownloadTriggerRequest, { profileDownloadData: { kind: "contactDefaultSmdp", value: true } }),
+    ]) {
+      const vehicle = new Vehicle();
+      const id = vehicle.download(c);
+      vehicle.intercept = (functionName, body) =>
+        functionName === "authenticateClient" ? Promise.resolve(leadsOn(trigger)(body)) : undefined;
+      expect(await vehicle.poll()).toMatchObject({ unfinished: false });
+      expect(vehicle.eim.order(id)).toMatchObject({ state: "failed" });
+      expect(vehicle.installed()).toEqual([a]);
+    }
   });
 });
 

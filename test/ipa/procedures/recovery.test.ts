@@ -141,6 +141,8 @@ describe("what a restart finds", () => {
       { version: 2 },
       { version: 1, operation: { kind: "other" }, outbox: "no" },
       { version: 1, operation: {} },
+      { version: 1, operation: { kind: "euiccPackage", phase: "loading" } },
+      { version: 1, operation: { kind: "profileDownload", phase: "loading" } },
     ]) {
       const vehicle = new Vehicle(two);
       vehicle.journal = journal;

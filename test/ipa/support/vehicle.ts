@@ -79,6 +79,8 @@ export class Vehicle {
   readonly coverage = new Set([a, b, c]);
   readonly events: IpaEvent[] = [];
   readonly apdus: string[] = [];
+  /** What the line makes of a response of the card. */
+  line: ((response: Uint8Array) => Uint8Array) | undefined;
   /** ESipa messages, by function name, in order; `answers` says what to do instead of asking the eIM. */
   readonly esipa: string[] = [];
   intercept:
@@ -95,6 +97,8 @@ export class Vehicle {
   /** Instead of writing. */
   saveError: Error | undefined;
   readonly adopted: (string | undefined)[] = [];
+  /** So many more times the module does not come back from a change, not even with its deadline. */
+  adoptNever = 0;
   readonly #euiccOptions: EuiccOptions;
   readonly #ipaOptions: Partial<IpaOptions>;
   #onCrash: (() => void) | undefined;
@@ -227,6 +231,10 @@ export class Vehicle {
           this.adopted.push(iccid);
           // The module takes the card's REFRESH, or the driver's ladder does it in its place.
           this.euicc.reset();
+          if (this.adoptNever > 0) {
+            this.adoptNever--;
+            return never();
+          }
           await clock.sleep(8_000, signal);
           if (this.euicc.iccid === iccid && iccid !== undefined && this.coverage.has(iccid)) return "online";
           await clock.sleep(deadlineMs - 8_000, signal);
@@ -266,7 +274,8 @@ export class Vehicle {
     return {
       transmit: async (apdu) => {
         this.apdus.push(Buffer.from(apdu).toString("hex").toUpperCase());
-        return this.euicc.process(Uint8Array.of(withChannel(apdu[0] ?? 0), ...apdu.subarray(1)));
+        const response = this.euicc.process(Uint8Array.of(withChannel(apdu[0] ?? 0), ...apdu.subarray(1)));
+        return this.line?.(response) ?? response;
       },
       close: async () => {
         this.euicc.process(Uint8Array.of(0x00, 0x70, 0x80, channel, 0x00));
