@@ -139,6 +139,29 @@ describe("a peer that forgot us in the middle", () => {
   });
 });
 
+describe("renewing, as after a change of address", () => {
+  it("costs nothing by itself; the next request opens a new association", async () => {
+    const t = bench();
+    t.session.renew();
+    await t.ask();
+    t.session.renew();
+    expect(t.session.connected).toBe(false);
+    expect(t.paths).toHaveLength(1);
+    await t.ask();
+    expect(t.reasons()).toEqual(["first", "closed"]);
+  });
+
+  it("in the middle of a transfer lets it go on at the failed block", async () => {
+    const t = bench();
+    const answer = t.session.request({ ...poll, payload: body(8_192) });
+    while ((t.sent(0) ?? 0) < 5) await t.clock.advance(10);
+    t.session.renew();
+    expect((await t.clock.runUntil(answer)).code).toBe("2.04");
+    expect(t.asked.map((one) => one.payload)).toEqual([body(8_192)]);
+    expect(t.sent(1)).toBe(4);
+  });
+});
+
 describe("a peer that is not there", () => {
   it("ends in COAP_TIMEOUT when associations open but nothing is answered; the next request starts anew", async () => {
     const t = bench({ path: { alter: (datagram, direction) => (direction === "up" ? [] : [datagram]) } });
