@@ -1,6 +1,6 @@
 // Pseudo terminals for tests: the master side by posix_openpt, grantpt, unlockpt and ptsname_r through koffi.
 // The test plays the module on the master; the code under test opens the slave's path like a serial port.
-import { closeSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { ReadStream } from "node:tty";
 import koffi from "koffi";
 
@@ -29,10 +29,13 @@ export function openPty(): Pty {
   const fd = posixOpenpt(openReadWrite | noControllingTty | closeOnExec) as number;
   const name = Buffer.alloc(64);
   if (fd < 0 || grantpt(fd) !== 0 || unlockpt(fd) !== 0 || ptsname(fd, name, name.length) !== 0) throw new Error("no pseudo terminal");
+  const path = name.toString("latin1").split("\0")[0] ?? "";
+  // A master without any slave open reads as hung up.
+  const held = openSync(path, constants.O_RDWR | constants.O_NOCTTY);
   let stream: ReadStream | undefined;
   let open = true;
   return {
-    path: name.toString("latin1").split("\0")[0] ?? "",
+    path,
     onData: (fn) => {
       stream ??= new ReadStream(fd);
       stream.on("error", () => undefined);
@@ -45,6 +48,7 @@ export function openPty(): Pty {
     hangUp: () => {
       if (!open) return;
       open = false;
+      closeSync(held);
       if (stream === undefined) closeSync(fd);
       else stream.destroy();
     },
