@@ -16,7 +16,6 @@ import { findFile } from "./pe/file-system.ts";
 import { iccidOf, imsiOf } from "./pe/reader.ts";
 import { PinStore } from "./pins.ts";
 import { ProactiveSession } from "./proactive.ts";
-import { enabledProfile } from "./registry.ts";
 
 export const isdrAid = fromHex("A0000005591010FFFFFFFF8900000100");
 export const ecasdAid = fromHex("A0000005591010FFFFFFFF8900000200");
@@ -95,7 +94,7 @@ export class Card implements Uicc {
     finishInterruptedInstallation(this.#core);
     this.#core.session = undefined;
     this.#pins.forget();
-    this.#core.activeAid = enabledProfile(this.#core.state)?.aid;
+    this.#core.activate();
     this.#extendedChannels = false;
     this.#channels.clear();
     this.#channels.set(basicChannel, this.#newChannel());

@@ -51,8 +51,8 @@ export class EuiccCore {
   readonly connectivityParameters: Uint8Array | undefined;
   /** Gone at every reset. */
   session: RspSession | undefined;
-  /** The profile whose files the terminal sees: the one enabled at the last reset or REFRESH. */
-  activeAid: Uint8Array | undefined;
+  /** As it was at the last reset or REFRESH. */
+  #active: StoredProfile | undefined;
   /** A REFRESH is to be announced. */
   refreshWanted = false;
   #state: CardState;
@@ -139,9 +139,14 @@ export class EuiccCore {
     if (this.faults.refreshQualifier !== "none") this.refreshWanted = true;
   }
 
+  /** The profile whose files the terminal sees: the one enabled at the last reset or REFRESH, even if it has been deleted since. */
   get active(): StoredProfile | undefined {
-    const aid = this.activeAid;
-    return aid === undefined ? undefined : this.#state.profiles.find((profile) => equalBytes(profile.aid, aid));
+    const active = this.#active;
+    return active === undefined ? undefined : (this.#state.profiles.find((profile) => keyOf(profile) === keyOf(active)) ?? active);
+  }
+
+  activate(): void {
+    this.#active = this.#state.profiles.find((profile) => profile.state === "enabled");
   }
 
   /** Octets of non-volatile memory that are left. */

@@ -1,6 +1,6 @@
 // ES10b.LoadBoundProfilePackage, the installing half (SGP.22 §5.7.6): keys, metadata, profile elements, and the signed result.
 // Until the last element has been read nothing is in the card's memory but the note that an installation is under way.
-import { equalBytes, plmnToBytes, toHex } from "../../../base/bytes.ts";
+import { equalBytes, plmnToBytes, swapNibbles, toHex } from "../../../base/bytes.ts";
 import { SimwardError } from "../../../base/errors.ts";
 import { decode, encode, octets } from "../../../ipa/asn1/schema.ts";
 import { childrenOf, rawOf, type Tlv } from "../../../ipa/asn1/tlv.ts";
@@ -238,7 +238,10 @@ function mismatchOf(profile: Profile, { iccid, profileOwner }: StoreMetadataRequ
     const file = findFile(profile.files, path);
     return file?.kind === "ef" ? file.data.bytes : undefined;
   };
-  if (!equalBytes(profile.header.iccid, iccid)) return "the ICCID of the profile header is not that of the metadata";
+  // The header has the digits in order; some tools write them as EF.ICCID does.
+  const { iccid: told } = profile.header;
+  if (!equalBytes(told, iccid) && !equalBytes(swapNibbles(told), iccid))
+    return "the ICCID of the profile header is not that of the metadata";
   const own = contentOf("2FE2");
   if (own === undefined || !equalBytes(own, iccid)) return "EF.ICCID is not that of the metadata";
   if (profileOwner === undefined) return undefined;

@@ -111,7 +111,8 @@ export function buildProfilePackage(recipe: ProfileRecipe): Uint8Array {
         "major-version": 2,
         "minor-version": 3,
         profileType: recipe.profileType ?? "simward virtual profile",
-        iccid: iccidToBytes(recipe.iccid),
+        // Its digits in order, unlike EF.ICCID's.
+        iccid: fromHex(recipe.iccid.padEnd(20, "F")),
         "eUICC-Mandatory-services": { usim: true, milenage: true },
         "eUICC-Mandatory-GFSTEList": [template("1"), template("4"), ...(optional.size === 0 ? [] : [template("5")])],
       },

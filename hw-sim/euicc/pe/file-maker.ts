@@ -109,10 +109,11 @@ export class FileMaker {
     const contents = commands?.some((command) => command.kind === "fillFileContent") ?? false;
     const structure = structures[row.structure as keyof typeof structures];
     const described = describedSize(fcp, refuse);
-    const recordBytes = structure === "linearFixed" || structure === "cyclic" ? (described.recordBytes ?? row.size) : 0;
-    const size = described.bytes ?? (row.size === undefined || recordBytes === undefined ? undefined : row.size * (row.records ?? 1));
-    const sizeKnown =
-      size !== undefined && recordBytes !== undefined && (recordBytes === 0 || described.bytes !== undefined || row.records !== undefined);
+    const rowSize = row.size === "contents" ? extentOf(commands) : row.size;
+    const recordBytes = structure === "linearFixed" || structure === "cyclic" ? (described.recordBytes ?? rowSize) : 0;
+    const size = described.bytes ?? (rowSize === undefined || recordBytes === undefined ? undefined : rowSize * (row.records ?? 1));
+    const recordsKnown = described.bytes !== undefined || row.records !== undefined;
+    const sizeKnown = size !== undefined && recordBytes !== undefined && (recordBytes === 0 || recordsKnown || row.size === "contents");
     if (!sizeKnown || (row.fill === undefined && !contents && fcp === undefined)) {
       // A file that the template leaves open is there only if the profile describes it.
       if (commands === undefined) return;
@@ -248,6 +249,16 @@ function describedSize(
     bytes: size?.reduce((sum, octet) => sum * 256 + octet, 0),
     recordBytes: descriptor?.length === 4 ? ((descriptor[2] ?? 0) << 8) | (descriptor[3] ?? 0) : undefined,
   };
+}
+
+/** Octets from the first to the last of what is filled in. */
+function extentOf(commands: File | undefined): number | undefined {
+  let end = 0;
+  for (const command of commands ?? []) {
+    if (command.kind === "fillFileOffset") end += Number(command.value);
+    if (command.kind === "fillFileContent") end += command.value.length;
+  }
+  return end === 0 ? undefined : end;
 }
 
 function put(file: ElementaryFile, at: number, content: Uint8Array, refuse: Refuse): number {

@@ -60,7 +60,7 @@ class Reading {
   readonly #maker = new FileMaker();
   /** What PIN codes that follow belong to. */
   #directory: Directory | undefined;
-  readonly #application: { usim?: Directory; isim?: Directory; last?: Directory } = {};
+  readonly #application: { usim?: Directory; isim?: Directory; csim?: Directory; last?: Directory } = {};
   readonly #pins: { directory: Directory; pin: PINConfiguration }[] = [];
   readonly #puks: PUKConfiguration[] = [];
   readonly #aka: { application: Directory; parameters: PE_AKAParameter }[] = [];
@@ -142,6 +142,9 @@ class Reading {
         this.#ended = true;
         break;
       case "cdmaParameter":
+        // CAVE keys are kept with the package; no virtual network asks for them.
+        if (this.#application.csim === undefined) this.#refuse("invalid-request-format", "there is no CSIM that it could authenticate");
+        break;
       case "nonStandard":
         break;
       default:
@@ -170,11 +173,11 @@ class Reading {
       this.#passOver("template-not-supported", mandated);
       return;
     }
-    const bases = { none: undefined, mf: this.#maker.mf, usim: this.#application.usim, isim: this.#application.isim };
-    const base = bases[row.base];
+    const bases = { none: undefined, mf: this.#maker.mf, usim: undefined, isim: undefined, csim: undefined, last: undefined };
+    const base = { ...bases, ...this.#application }[row.base];
     if (row.base !== "none" && base === undefined) this.#refuse("invalid-request-format", `it comes before ${row.base}`);
     const directory = this.#maker.makeTemplate(template, element.files, base, this.#refuse);
-    if (kind === "usim" || kind === "isim") {
+    if (kind === "usim" || kind === "isim" || kind === "csim") {
       this.#application[kind] = directory;
       this.#application.last = directory;
     }

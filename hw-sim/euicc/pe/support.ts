@@ -11,6 +11,9 @@ type Capability = UICCCapability[number];
 const services: Readonly<Partial<Record<ServiceName, Capability | undefined>>> = {
   usim: "usimSupport",
   isim: "isimSupport",
+  csim: "csimSupport",
+  cave: "akaCave",
+  eap: "eapClient",
   milenage: "akaMilenage",
   tuak128: "akaTuak128",
   tuak256: "akaTuak256",
@@ -20,6 +23,7 @@ const services: Readonly<Partial<Record<ServiceName, Capability | undefined>>> =
   javacard: "javacard",
   "multiple-usim": "multipleUsimSupport",
   "multiple-isim": "multipleIsimSupport",
+  "multiple-csim": "multipleCsimSupport",
   "ber-tlv": "berTlvFileSupport",
   dfLink: "dfLinkSupport",
   "cat-tp": "catTp",
@@ -38,7 +42,7 @@ export function supportsService(name: ServiceName): boolean {
 /** Elements that make files: which template family, and in which directory. */
 export interface FileElementRow {
   readonly template: string;
-  readonly base: "none" | "mf" | "usim" | "isim";
+  readonly base: "none" | "mf" | "usim" | "isim" | "csim" | "last";
 }
 
 export const fileElements: Readonly<Partial<Record<ProfileElementKind, FileElementRow>>> = {
@@ -51,22 +55,16 @@ export const fileElements: Readonly<Partial<Record<ProfileElementKind, FileEleme
   "gsm-access": { template: "2.23.143.1.2.7", base: "usim" },
   isim: { template: "2.23.143.1.2.8", base: "mf" },
   "opt-isim": { template: "2.23.143.1.2.9", base: "isim" },
+  csim: { template: "2.23.143.1.2.10", base: "mf" },
+  "opt-csim": { template: "2.23.143.1.2.11", base: "csim" },
+  eap: { template: "2.23.143.1.2.12", base: "last" },
   "df-5gs": { template: "2.23.143.1.2.13", base: "usim" },
   "df-saip": { template: "2.23.143.1.2.14", base: "usim" },
   "df-snpn": { template: "2.23.143.1.2.15", base: "usim" },
 };
 
 /** Elements that are known and yet of no use here. */
-export const unsupportedElements: ReadonlySet<ProfileElementKind> = new Set([
-  "cdmaParameter",
-  "nonStandard",
-  "csim",
-  "opt-csim",
-  "eap",
-  "df-5gprose",
-  "iot",
-  "opt-iot",
-] as const);
+export const unsupportedElements: ReadonlySet<ProfileElementKind> = new Set(["nonStandard", "df-5gprose", "iot", "opt-iot"] as const);
 
 /** Java Card, GlobalPlatform, ETSI and 3GPP packages. */
 const packagePrefixes = ["A0000000620", "A00000015100", "A000000009", "A000000087"];

@@ -12,7 +12,7 @@ export interface TemplateFile {
   readonly fid: number | undefined;
   readonly structure: TemplateStructure;
   /** Octets of a transparent file or of a record. */
-  readonly size: number | undefined;
+  readonly size: number | "contents" | undefined;
   readonly records: number | undefined;
   /** Record of EF.ARR. */
   readonly accessRule: number;
@@ -56,11 +56,12 @@ function readRow(line: string): TemplateFile {
   const [name = "", fid = "", structure = "", size = "", rule = "", sfi = "", fill = ""] = line.trim().split(/\s+/);
   const [first = "", second] = size.split("x");
   const number = (text: string | undefined): number | undefined => (text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined);
+  const own = size.endsWith("*") ? "contents" : second === undefined ? number(first) : number(second);
   return {
     name,
     fid: fid === "-" ? undefined : Number.parseInt(fid, 16),
     structure: structure as TemplateStructure,
-    size: second === undefined ? number(first) : number(second),
+    size: own,
     records: second === undefined ? undefined : number(first),
     accessRule: Number(rule),
     sfi: sfi === "-" ? undefined : Number.parseInt(sfi, 16),

@@ -50,6 +50,39 @@ describe("key derivation", () => {
   });
 });
 
+describe("BSP beside an SM-DP+ that others logged", () => {
+  // A trace of a commercial SM-DP+, as the pySim project's tests hold it: 87, 88, and the 87 that replaces the keys.
+  const agreed = fromHex("c9a993dd4879a8f7161f2085410edd4f9652f1df37be097ba96ba2ca6be528fe");
+  const loggedEid = digitsToBcd("89049032123451234512345678901235");
+  const key = (first: string): string => `${first}0102030405060708090a0b0c0d0e0f`;
+  const trace: readonly [BspTag, string, string][] = [
+    [0x87, "bf2400", "8718f6fe031e4b9cfe87c8e1e62f3fde85c49412d7722a6a2d89"],
+    [
+      0x88,
+      "bf252d5a0a98001032547698103214910947534d415f54455354921147534d415f544553545f50524f46494c45950100",
+      "8838bf252d5a0a98001032547698103214910947534d415f54455354921147534d415f544553545f50524f46494c459501008a62cc9adbb5ccbc",
+    ],
+    [
+      0x87,
+      `bf26368010${key("00")}8110${key("01")}8210${key("02")}`,
+      "8748a14c800a001992351cd46ad2945654674369701d82b7b46567652bc8fbed234939fc57fba748015525fd6c651e9d3d1330652d42a0cfad950e912122af4ec5362d3c0bc535729c40",
+    ],
+  ];
+
+  it("derives its keys and protects as it did", () => {
+    const keys = deriveBspKeys(agreed, new Uint8Array(8).fill(0x80), loggedEid);
+    expect(toHexUpper(keys.encryptionKey)).toBe("472F5BFADD97F21D34F3CE9B51B92751");
+    expect(toHexUpper(keys.macKey)).toBe("9EC07F5B36A13E12A991D66E294E6242");
+    expect(toHexUpper(keys.macChainingValue)).toBe("406D507B448A699E7A36A38494DEBBDE");
+    const sender = new Bsp(keys);
+    const receiver = new Bsp(keys);
+    for (const [tag, plain, segment] of trace) {
+      expect(toHexUpper(sender.protect(tag, fromHex(plain)))).toBe(segment.toUpperCase());
+      expect(toHexUpper(receiver.unprotect(fromHex(segment)).plaintext)).toBe(plain.toUpperCase());
+    }
+  });
+});
+
 describe("BSP", () => {
   it("protects the five TLVs of the vector, changing to the profile protection keys after the third", () => {
     const sender = { session: new Bsp(sessionKeys()), profile: new Bsp(profileKeys) };

@@ -365,7 +365,7 @@ describe("a package that is whole and yet not for this card", () => {
 describe("profile elements that cannot be installed", () => {
   const elements = readTlvs(upp).map((tlv) => rawOf(tlv));
   const unknownElement = (mandated: boolean): Uint8Array =>
-    writeTlv(0xb9, writeTlv(0xa0, ...(mandated ? [writeTlv(0x80)] : []), writeTlv(0x81, Uint8Array.of(99))));
+    writeTlv(0xbf22, writeTlv(0xa0, ...(mandated ? [writeTlv(0x80)] : []), writeTlv(0x81, Uint8Array.of(99))));
   const refusedWith = (package_: Uint8Array): { text: string; status: unknown; identification: unknown } => {
     const { card, segments } = ready({}, { upp: package_ });
     const { data } = loadSegments(card.channel, segments);

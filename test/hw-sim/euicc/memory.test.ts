@@ -43,6 +43,7 @@ describe("after a restart", () => {
     load(card.channel, psmoPackage([psmo.enable("b"), psmo.delete("a")], { counter: 7, token: 1 }));
     const bpp = bind({ euiccOtpk: prepared(card.channel), metadata: metadata("c"), upp: buildProfilePackage(recipe("c")) });
     loadSegments(card.channel, segmentsOf(bpp));
+    card.euicc.process(fromHex("801200000B"));
     const again = restarted(last(card.snapshots));
     expect(again.euicc.profiles()).toEqual(card.euicc.profiles());
     expect(again.euicc.pending()).toEqual(card.euicc.pending());
