@@ -41,7 +41,7 @@ export interface IpaOptions {
   readonly esipaTimeoutMs: number;
   /** From the change of profile until it counts as offline. */
   readonly onlineTimeoutMs: number;
-  /** From the change of profile: no report delivered by then means the way back. */
+  /** From being online over the new profile: no report delivered by then means the way back. */
   readonly rollbackAfterMs: number;
   /** Between attempts to deliver a report over a new profile. */
   readonly reportRetryMs: number;

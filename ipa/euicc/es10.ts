@@ -228,10 +228,21 @@ export class Es10 {
       await tell(received.length);
       return received;
     } catch (error) {
-      await tell(0, asSimwardError(error).code);
-      throw error;
+      if (!(error instanceof SimwardError)) throw error;
+      await tell(0, error.code);
+      throw named(name, error);
     }
   }
+}
+
+/** The same error, saying which function it was. */
+function named(name: string, error: SimwardError): SimwardError {
+  if (error.detail?.startsWith(name) === true) return error;
+  return new SimwardError(error.code, {
+    detail: error.detail === undefined ? name : `${name}: ${error.detail}`,
+    data: error.data,
+    cause: error,
+  });
 }
 
 /** Reads an answer that came as octets. Throws ES10_RESPONSE. */

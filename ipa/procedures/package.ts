@@ -105,8 +105,8 @@ class PackageRun {
   readonly #package: Uint8Array | undefined;
   #result: Uint8Array | undefined;
   #refreshPending = false;
-  /** When the profile changed, as far as this run knows. */
-  #changedMs: number | undefined;
+  /** Since when the module stands on the new profile, as far as this run knows. */
+  #adoptedMs: number | undefined;
   #problem: SimwardError | undefined;
 
   constructor(context: IpaContext, signal: AbortSignal | undefined, raw: Uint8Array | undefined) {
@@ -202,8 +202,8 @@ class PackageRun {
   async #adopt(iccid: string | undefined): Promise<PackageInput> {
     const online = await adoptProfile(this.#context, iccid, this.#refreshPending, this.#signal);
     this.#refreshPending = false;
-    this.#changedMs ??= this.#context.ports.clock.monotonicMs() - online.durationMs;
-    return { kind: "adopted", online: online.online };
+    this.#adoptedMs = this.#context.ports.clock.monotonicMs();
+    return { kind: "adopted", online };
   }
 
   // --- ESipa.ProvideEimPackageResult ----------------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ class PackageRun {
   async #report(state: PackageState, patient: boolean): Promise<PackageInput> {
     const { clock } = this.#context.ports;
     const { rollbackAfterMs, reportRetryMs, esipaTimeoutMs } = this.#context.options;
-    const untilMs = (this.#changedMs ?? clock.monotonicMs()) + rollbackAfterMs;
+    const untilMs = (this.#adoptedMs ?? clock.monotonicMs()) + rollbackAfterMs;
     for (;;) {
       const leftMs = untilMs - clock.monotonicMs();
       const limitMs = patient ? Math.max(Math.min(leftMs, esipaTimeoutMs), reportRetryMs) : esipaTimeoutMs;
@@ -369,13 +369,13 @@ class PackageRun {
   }
 }
 
-/** Brings the module onto what the card shows now, and tells how that went. */
+/** Brings the module onto what the card shows now, and tells how that went. Answers whether it is online. */
 export async function adoptProfile(
   context: IpaContext,
   iccid: string | undefined,
   refreshPending: boolean,
   signal: AbortSignal | undefined,
-): Promise<{ readonly online: boolean; readonly durationMs: number }> {
+): Promise<boolean> {
   const { ports, options, euicc, tell } = context;
   const startMs = ports.clock.monotonicMs();
   const deadlineMs = options.onlineTimeoutMs;
@@ -391,7 +391,7 @@ export async function adoptProfile(
   euicc.forgetCard();
   const durationMs = ports.clock.monotonicMs() - startMs;
   await tell({ kind: online ? "profile.online" : "profile.offline", iccid, durationMs });
-  return { online, durationMs };
+  return online;
 }
 
 function errorAnswer(order: PackageOrder): {

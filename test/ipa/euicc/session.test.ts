@@ -128,7 +128,7 @@ describe("segmentation", () => {
     await expect(call).rejects.toMatchObject({
       code: "APDU_STATUS",
       data: { sw: "6A80" },
-      detail: "STORE DATA block 1 of 2: SW 6A80 (incorrect data)",
+      detail: "ES10c.GetEID: STORE DATA block 1 of 2: SW 6A80 (incorrect data)",
     });
     expect(done()).toBe(true);
   });
