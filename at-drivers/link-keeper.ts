@@ -38,6 +38,7 @@ export class LinkKeeper {
   #probing = new AbortController();
   #cancelRetry: Disposer = () => undefined;
   #wasReady = false;
+  #complaint = "";
 
   constructor(options: LinkKeeperOptions) {
     this.#options = options;
@@ -157,6 +158,7 @@ export class LinkKeeper {
         break;
       case "announceReady":
         this.#wasReady = true;
+        this.#complaint = "";
         onReady();
         break;
       case "announceGone":
@@ -187,8 +189,7 @@ export class LinkKeeper {
       });
       this.#machine.send({ kind: "opened" });
     } catch (error) {
-      log.debug("modem.open-failed", { error });
-      this.#machine.send({ kind: "openFailed", reason: asSimwardError(error, "PORT_OPEN").message });
+      this.#machine.send({ kind: "openFailed", reason: this.#complain(asSimwardError(error, "PORT_OPEN")) });
     }
   }
 
@@ -203,9 +204,17 @@ export class LinkKeeper {
       if (!probing.signal.aborted) this.#machine.send({ kind: "probed" });
     } catch (error) {
       if (probing.signal.aborted) return;
-      this.#options.log.debug("modem.probe-failed", { error });
-      this.#machine.send({ kind: "probeFailed", reason: asSimwardError(error).message });
+      this.#machine.send({ kind: "probeFailed", reason: this.#complain(asSimwardError(error)) });
     }
+  }
+
+  /** Every retry meets the same trouble: the log has it once, and again when it changes. */
+  #complain(error: SimwardError): string {
+    const { address, log } = this.#options;
+    if (error.message === this.#complaint) log.debug("modem.unreachable", { address, error });
+    else log.warn("modem.unreachable", { address, error });
+    this.#complaint = error.message;
+    return error.message;
   }
 
   #notReady(): SimwardError {

@@ -6,9 +6,11 @@ import { cmeOf, isSimBusy } from "./engine/results.ts";
 const simSpacingMs = 1_000;
 export const simBusyLimitMs = 30_000;
 
+const simBusy = 14;
+
 /**
  * Repeats while the module says +CME ERROR 10, 13 or 14, which it does for seconds after a change of profile and at its start, whatever was
- * asked. Throws AT_SIM_BUSY when that does not end.
+ * asked. When that does not end, 14 becomes AT_SIM_BUSY; 10 and 13 were meant as they were said.
  */
 export async function whileSimBusy<T>(clock: Clock, signal: AbortSignal | undefined, ask: () => Promise<T>): Promise<T> {
   const endMs = clock.monotonicMs() + simBusyLimitMs;
@@ -17,8 +19,10 @@ export async function whileSimBusy<T>(clock: Clock, signal: AbortSignal | undefi
       return await ask();
     } catch (cause) {
       if (!isSimBusy(cause)) throw cause;
-      if (clock.monotonicMs() + simSpacingMs > endMs)
-        throw new SimwardError("AT_SIM_BUSY", { detail: `for ${simBusyLimitMs / 1_000} s, +CME ERROR: ${cmeOf(cause)}`, cause });
+      if (clock.monotonicMs() + simSpacingMs > endMs) {
+        if (cmeOf(cause) !== simBusy) throw cause;
+        throw new SimwardError("AT_SIM_BUSY", { detail: `for ${simBusyLimitMs / 1_000} s`, cause });
+      }
     }
     await clock.sleep(simSpacingMs, signal);
   }

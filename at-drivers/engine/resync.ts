@@ -38,7 +38,9 @@ const questions = [
 ] as const;
 
 const quietMs = 100;
-const keptOutstanding = 16;
+/** Makers promise the answer to a plain query within this time, so a module with more to answer is not silent for longer. */
+const answerGapMs = 300;
+const keptOutstanding = 256;
 const escapeKey = "\u001b";
 const noiseLimitMs = 2_000;
 const firstWaitMs = 1_000;
@@ -61,7 +63,7 @@ export async function resync(io: ResyncIo, request: ResyncRequest): Promise<{ re
     request.outstanding.push(question.prefix);
     if (request.outstanding.length > keptOutstanding) request.outstanding.shift();
     await io.write(`${question.text}\r`);
-    const answer = await awaitAnswer(io, request.outstanding, question, Math.min(firstWaitMs * 2 ** attempt, longestWaitMs, leftMs()));
+    const answer = await awaitAnswer(io, request.outstanding, question, Math.min(firstWaitMs * 2 ** attempt, longestWaitMs), leftMs());
     if (answer.kind === "silence") request.onMissed();
     if (answer.kind === "answered" && (await staysQuiet(io))) return { echo: answer.echo };
   }
@@ -118,8 +120,10 @@ function pick(request: ResyncRequest, attempt: number): Question {
 
 type Answer = { readonly kind: "answered"; readonly echo: boolean } | { readonly kind: "other" } | { readonly kind: "silence" };
 
-async function awaitAnswer(io: ResyncIo, outstanding: string[], question: Question, limitMs: number): Promise<Answer> {
-  const endMs = io.clock.monotonicMs() + limitMs;
+/** Waits as long as told, and longer while the module is seen to answer, up to the limit. */
+async function awaitAnswer(io: ResyncIo, outstanding: string[], question: Question, waitMs: number, limitMs: number): Promise<Answer> {
+  const limitAtMs = io.clock.monotonicMs() + limitMs;
+  let endMs = Math.min(io.clock.monotonicMs() + waitMs, limitAtMs);
   let echo = false;
   let alive = false;
   let answering: string | undefined;
@@ -135,6 +139,7 @@ async function awaitAnswer(io: ResyncIo, outstanding: string[], question: Questi
     }
     if (!isFinal(token.text)) continue;
     alive = true;
+    endMs = Math.min(Math.max(endMs, io.clock.monotonicMs() + firstWaitMs), limitAtMs);
     if (answering !== undefined && isSuccess(token.text)) {
       // The oldest question of that kind: what may be a late answer is taken for one.
       const at = outstanding.indexOf(answering);
@@ -149,14 +154,14 @@ async function awaitAnswer(io: ResyncIo, outstanding: string[], question: Questi
     }
     answering = undefined;
   }
-  // It talks, and was silent for the rest of the wait: what it has not answered by now it never will.
-  if (alive) outstanding.length = 0;
+  // It talks, and then was silent for a whole wait: what it has not answered by now it never will.
+  if (alive && endMs < limitAtMs) outstanding.length = 0;
   return { kind: alive ? "other" : "silence" };
 }
 
 /** No answer to anything comes any more. URCs may. */
 async function staysQuiet(io: ResyncIo): Promise<boolean> {
-  const endMs = io.clock.monotonicMs() + quietMs;
+  const endMs = io.clock.monotonicMs() + answerGapMs;
   for (;;) {
     const token = await nextOutsidePrompt(io, endMs - io.clock.monotonicMs());
     if (token === undefined) return true;

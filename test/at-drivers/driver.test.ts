@@ -264,6 +264,23 @@ describe("a change of profile", () => {
     expect(bench.events.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["gone", "back"]));
   });
 
+  test("a busy SIM is waited for by whoever asks it something", async () => {
+    const { modem, run, clock } = await onlineBench();
+    await run(modem.refresh("cfun-cycle"));
+    const startMs = clock.monotonicMs();
+    expect(await run(modem.imsi())).toBe("901980000000001");
+    expect(clock.monotonicMs() - startMs).toBeGreaterThan(500);
+    await run(modem.refresh("cfun-cycle"));
+    expect(await run(modem.iccid())).toBe("8988211000000000011");
+  });
+
+  test("a card without a profile says so after half a minute, as the module does", async () => {
+    const { modem, run, clock } = await readyBench({ noCard: true });
+    const startMs = clock.monotonicMs();
+    await expect(run(modem.iccid())).rejects.toMatchObject({ code: "AT_CME_ERROR", data: { cme: 10 } });
+    expect(clock.monotonicMs() - startMs).toBeGreaterThanOrEqual(28_000);
+  });
+
   test("that is there already takes no step", async () => {
     const { modem, run } = await readyBench();
     expect(await run(modem.awaitCard({ iccid: "8988211000000000011" }))).toMatchObject({ steps: [] });
@@ -349,13 +366,7 @@ describe("the module goes away", () => {
     expect(modem.status.consecutiveTimeouts).toBe(0);
   });
 
-  test("was never there: MODEM_ABSENT with the reason, again and again, ever slower", async () => {
-    const { modem, refuseOpening, clock } = moduleBench({ prepare: () => undefined, modem: {} });
-    refuseOpening.times = Number.POSITIVE_INFINITY;
-    await clock.advance(100_000);
-    // The first opening was under way before the refusals began.
-    expect(modem.status.link).toBeDefined();
-    await modem.close();
+  test("was never there: MODEM_ABSENT with the reason, asked for again and again, ever slower", async () => {
     const openings: number[] = [];
     const absent = moduleBench({
       modem: {

@@ -1,8 +1,9 @@
 // Addresses, and the channels behind them: exclusive, closed once, and nothing written that is not wanted any more.
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { closeSync, constants, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import koffi from "koffi";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openChannel, parsePortAddress } from "../../../at-drivers/engine/channel.ts";
 import type { ByteChannel } from "../../../at-drivers/engine/types.ts";
@@ -41,6 +42,24 @@ function echoServer(): { readonly server: Server; readonly sockets: Socket[] } {
     socket.pipe(socket);
   });
   return { server, sockets };
+}
+
+const ioctl = koffi.load(null).func("int ioctl(int fd, unsigned long request, ...)");
+const tiocgexcl = 0x80045440;
+
+/** Whether the kernel refuses further opens; root may open all the same, and asks. */
+function isExclusive(path: string): boolean {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDWR | constants.O_NOCTTY);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EBUSY") return true;
+    throw error;
+  }
+  const exclusive = [0];
+  ioctl(fd, tiocgexcl, "_Out_ int *", exclusive);
+  closeSync(fd);
+  return exclusive[0] !== 0;
 }
 
 describe("addresses", () => {
@@ -131,6 +150,18 @@ describe("tcp: and unix:", () => {
     await virtual.advance(5_000);
     expect(await opening).toMatchObject({ code: "PORT_OPEN" });
   });
+});
+
+test("a serial port is closed to programs that do not lock too, and open to them again after", async () => {
+  const pty = openPty();
+  const channel = await openChannel(`serial:${pty.path}`, { clock });
+  expect(isExclusive(pty.path)).toBe(true);
+  await channel.close();
+  expect(isExclusive(pty.path)).toBe(false);
+  const virtual = await openChannel(`pty:${pty.path}`, { clock });
+  expect(isExclusive(pty.path)).toBe(false);
+  await virtual.close();
+  pty.hangUp();
 });
 
 describe.each(["pty", "serial"])("%s:", (scheme) => {

@@ -1,7 +1,7 @@
 // One command in flight: its reply is told from URCs, echoes, noise and the late replies of others, and every wait ends.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { cgmi, cgmm, readCfun, setCmee } from "../../../at-drivers/commands/general.ts";
+import { cgmi, cgmm, readCfun, readCmee, setCmee } from "../../../at-drivers/commands/general.ts";
 import { csq, readRegistrations, testCops } from "../../../at-drivers/commands/network.ts";
 import { cgla, cimi, readCpin } from "../../../at-drivers/commands/sim.ts";
 import { declare, set } from "../../../at-drivers/declare.ts";
@@ -233,6 +233,69 @@ describe("a late reply", () => {
     expect(pending.length).toBeGreaterThan(4);
     for (const line of pending) far.say(line.startsWith("AT+CGLA") ? info('+CGLA: 4,"9000"') : (answersProbe(line) ?? ""));
     expect(await run(next)).toBe("the maker");
+  });
+
+  /** A module that carries out one line after the other, each taking its time, and answers what it was asked while it was busy. */
+  function sequential(far: FarEnd, clock: VirtualClock, lastsMs: (line: string) => number): void {
+    const waiting: string[] = [];
+    const work = (): void => {
+      const line = waiting[0];
+      if (line === undefined) return;
+      clock.after(lastsMs(line), () => {
+        waiting.shift();
+        far.say(line === "AT+CGMI" ? info("the maker") : line === "AT+CPIN?" ? info("+CPIN: READY") : (answersProbe(line) ?? ok()));
+        work();
+      });
+    };
+    far.answer = (line) => {
+      waiting.push(line);
+      if (waiting.length === 1) work();
+      return undefined;
+    };
+  }
+
+  test("a module that works off minutes of questions one by one is believed when it has answered the last", async () => {
+    const { port, far, run, clock } = await bench(() => undefined);
+    let busyUntilMs = clock.monotonicMs() + 60_000;
+    sequential(far, clock, () => {
+      const lastsMs = Math.max(400, busyUntilMs - clock.monotonicMs());
+      busyUntilMs = 0;
+      return lastsMs;
+    });
+    await expect(run(port.send(readCpin))).rejects.toMatchObject({ code: "AT_TIMEOUT" });
+    for (let tries = 0; tries < 4; tries++) await expect(run(port.send(cgmi))).rejects.toMatchObject({ code: "AT_TIMEOUT" });
+    expect(far.received.length).toBeGreaterThan(8);
+    const answers: unknown[] = [];
+    for (let tries = 0; tries < 4; tries++) answers.push(await run(port.send(cgmi).catch((error: SimwardError) => error.code)));
+    expect(new Set(answers.filter((answer) => answer !== "AT_TIMEOUT"))).toEqual(new Set(["the maker"]));
+  });
+
+  test("more answers than questions are remembered: nothing is believed before they end", async () => {
+    const { port, far, run, clock } = await bench(() => undefined);
+    let busyUntilMs = clock.monotonicMs() + 120_000;
+    sequential(far, clock, () => {
+      const lastsMs = Math.max(60, busyUntilMs - clock.monotonicMs());
+      busyUntilMs = 0;
+      return lastsMs;
+    });
+    await expect(run(port.send(readCpin))).rejects.toMatchObject({ code: "AT_TIMEOUT" });
+    while (clock.monotonicMs() < 115_000) await expect(run(port.send(cgmi))).rejects.toMatchObject({ code: "AT_TIMEOUT" });
+    expect(far.received.length).toBeGreaterThan(24);
+    const answers: unknown[] = [];
+    for (let tries = 0; tries < 4; tries++) answers.push(await run(port.send(cgmi).catch((error: SimwardError) => error.code)));
+    expect(new Set(answers.filter((answer) => answer !== "AT_TIMEOUT"))).toEqual(new Set(["the maker"]));
+  });
+
+  test("the late answer to a question of the same name is not taken for that of our own", async () => {
+    const { port, far, run, clock } = await bench(() => undefined);
+    let first = true;
+    sequential(far, clock, () => {
+      const lastsMs = first ? 3_050 : 500;
+      first = false;
+      return lastsMs;
+    });
+    await expect(run(port.send(readCmee))).rejects.toMatchObject({ code: "AT_TIMEOUT" });
+    expect(await run(port.send(cgmi))).toBe("the maker");
   });
 
   test("property: whatever the module said late, and however it is cut, no line of it reaches the next command", async () => {
