@@ -63,7 +63,9 @@ function ecoFacts(eco: Eco): PackageOperation {
 /** What brings the vehicle back online if what this package enables finds no network (rule 1 of the design). */
 export function wayBackOf(order: PackageOrder, profiles: readonly ProfileFacts[]): GateFacts["euiccPackage"]["wayBack"] {
   if (!order.changesProfile) return "not needed";
-  if (order.rollbackGranted) return "rollback";
+  // A rollback goes back to the profile enabled at that moment: a disable before the enable leaves none.
+  const leading = order.operations.find(({ name }) => name === "enable" || name === "disable");
+  if (order.rollbackGranted && leading?.name === "enable") return "rollback";
   const enabled = new Set(order.operations.filter(({ name }) => name === "enable").map(({ iccid }) => iccid));
   const deleted = new Set(order.operations.filter(({ name }) => name === "delete").map(({ iccid }) => iccid));
   const fallback = profiles.some(({ iccid, fallbackAttribute }) => fallbackAttribute && !enabled.has(iccid) && !deleted.has(iccid));

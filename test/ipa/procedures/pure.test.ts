@@ -84,6 +84,8 @@ describe("a package, read for policy and audit", () => {
     expect(wayBackOf(enable, [profile(iccid, true)])).toBe("none");
     const deletes = { ...enable, operations: [...enable.operations, { name: "delete", iccid: "8946" }] };
     expect(wayBackOf(deletes, [profile("8946", true)])).toBe("none");
+    const disablesFirst = { ...enable, rollbackGranted: true, operations: [{ name: "disable", iccid: "8946" }, ...enable.operations] };
+    expect(wayBackOf(disablesFirst, [])).toBe("none");
     expect(wayBackOf(order(ecos), [])).toBe("not needed");
   });
 });

@@ -1,6 +1,7 @@
 // What happens when a package ends otherwise than hoped: no network, a silent eIM, a card that refuses, an order that is not for this eUICC.
 import { describe, expect, test } from "vitest";
 import { fromHex } from "../../../base/bytes.ts";
+import { EnableEmergencyProfileRequest, EnableEmergencyProfileResponse } from "../../../ipa/messages/es10.ts";
 import { a, b, eid, factoryProfile, never, Vehicle } from "../support/vehicle.ts";
 
 const twoProfiles = [factoryProfile(a, true), factoryProfile(b, false)];
@@ -196,6 +197,51 @@ describe("the card refuses", () => {
     expect(await vehicle.poll()).toMatchObject({ kind: "done", unfinished: false });
     expect(vehicle.eim.order(id)).toMatchObject({ state: "failed", reason });
     expect(vehicle.enabled()).toBe(a);
+  });
+
+  test("a rule against disabling, and a rollback without a profile to go back to", async () => {
+    const kept = new Vehicle({ profiles: [factoryProfile(a, true, { profilePolicyRules: ["ppr1"] }), factoryProfile(b, false)] });
+    kept.enable(b, true);
+    await kept.poll();
+    expect(kept.eim.results()).toMatchObject([{ commands: [{ kind: "enableResult", value: "disallowedByPolicy" }] }]);
+    expect([kept.enabled(), kept.adopted]).toEqual([a, []]);
+
+    const none = new Vehicle({ profiles: twoProfiles });
+    none.order({ kind: "euiccPackage", psmos: [{ disable: { iccid: a } }, { enable: { iccid: b, rollback: true } }] });
+    await none.poll();
+    // Nothing is enabled now, so nobody can be told; policy saw before that there would be no way back.
+    expect(none.events).toContainEqual(
+      expect.objectContaining({
+        kind: "package.executed",
+        outcomes: [
+          { name: "disable", iccid: a, code: "ok" },
+          { name: "enable", iccid: b, code: "rollbackNotAvailable" },
+        ],
+      }),
+    );
+    expect([none.enabled(), none.adopted]).toEqual([undefined, [undefined]]);
+  });
+
+  test("a package larger than the card takes, and one while the emergency profile is enabled", async () => {
+    const small = new Vehicle({ profiles: twoProfiles, euicc: { capabilities: { maxPackageBytes: 64 } } });
+    const large = small.enable(b);
+    await small.poll();
+    expect(small.eim.order(large)).toMatchObject({ state: "failed", reason: "sizeOverflow" });
+
+    const ecall = new Vehicle({ profiles: [factoryProfile(a, true), factoryProfile(b, false, { ecallIndication: true })] });
+    await ecall.run(ecall.ipa.start());
+    const enableEmergencyProfile = {
+      name: "ES10b.EnableEmergencyProfile",
+      request: EnableEmergencyProfileRequest,
+      response: EnableEmergencyProfileResponse,
+      section: "SGP.32 §5.9.19",
+      idempotent: false,
+    };
+    await ecall.run(ecall.ipa.euicc.withEuicc("emergency", (es10) => es10.call(enableEmergencyProfile, { refreshFlag: true })));
+    ecall.euicc.reset();
+    const refused = ecall.enable(a);
+    await ecall.poll();
+    expect(ecall.eim.order(refused)).toMatchObject({ state: "failed", reason: "ecallActive" });
   });
 
   test("a replayed counter, after a package that was executed", async () => {
