@@ -109,6 +109,11 @@ export class Association implements DtlsServerAssociation {
     this.end(new SimwardError("DTLS_CLOSED", { detail: `${this.peer}: closed on this side` }));
   }
 
+  /** For an association that is thought dead: a goodbye would be one more wasted datagram. */
+  abandon(): void {
+    this.end(new SimwardError("DTLS_CLOSED", { detail: `${this.peer}: given up on this side` }));
+  }
+
   /** Ends without a word to the peer. */
   end(reason: SimwardError): void {
     if (this.#reason !== undefined) return;
