@@ -18,7 +18,7 @@ import { PinStore } from "./pins.ts";
 import { ProactiveSession } from "./proactive.ts";
 
 export const isdrAid = fromHex("A0000005591010FFFFFFFF8900000100");
-export const ecasdAid = fromHex("A0000005591010FFFFFFFF8900000200");
+const ecasdAid = fromHex("A0000005591010FFFFFFFF8900000200");
 
 interface Channel {
   application: "files" | "isdr" | "ecasd";

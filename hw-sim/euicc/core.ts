@@ -81,11 +81,12 @@ export class EuiccCore {
     return this.#state;
   }
 
-  /** One step that a power cut leaves wholly done or wholly undone. */
+  /** One step that a power cut leaves wholly done or wholly undone: what could not be kept has not happened. */
   update(change: (state: CardState) => CardState): void {
-    this.#state = change(this.#state);
+    const next = change(this.#state);
+    this.#onChange?.(encodeSnapshot(next));
+    this.#state = next;
     for (const key of this.#profiles.keys()) if (!this.#state.profiles.some((stored) => keyOf(stored) === key)) this.#profiles.delete(key);
-    this.#onChange?.(this.snapshot());
   }
 
   snapshot(): Uint8Array {

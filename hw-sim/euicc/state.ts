@@ -11,6 +11,8 @@ export interface StoredProfile {
   /** StoreMetadataRequest, BF25. */
   readonly metadata: Uint8Array;
   readonly nickname?: string;
+  /** DpProprietaryData of ConfigureISDP, its DER. */
+  readonly dpProprietaryData?: Uint8Array;
   readonly upp: Uint8Array;
   /** Files that were updated since, by their path from the MF. */
   readonly updates: Readonly<Record<string, Uint8Array>>;

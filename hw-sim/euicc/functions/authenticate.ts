@@ -25,12 +25,12 @@ import type { AuthenticatedServer } from "../session.ts";
 import { without } from "../state.ts";
 
 /** A signature with its tag, as other signatures cover it. */
-export function signatureTlv(signature: Uint8Array): Uint8Array {
+function signatureTlv(signature: Uint8Array): Uint8Array {
   return encode(octets(0x5f37), signature);
 }
 
 /** Ends whatever session there was; a package half loaded is gone. */
-export function endSession(core: EuiccCore): void {
+function endSession(core: EuiccCore): void {
   core.session = undefined;
   if (core.state.installing !== undefined) core.update((state) => without(state, "installing"));
 }

@@ -1,6 +1,6 @@
 // The eIMs associated with the eUICC: reading them, the first ones put in locally, and the eCOs that add, change and remove them
 // (SGP.32 §3.5, §5.9.4, §5.9.18).
-import type { KeyObject } from "node:crypto";
+import { type KeyObject, X509Certificate } from "node:crypto";
 import { SimwardError } from "../../../base/errors.ts";
 import { decode, encode } from "../../../ipa/asn1/schema.ts";
 import {
@@ -12,7 +12,6 @@ import {
 } from "../../../ipa/messages/eim-config.ts";
 import type { EuiccResultData } from "../../../ipa/messages/package.ts";
 import { curveOf, publicKeyOfSpki } from "../../crypto/ecdsa.ts";
-import { parseCertificate } from "../../pki/certificate.ts";
 import type { EuiccCore } from "../core.ts";
 import type { CardState, StoredEim } from "../state.ts";
 import type { Outcome } from "./switching.ts";
@@ -35,13 +34,13 @@ export function eimOf(state: CardState, eimId: string): StoredEim | undefined {
 /** The key that eUICC packages of this eIM are signed with. Throws CERTIFICATE when there is none that can be used. */
 export function eimPublicKey({ eimPublicKeyData: data }: EimConfigurationData): KeyObject {
   if (data === undefined) throw new SimwardError("CERTIFICATE", { detail: "eimPublicKeyData is missing" });
-  const key = data.kind === "eimPublicKey" ? publicKeyOfSpki(data.value) : parseCertificate(data.value).publicKey;
+  const key = data.kind === "eimPublicKey" ? publicKeyOfSpki(data.value) : certifiedKey(data.value);
   if (curveOf(key) === undefined) throw new SimwardError("CERTIFICATE", { detail: "eimPublicKeyData holds a key of another kind" });
   return key;
 }
 
 /** The configuration as it stands now, with counter and token. */
-export function presentConfiguration(eim: StoredEim): EimConfigurationData {
+function presentConfiguration(eim: StoredEim): EimConfigurationData {
   return { ...decode(EimConfigurationData, eim.configuration), counterValue: eim.counterValue, associationToken: eim.associationToken };
 }
 
@@ -160,6 +159,15 @@ export function listEim(core: EuiccCore): Outcome<EuiccResultData> {
     return { eimId: eim.eimId, eimIdType: eimIdType === "eimIdTypeProprietary" ? undefined : eimIdType };
   });
   return { result: { kind: "listEimResult", value: { kind: "eimIdList", value } } };
+}
+
+/** An eIM's certificate may be of any CA: only its key is looked at (SGP.32 §4.3). */
+function certifiedKey(certificate: Uint8Array): KeyObject {
+  try {
+    return new X509Certificate(certificate).publicKey;
+  } catch (error) {
+    throw new SimwardError("CERTIFICATE", { detail: "eimCertificate is no certificate", cause: error });
+  }
 }
 
 // --- details ----------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import { SimwardError } from "../../../base/errors.ts";
 import { decode, encode, octets } from "../../../ipa/asn1/schema.ts";
 import { childrenOf, rawOf, type Tlv } from "../../../ipa/asn1/tlv.ts";
 import { ConfigureISDPRequest, InitialiseSecureChannelRequest, ReplaceSessionKeysRequest } from "../../../ipa/messages/bpp.ts";
-import { RulesAuthorisationTable } from "../../../ipa/messages/common.ts";
+import { DpProprietaryData, RulesAuthorisationTable } from "../../../ipa/messages/common.ts";
 import {
   type BppCommandId,
   type ErrorReason,
@@ -80,6 +80,7 @@ class Installation {
   readonly #prepared: PreparedDownload;
   readonly #installing: Installing;
   #metadata: { readonly tlv: Uint8Array; readonly value: StoreMetadataRequest } | undefined;
+  #dpProprietaryData: Uint8Array | undefined;
   /** ProfileInstallationResult, once the profile is there. */
   installed: Uint8Array | undefined;
 
@@ -113,8 +114,9 @@ class Installation {
 
   /** BF24 (SGP.22 §5.5.2) */
   configureIsdp(command: Uint8Array): void {
-    if (readAs(() => decode(ConfigureISDPRequest, command)) === undefined)
-      throw new BppError("configureISDP", "incorrectInputValues", "no BF24");
+    const request = readAs(() => decode(ConfigureISDPRequest, command));
+    if (request === undefined) throw new BppError("configureISDP", "incorrectInputValues", "no BF24");
+    if (request.dpProprietaryData !== undefined) this.#dpProprietaryData = encode(DpProprietaryData, request.dpProprietaryData);
   }
 
   /** BF25 (SGP.22 §5.5.3) */
@@ -166,6 +168,7 @@ class Installation {
       fallbackAttribute: false,
       preloaded: false,
       ciPKId: this.#installing.ciPKId,
+      ...(this.#dpProprietaryData === undefined ? {} : { dpProprietaryData: this.#dpProprietaryData }),
     };
     const success = { aid: stored.aid, simaResponse: installedResponse(profile.warnings) };
     core.update((state) => {

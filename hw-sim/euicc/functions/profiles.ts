@@ -1,6 +1,8 @@
 // GetProfilesInfo, and what SGP.22 lets a local assistant do with profiles as long as no eIM is associated: enable, disable, delete,
 // name (SGP.32 §5.9.14, SGP.22 §5.7.15 to §5.7.21).
 import { equalBytes } from "../../../base/bytes.ts";
+import { decode } from "../../../ipa/asn1/schema.ts";
+import { DpProprietaryData } from "../../../ipa/messages/common.ts";
 import type {
   DeleteProfileRequest,
   DeleteProfileResponse,
@@ -59,6 +61,7 @@ function infoOf(profile: StoredProfile): ProfileInfo {
     profileClass: metadata.profileClass,
     notificationConfigurationInfo: metadata.notificationConfigurationInfo,
     profileOwner: metadata.profileOwner,
+    dpProprietaryData: profile.dpProprietaryData === undefined ? undefined : decode(DpProprietaryData, profile.dpProprietaryData),
     profilePolicyRules: metadata.profilePolicyRules,
     serviceSpecificDataStoredInEuicc: metadata.serviceSpecificDataStoredInEuicc,
     ecallIndication: metadata.ecallIndication,

@@ -53,7 +53,7 @@ export interface ProfileRecipe {
 /** 3GPP TS 31.102 Annex: USIM application of the issuer (ETSI TS 101 220 PIX). */
 export const usimAid = fromHex("A0000000871002FF33FF018900000100");
 /** The issuer security domain of a profile (TCA §8.6). */
-export const mnoSecurityDomainAid = fromHex("A000000151000000");
+const mnoSecurityDomainAid = fromHex("A000000151000000");
 
 const template = (arcs: string): string => `2.23.143.1.2.${arcs}`;
 const filled = (content: Uint8Array): File => [{ kind: "fillFileContent", value: content }];

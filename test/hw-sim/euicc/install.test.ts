@@ -98,6 +98,7 @@ describe("a bound profile package", () => {
     const replaceKeys = writeTlv(0xbf26, ...[0x22, 0x00, 0x11].map((octet) => writeTlv(0x04, new Uint8Array(16).fill(octet))));
     const { card, segments } = ready({}, { replaceKeys, configure: fromHex("BF2406B80406028837") });
     expect(install(card, segments)).toContain("installed");
+    expect(card.channel.sendHex("BF2D035C01B8")).toBe("BF2D0EA00CE300E300E306B80480028837");
   });
 
   it("may be sent in blocks of any size, and sliced with sections' heads and contents together", () => {
