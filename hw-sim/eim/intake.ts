@@ -327,7 +327,11 @@ export class Intake {
     const { orders, events } = this.#options;
     const byTransaction = eimTransactionId === undefined ? undefined : orders.byTransaction(eimTransactionId);
     const order = byTransaction ?? orders.lastFetched(euicc.eid, "raw", "euiccPackage", "ipaEuiccData", "download");
-    const view = { kind: "eimPackageResultResponseError", code };
+    const view = {
+      kind: "eimPackageResultResponseError",
+      code,
+      eimTransactionId: eimTransactionId === undefined ? undefined : toHexUpper(eimTransactionId),
+    };
     events.tell("result", { eid: euicc.eid, orderId: order?.orderId, ...view });
     order?.results.push(view);
     if (order !== undefined) orders.move(order, { kind: "failed", reason: code });

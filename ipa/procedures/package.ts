@@ -220,7 +220,9 @@ class PackageRun {
         return { kind: "reported", remove };
       } catch (error) {
         this.#signal?.throwIfAborted();
-        const known = asSimwardError(error);
+        const known = isCode(error, "DEADLINE")
+          ? new Failure("ESIPA_UNREACHABLE", { detail: `${state.reportTo}: ${error.detail}`, cause: error })
+          : asSimwardError(error);
         this.#problem = known;
         if (isCode(known, "ESIPA_REFUSED", "EIM_UNKNOWN")) return this.#unreported(state, known, "refused");
         if (!isUnreachable(known)) return this.#unreported(state, known, "later");

@@ -340,6 +340,9 @@ describe("errors of a package", () => {
     const on = await executed();
     await on.provide(tlv(0xa0, tlv(0x80, on.fields.txId ?? new Uint8Array(0)), int(0x02, 127)));
     expect([on.state(on.orderId), on.reason(on.orderId)]).toEqual(["failed", "undefinedError"]);
+    expect(on.eim.order(on.orderId)).toMatchObject({
+      results: [{ code: "undefinedError", eimTransactionId: toHexUpper(on.fields.txId ?? fromHex("")) }],
+    });
     const raw = on.eim.addOrder({ eid, kind: "raw", hex: "BF4F0430020101" });
     await on.ask(getEimPackage(on.euicc.eidBytes));
     expect(await on.provide(tlv(0xa0, int(0x02, 1)))).toBe(empty);

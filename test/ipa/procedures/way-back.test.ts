@@ -102,6 +102,13 @@ describe("the new profile has a network and the eIM does not answer", () => {
     expect(vehicle.eim.order(order)).toMatchObject({ reason: "rolledBack" });
   });
 
+  test("without a way back the poll ends as one whose eIM cannot be reached: the next is due when there is a path", async () => {
+    const vehicle = new Vehicle({ profiles: twoProfiles, ipa: { esipaTimeoutMs: 20_000 } });
+    vehicle.enable(b);
+    vehicle.intercept = (functionName) => (functionName === "provideEimPackageResult" ? never() : undefined);
+    expect(await vehicle.poll()).toMatchObject({ kind: "failed", unfinished: true, error: { code: "ESIPA_UNREACHABLE", retry: "online" } });
+  });
+
   test("an error of the eIM's server proves the path: the profile stays, the result is delivered later", async () => {
     const vehicle = new Vehicle({ profiles: twoProfiles });
     const order = vehicle.enable(b, true);
