@@ -61,7 +61,9 @@ async function openChannel(port: AtPort): Promise<number> {
         response = await port.send(csim, apdu);
       }
       const number = assigned ?? (response.length === 3 ? response[0] : undefined);
-      if (statusOf(response) === 0x9000 && number !== undefined && number >= 1 && number <= 19) return number;
+      // 91xx: opened as well, and a proactive command waits (ETSI TS 102 221 §14.4.1).
+      if ((statusOf(response) === 0x9000 || statusOf(response) >> 8 === 0x91) && number !== undefined && number >= 1 && number <= 19)
+        return number;
       if (statusOf(response) === channelsExhausted) throw new SimwardError("APDU_CHANNEL", { detail: "MANAGE CHANNEL answers 6A81" });
       last = new SimwardError("APDU_ACCESS", { detail: `MANAGE CHANNEL answers ${toHexUpper(response)}` });
     } catch (error) {

@@ -48,10 +48,10 @@ export function formatZone(zoneQuarters: number): string {
   return `${zoneQuarters < 0 ? "-" : "+"}${two(Math.abs(zoneQuarters))}`;
 }
 
-/** "2026/06/01,12:00:00", as +CTZE has it: universal time. */
-export function formatCtze({ utcMs }: ModuleTime): string {
-  const utc = new Date(utcMs).toISOString();
-  return `${utc.slice(0, 10).replaceAll("-", "/")},${utc.slice(11, 19)}`;
+/** "2026/06/01,14:00:00", as +CTZE has it: local time (3GPP TS 27.007 §8.41). */
+export function formatCtze({ utcMs, zoneQuarters }: ModuleTime): string {
+  const local = new Date(utcMs + zoneQuarters * 900_000).toISOString();
+  return `${local.slice(0, 10).replaceAll("-", "/")},${local.slice(11, 19)}`;
 }
 
 /** Reads what +CCLK= is given; undefined when it is no time. */

@@ -36,6 +36,8 @@ class CardModule {
   noCcho = "ERROR";
   cpin = info("+CPIN: READY");
   cchcLine = false;
+  /** SW of success: 91xx while a proactive command waits. */
+  done = "9000";
   /** In place of an answer, once for each. */
   readonly interrupts: string[] = [];
 
@@ -84,7 +86,7 @@ class CardModule {
     for (let channel = 1; channel <= this.#options.channels; channel++)
       if (!this.open.has(channel)) {
         this.open.set(channel, "");
-        return `0${channel}9000`;
+        return `0${channel}${this.done}`;
       }
     return "6A81";
   }
@@ -226,6 +228,15 @@ describe("AT+CSIM", () => {
       'AT+CSIM=10,"01C0000007"',
       'AT+CSIM=10,"0070800100"',
     ]);
+  });
+
+  test("a channel is open even when the card announces a proactive command with it", async () => {
+    const module = new CardModule();
+    module.ccho = false;
+    module.done = "910B";
+    const { apdu, run } = bench(module);
+    const channel = await run(apdu.open(isdR));
+    expect(toHexUpper(await run(channel.transmit(storeData)))).toBe("6107");
   });
 
   test("the way that worked is the first one next time", async () => {

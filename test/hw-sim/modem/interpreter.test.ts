@@ -142,7 +142,7 @@ describe("settings", () => {
     await host.command("AT+CTZR=2");
     host.text = "";
     await host.shows("+CTZE");
-    expect(host.text).toMatch(/\+CTZE: "\+04",0,"2026\/06\/01,12:00:0\d"/);
+    expect(host.text).toMatch(/\+CTZE: "\+04",0,"2026\/06\/01,13:00:0\d"/);
     expect(await host.lines("AT+CCLK?")).toEqual([expect.stringMatching(/^\+CCLK: "26\/06\/01,13:00:0\d\+04"$/)]);
   });
 });
