@@ -137,7 +137,7 @@ export class EimClient {
       const response = this.#decode(GetBoundProfilePackageResponseEsipa, body, "GetBoundProfilePackageResponse");
       if (response.kind === "getBoundProfilePackageErrorEsipa") throw this.#refused("GetBoundProfilePackage", response.value);
     }
-    const bpp = result?.tag === 0xa0 ? childrenOf(result).find((child) => child.tag === 0xbf36) : undefined;
+    const bpp = result?.tag === 0xa0 ? this.#read(() => childrenOf(result).find((child) => child.tag === 0xbf36)) : undefined;
     if (bpp === undefined) throw new SimwardError("ESIPA_RESPONSE", { detail: `${this.eimId}: GetBoundProfilePackage without BF36` });
     return rawOf(collapsed(bpp));
   }
@@ -202,18 +202,21 @@ export class EimClient {
   }
 
   #children(body: Uint8Array, tag: number): readonly Tlv[] {
-    try {
+    return this.#read(() => {
       const tlv = readOnlyTlv(body);
       if (tlv.tag === tag) return childrenOf(collapsed(tlv));
       throw new SimwardError("ASN1_TAG", { detail: `${tagName(tlv.tag)} where ${tagName(tag)} belongs` });
-    } catch (error) {
-      throw new SimwardError("ESIPA_RESPONSE", { detail: `${this.eimId}: ${asSimwardError(error).detail}`, cause: error });
-    }
+    });
   }
 
   #decode<T>(type: Type<T>, body: Uint8Array, name: string): T {
+    return this.#read(() => decode(type, body, { name }), name);
+  }
+
+  /** Whatever cannot be read of an eIM's answer is that eIM's affair, by its name. */
+  #read<T>(read: () => T, name?: string): T {
     try {
-      return decode(type, body, { name });
+      return read();
     } catch (error) {
       throw new SimwardError("ESIPA_RESPONSE", { detail: `${this.eimId}: ${asSimwardError(error).detail ?? name}`, cause: error });
     }

@@ -1,5 +1,5 @@
 // The order in which a bound profile package goes to the eUICC (SGP.22 §2.5.5, §5.7.6): slices of the original octets, nothing encoded anew.
-import { SimwardError } from "../../base/errors.ts";
+import { asSimwardError, SimwardError } from "../../base/errors.ts";
 import { childrenOf, contentOf, rawOf, readOnlyTlv, type Tlv, tagName } from "../asn1/tlv.ts";
 
 const boundProfilePackage = 0xbf36;
@@ -48,7 +48,7 @@ function parse<T extends Tlv | Tlv[]>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw new SimwardError("PACKAGE_FORMAT", { detail: "bound profile package", cause: error });
+    throw new SimwardError("PACKAGE_FORMAT", { detail: `bound profile package: ${asSimwardError(error).detail}`, cause: error });
   }
 }
 

@@ -56,7 +56,16 @@ export async function flushOutbox(context: IpaContext, signal: AbortSignal | und
   for (const entry of context.journal.content.outbox) {
     if (silent.has(entry.eimId)) continue;
     try {
-      await context.eims.client(entry.eimId).provideEimPackageResult(fromBase64(entry.message), signal);
+      const { eimId } = entry;
+      await context.eims.client(eimId).provideEimPackageResult(fromBase64(entry.message), signal);
+      await context.tell({
+        kind: "package.reported",
+        eimId,
+        packageKind: "unknown",
+        eimTransactionId: undefined,
+        seqNumber: undefined,
+        acknowledged: [],
+      });
     } catch (error) {
       signal?.throwIfAborted();
       const known = asSimwardError(error);

@@ -1,5 +1,6 @@
 // eIM package retrieval (SGP.32 §3.1.1.1): asks one eIM until it has nothing more, and hands each package to its procedure.
 // Every package that came ends in an answer to the eIM, be it that it could not be read.
+import { toHex } from "../../base/bytes.ts";
 import { asSimwardError, errorReport, SimwardError } from "../../base/errors.ts";
 import type { EimClient, EimPackage } from "../esipa/client.ts";
 import type { EimPackageResultErrorCode } from "../messages/esipa.ts";
@@ -87,15 +88,22 @@ async function refuse(
   const message = client.encodeResult({ kind: "error", eimTransactionId, code });
   await journal.update({ outbox: [...journal.content.outbox, { eimId, message: toBase64(message) }] });
   const entry = journal.content.outbox.at(-1);
+  const transaction = eimTransactionId === undefined ? undefined : toHex(eimTransactionId);
   try {
     await client.provideEimPackageResult(message, signal);
+    await tell({
+      kind: "package.reported",
+      eimId,
+      packageKind: "unknown",
+      eimTransactionId: transaction,
+      seqNumber: undefined,
+      acknowledged: [],
+    });
   } catch (error) {
     signal?.throwIfAborted();
     const known = asSimwardError(error);
-    if (known.code !== "ESIPA_REFUSED") {
-      await tell({ kind: "package.unreported", eimId, seqNumber: undefined, error: errorReport(known) });
-      return known;
-    }
+    await tell({ kind: "package.unreported", eimId, seqNumber: undefined, error: errorReport(known) });
+    if (known.code !== "ESIPA_REFUSED") return known;
   }
   await journal.update({ outbox: journal.content.outbox.filter((one) => one !== entry) });
   return undefined;

@@ -229,10 +229,12 @@ describe("the functions of a download", () => {
 
   test("a bound profile package comes out octet for octet, even one that does not decode", async () => {
     const bpp = "BF3681 05 BF2300 A000".replace(/ /g, "");
-    const { eim } = client([`BF3A0BA009${bpp}`, `BF3A11A00F8004AABBCCDD${bpp}`, "BF3A04A0028000"]);
+    const cut = ["BF3A04A0028000", "BF3A06A004BF360500", "BF3A05A0038005AA"];
+    const { eim } = client([`BF3A0BA009${bpp}`, `BF3A11A00F8004AABBCCDD${bpp}`, ...cut]);
     expect(toHexUpper(await eim.getBoundProfilePackage(txId, fromHex("BF2100")))).toBe(bpp);
     expect(toHexUpper(await eim.getBoundProfilePackage(txId, fromHex("BF2100")))).toBe(bpp);
-    await expect(eim.getBoundProfilePackage(txId, fromHex("BF2100"))).rejects.toMatchObject({ code: "ESIPA_RESPONSE" });
+    for (const _ of cut)
+      await expect(eim.getBoundProfilePackage(txId, fromHex("BF2100"))).rejects.toMatchObject({ code: "ESIPA_RESPONSE" });
   });
 
   test("an SM-DS without an event, and answers that are none", async () => {

@@ -91,6 +91,7 @@ describe("segments", () => {
       writeTlv(0xbf36, bf23, writeTlv(0xa0), writeTlv(0xa1), writeTlv(0x84), writeTlv(0xa3)),
     ];
     for (const one of bad) expect(() => bppSegments(one)).toThrow(expect.objectContaining({ code: "PACKAGE_FORMAT" }));
+    expect(() => bppSegments(whole.subarray(0, -1))).toThrow(/bound profile package: .*offset 0/);
   });
 
   test("the metadata inside is what the 88s hold without their MACs", () => {

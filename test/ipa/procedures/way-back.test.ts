@@ -320,6 +320,14 @@ describe("packages that are none", () => {
       "PACKAGE_FORMAT",
       "PACKAGE_FORMAT",
     ]);
+    const reported = vehicle.events.flatMap((event) =>
+      event.kind === "package.reported" ? [[event.packageKind, event.eimTransactionId]] : [],
+    );
+    expect(reported).toEqual([
+      ["unknown", undefined],
+      ["unknown", "aabbccdd"],
+      ["unknown", undefined],
+    ]);
   });
 
   test("the answer to one could not be sent: it waits in the journal over a restart and goes out then", async () => {
