@@ -161,7 +161,7 @@ export const DeviceCapabilities = seq({
 });
 export type DeviceCapabilities = Infer<typeof DeviceCapabilities>;
 
-/** SGP.22 §4.2: TAC and IMEI, digits two to an octet */
+/** SGP.22 §4.2: TAC and IMEI in TBCD */
 export const DeviceInfo = seq({
   tac: implicit(0x80, Octet4),
   deviceCapabilities: implicit(0xa1, DeviceCapabilities),

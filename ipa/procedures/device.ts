@@ -1,14 +1,15 @@
 // What the device tells of itself: TAC and IMEI for RSP servers, the last PLMN for the eIM, what this IPA can do (SGP.22 §4.2, SGP.32 §2.11.2.2).
-import { digitsToBcd, plmnToBytes } from "../../base/bytes.ts";
+import { concatBytes, digitsToBcd, digitsToSwappedBcd, plmnToBytes } from "../../base/bytes.ts";
 import type { DeviceInfo } from "../messages/common.ts";
 import type { IpaCapabilities } from "../messages/esipa.ts";
 import type { IpaContext } from "./context.ts";
 
-/** Undefined while the module has not told its IMEI. Digits two to an octet in their own order. */
+/** Undefined while the module has not told its IMEI. TBCD of TS 29.002, the first digit of a pair low; but not the IMEI's last octet: check digit high, F low. */
 export function deviceInfo({ ports, options }: IpaContext): DeviceInfo | undefined {
   const { imei } = ports.device();
   if (imei === undefined || !/^\d{14,16}$/.test(imei)) return undefined;
-  return { tac: digitsToBcd(imei.slice(0, 8)), deviceCapabilities: options.deviceCapabilities, imei: digitsToBcd(imei.padEnd(16, "F")) };
+  const coded = concatBytes(digitsToSwappedBcd(imei.slice(0, 14), 7), digitsToBcd(imei.slice(14).padEnd(2, "F")));
+  return { tac: coded.slice(0, 4), deviceCapabilities: options.deviceCapabilities, imei: coded };
 }
 
 /** A server wants a TAC whatever happens. */

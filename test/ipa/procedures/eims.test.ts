@@ -294,7 +294,10 @@ describe("IpaEuiccDataRequest", () => {
         eumCertificate: pki.get("eum").certificate,
         euiccCertificate: pki.get("euicc").certificate,
         ipaCapabilities: { ipaFeatures: ["indirectRspServerCommunication"], ipaSupportedProtocols: ["ipaRetrieveCoaps"] },
-        deviceInfo: { tac: Uint8Array.of(0x35, 0x29, 0x06, 0x11) },
+        deviceInfo: {
+          tac: Uint8Array.of(0x53, 0x92, 0x60, 0x11),
+          imei: Uint8Array.of(0x53, 0x92, 0x60, 0x11, 0x21, 0x43, 0x65, 0x7f),
+        },
         eimTransactionId: expect.any(Uint8Array),
       },
     });
