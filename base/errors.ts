@@ -166,6 +166,7 @@ export const errorTable = {
   SIM_OPTION: row("operator", "the virtual vehicle cannot start like this", "simward-sim run --help"),
   SIM_REQUEST: row("never", "the virtual vehicle does not understand the request", "see docs/hw-sim.md"),
   SIM_PKI: row("operator", "the virtual vehicle's certificates cannot be used", "remove the --pki directory to have them made again"),
+  SIM_CARD: row("soon", "the external card does not answer", "start the card, or check simward-sim run --card"),
   CERTIFICATE: row("operator", "the certificate is not acceptable", "check the certificate named"),
   BPP_SECURITY: row("never", "a protected segment fails its check", "the package is damaged or was made for another eUICC"),
   PROFILE_PACKAGE: row("never", "the profile package cannot be installed", "check the profile element named"),

@@ -16,6 +16,23 @@ export interface Uicc {
   onRefresh(fn: (qualifier: number) => void): Disposer;
 }
 
+/** A procedure on a card: yields command APDUs, is given the response to each, and has a result in the end. */
+export type CardProcedure<T> = Generator<Uint8Array, T, Uint8Array>;
+
+/** The card as the module's slot meets it: the built-in one, which answers at once, or somebody else's, which answers in its own time. */
+export interface CardConnection {
+  /** False while the slot is empty. */
+  readonly present: boolean;
+  /** One command APDU in, data and SW out. Rejects with SIM_CARD when the card has gone. */
+  transmit(apdu: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /** Power off and on: channels and session context are gone. Rejects with SIM_CARD. */
+  reset(): undefined | Promise<void>;
+  /** Whom the profile now active makes of the module; undefined when none is. */
+  subscriber(): CardProcedure<Subscriber | undefined>;
+  /** A card came or went. */
+  onPresence(fn: () => void): Disposer;
+}
+
 export type SimRat = "lte-m" | "cat-1bis" | "nb-iot" | "gsm";
 
 export type Attach =

@@ -2,7 +2,8 @@
 // Everything that takes time takes it from the injected clock.
 import type { Clock, Disposer } from "../../base/clock.ts";
 import { type Log, silentLog } from "../../base/log.ts";
-import type { Bearer, RadioWorld, Uicc } from "../contracts.ts";
+import { builtInCard } from "../card-socket/built-in.ts";
+import type { Bearer, CardConnection, RadioWorld, Uicc } from "../contracts.ts";
 import { Faults } from "../faults.ts";
 import { ClockChip, formatCtze, formatZone } from "./clock-chip.ts";
 import type { CommandRow } from "./commands/command.ts";
@@ -17,8 +18,8 @@ import { SimSlot, type SimState } from "./sim-slot.ts";
 export interface VirtualModemOptions {
   readonly clock: Clock;
   readonly world: RadioWorld;
-  /** undefined: the slot is empty. */
-  readonly uicc: Uicc | undefined;
+  /** A card of this process, or the way to another's; undefined: the slot is empty. */
+  readonly uicc: Uicc | CardConnection | undefined;
   /** 15 digits. */
   readonly imei: string;
   readonly personality?: Personality;
@@ -92,7 +93,7 @@ export class VirtualModem {
     });
     this.sim = new SimSlot({
       clock: this.clock,
-      uicc: options.uicc,
+      card: connectionTo(options.uicc),
       personality: this.personality,
       onState: (state) => this.#onSim(state),
     });
@@ -197,6 +198,7 @@ export class VirtualModem {
 
   close(): void {
     this.powerOff();
+    this.sim.stop();
     this.registration.stop();
     this.#stopSilence();
     for (const dispose of this.#disposers.splice(0)) dispose();
@@ -263,4 +265,8 @@ export class VirtualModem {
     const ms = this.faults.get("silent-ms");
     this.#stopSilence = ms === undefined ? () => {} : this.clock.after(ms, () => this.faults.clear("silent-ms"));
   }
+}
+
+function connectionTo(card: Uicc | CardConnection | undefined): CardConnection | undefined {
+  return card !== undefined && "process" in card ? builtInCard(card) : card;
 }

@@ -1,5 +1,6 @@
 // The SIM through the module: state, identities, files, and APDUs on the basic and on logical channels (3GPP TS 27.007 §8).
 import { fromHex, toHexUpper } from "../../../base/bytes.ts";
+import { type Eventual, whenDone } from "../../card-socket/procedure.ts";
 import { cme } from "../cme.ts";
 import type { Personality } from "../personality.ts";
 import { type Call, type CommandRow, int, line, ok, refuse, says, text } from "./command.ts";
@@ -33,7 +34,7 @@ function filePath(fileId: number, pathHex: string): string {
   return `${path.replace(/^3F00/, "")}${id}`;
 }
 
-function restricted(call: Call): string {
+function restricted(call: Call): Eventual<string> {
   const instruction = int(call, 0, 0, 255);
   const kind = fileCommands[instruction] ?? refuse(cme.incorrectParameters);
   const [p1, p2, p3] = [int(call, 2, 0, 255, 0), int(call, 3, 0, 255, 0), int(call, 4, 0, 255, 0)];
@@ -42,8 +43,9 @@ function restricted(call: Call): string {
   if (!/^([0-9A-Fa-f]{4})*$/.test(path) || !/^([0-9A-Fa-f]{2})*$/.test(data)) return refuse(cme.incorrectParameters);
   if (kind === "write" && data.length !== 2 * p3) return refuse(cme.incorrectParameters);
   const command = Uint8Array.of(instruction, p1, p2, p3, ...(kind === "write" ? fromHex(data) : []));
-  const { control, response } = call.modem.sim.onFile(filePath(int(call, 1, 0, 0xffff), path), command);
-  return crsmAnswer(kind === "control" && control.length > 2 ? control : response);
+  return whenDone(call.modem.sim.onFile(filePath(int(call, 1, 0, 0xffff), path), command), ({ control, response }) =>
+    crsmAnswer(kind === "control" && control.length > 2 ? control : response),
+  );
 }
 
 /** Status word in decimal, then what there is of data. */
@@ -77,24 +79,23 @@ export function simCommands(personality: Personality): readonly CommandRow[] {
       };
       return { name, execute: iccid, read: iccid };
     }),
-    { name: "+CSIM", set: (call) => line(shown("+CSIM", call.modem.sim.raw(apdu(call, 0)))) },
-    { name: "+CRSM", set: (call) => line(restricted(call)) },
+    { name: "+CSIM", set: (call) => whenDone(call.modem.sim.raw(apdu(call, 0)), (response) => line(shown("+CSIM", response))) },
+    { name: "+CRSM", set: (call) => whenDone(restricted(call), line) },
     {
       name: "+CCHO",
       set: (call) => {
         const aid = text(call, 0);
         if (!aidPattern.test(aid)) return refuse(cme.incorrectParameters);
-        const session = call.modem.sim.open(fromHex(aid));
-        return line(personality.ccho === "bare" ? session : `+CCHO: ${session}`);
+        return whenDone(call.modem.sim.open(fromHex(aid)), (session) => line(personality.ccho === "bare" ? session : `+CCHO: ${session}`));
       },
     },
-    { name: "+CGLA", set: (call) => line(shown("+CGLA", call.modem.sim.transmit(text(call, 0), apdu(call, 1)))) },
+    {
+      name: "+CGLA",
+      set: (call) => whenDone(call.modem.sim.transmit(text(call, 0), apdu(call, 1)), (response) => line(shown("+CGLA", response))),
+    },
     {
       name: "+CCHC",
-      set: (call) => {
-        call.modem.sim.close(text(call, 0));
-        return personality.cchcLine ? line("+CCHC") : ok;
-      },
+      set: (call) => whenDone(call.modem.sim.close(text(call, 0)), () => (personality.cchcLine ? line("+CCHC") : ok)),
     },
     {
       name: "+CLCK",
