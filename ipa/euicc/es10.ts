@@ -7,20 +7,48 @@ import type { IpaEvents } from "../events.ts";
 import {
   AddInitialEimRequest,
   AddInitialEimResponse,
+  ConfigureImmediateProfileEnablingRequest,
+  ConfigureImmediateProfileEnablingResponse,
   EuiccConfiguredAddressesRequest,
   EuiccConfiguredAddressesResponse,
+  EuiccMemoryResetRequest,
+  EuiccMemoryResetResponse,
   GetCertsRequest,
   GetCertsResponse,
   GetEimConfigurationDataRequest,
   GetEimConfigurationDataResponse,
+  SetDefaultDpAddressRequest,
+  SetDefaultDpAddressResponse,
+  Sgp32EuiccMemoryResetRequest,
+  Sgp32EuiccMemoryResetResponse,
+  Sgp32SetDefaultDpAddressRequest,
+  Sgp32SetDefaultDpAddressResponse,
 } from "../messages/eim-config.ts";
 import {
+  DeleteProfileRequest,
+  DeleteProfileResponse,
+  DisableEmergencyProfileRequest,
+  DisableEmergencyProfileResponse,
+  DisableProfileRequest,
+  DisableProfileResponse,
+  EnableEmergencyProfileRequest,
+  EnableEmergencyProfileResponse,
+  EnableProfileRequest,
+  EnableProfileResponse,
+  ExecuteFallbackMechanismRequest,
+  ExecuteFallbackMechanismResponse,
+  GetConnectivityParametersRequest,
+  GetConnectivityParametersResponse,
   GetRatRequest,
   GetRatResponse,
   ImmediateEnableRequest,
   ImmediateEnableResponse,
+  LoadCRLRequest,
+  LoadCRLResponse,
   ProfileRollbackRequest,
   ProfileRollbackResponse,
+  ReturnFromFallbackRequest,
+  ReturnFromFallbackResponse,
 } from "../messages/es10.ts";
 import {
   EUICCInfo1,
@@ -29,6 +57,8 @@ import {
   GetEuiccDataResponse,
   GetEuiccInfo1Request,
   GetEuiccInfo2Request,
+  IpaeActivationRequest,
+  IpaeActivationResponse,
 } from "../messages/euicc-info.ts";
 import {
   ListNotificationRequest,
@@ -42,7 +72,7 @@ import {
   RetrieveNotificationsListRequest,
   RetrieveNotificationsListResponse,
 } from "../messages/package.ts";
-import { ProfileInfoListRequest, ProfileInfoListResponse } from "../messages/profile-info.ts";
+import { ProfileInfoListRequest, ProfileInfoListResponse, SetNicknameRequest, SetNicknameResponse } from "../messages/profile-info.ts";
 import {
   AuthenticateServerRequest,
   AuthenticateServerResponse,
@@ -62,7 +92,12 @@ export interface Es10Function<Q, R> {
   readonly response: Type<R>;
   readonly section: string;
   readonly idempotent: boolean;
+  /** The result code by its name in ASN.1 when the eUICC did not do it, else undefined. Absent where the function has no such code. */
+  readonly refusal?: ((response: R) => ResultCode | undefined) | undefined;
 }
+
+/** By its name; a code of a later version as its number. */
+export type ResultCode = string | number | bigint;
 
 function es10<Q, R>(
   name: string,
@@ -70,26 +105,91 @@ function es10<Q, R>(
   response: Type<R>,
   section: string,
   options: { readonly idempotent: boolean },
+  refusal?: (response: R) => ResultCode | undefined,
 ): Es10Function<Q, R> {
-  return { name, request, response, section, ...options };
+  return { name, request, response, section, ...options, refusal };
 }
 
 const idempotent = { idempotent: true } as const;
 const once = { idempotent: false } as const;
 
+/** A result INTEGER: "ok", and what else is as good, are no refusal. */
+const unless = (code: ResultCode | undefined, ...asGood: readonly ResultCode[]): ResultCode | undefined =>
+  code === undefined || code === "ok" || asGood.includes(code) ? undefined : code;
+
+/** A CHOICE whose one alternative is the error. */
+const errorIn =
+  <K extends string>(kind: K) =>
+  (response: { readonly kind: string; readonly value: unknown }): ResultCode | undefined =>
+    response.kind === kind ? codeOf(response.value) : undefined;
+
+const codeOf = (value: unknown): ResultCode =>
+  typeof value === "string" || typeof value === "number" || typeof value === "bigint" ? value : "undefinedError";
+
 // --- what the eUICC is and has
 export const getEid = es10("ES10c.GetEID", GetEuiccDataRequest, GetEuiccDataResponse, "SGP.22 §5.7.20", idempotent);
 export const getEuiccInfo1 = es10("ES10b.GetEUICCInfo1", GetEuiccInfo1Request, EUICCInfo1, "SGP.22 §5.7.8", idempotent);
 export const getEuiccInfo2 = es10("ES10b.GetEUICCInfo2", GetEuiccInfo2Request, EUICCInfo2, "SGP.32 §5.9.2", idempotent);
-export const getProfilesInfo = es10("ES10b.GetProfilesInfo", ProfileInfoListRequest, ProfileInfoListResponse, "SGP.32 §5.9.14", idempotent);
-export const getCerts = es10("ES10b.GetCerts", GetCertsRequest, GetCertsResponse, "SGP.32 §5.9.10", idempotent);
+export const getProfilesInfo = es10(
+  "ES10b.GetProfilesInfo",
+  ProfileInfoListRequest,
+  ProfileInfoListResponse,
+  "SGP.32 §5.9.14",
+  idempotent,
+  errorIn("profileInfoListError"),
+);
+export const getCerts = es10("ES10b.GetCerts", GetCertsRequest, GetCertsResponse, "SGP.32 §5.9.10", idempotent, errorIn("getCertsError"));
 export const getRat = es10("ES10b.GetRAT", GetRatRequest, GetRatResponse, "SGP.22 §5.7.22", idempotent);
+export const getConnectivityParameters = es10(
+  "ES10b.GetConnectivityParameters",
+  GetConnectivityParametersRequest,
+  GetConnectivityParametersResponse,
+  "SGP.32 §5.9.24",
+  idempotent,
+  errorIn("connectivityParametersError"),
+);
+export const loadCrl = es10(
+  "ES10b.LoadCRL",
+  LoadCRLRequest,
+  LoadCRLResponse,
+  "SGP.22 §5.7.12",
+  idempotent,
+  errorIn("loadCRLResponseError"),
+);
+export const ipaeActivation = es10(
+  "ES10b.IpaeActivation",
+  IpaeActivationRequest,
+  IpaeActivationResponse,
+  "SGP.32 §3.8.4",
+  idempotent,
+  ({ ipaeActivationResult }) => unless(ipaeActivationResult),
+);
+
+// --- addresses
 export const getEuiccConfiguredAddresses = es10(
   "ES10a.GetEuiccConfiguredAddresses",
   EuiccConfiguredAddressesRequest,
   EuiccConfiguredAddressesResponse,
   "SGP.22 §5.7.3",
   idempotent,
+);
+/** BF3F */
+export const setDefaultDpAddress = es10(
+  "ES10a.SetDefaultDpAddress",
+  SetDefaultDpAddressRequest,
+  SetDefaultDpAddressResponse,
+  "SGP.22 §5.7.4",
+  idempotent,
+  ({ setDefaultDpAddressResult }) => unless(setDefaultDpAddressResult),
+);
+/** BF65 */
+export const setDefaultDpAddressIot = es10(
+  "ES10b.SetDefaultDpAddress",
+  Sgp32SetDefaultDpAddressRequest,
+  Sgp32SetDefaultDpAddressResponse,
+  "SGP.32 §5.9.25",
+  idempotent,
+  ({ setDefaultDpAddressResult }) => unless(setDefaultDpAddressResult),
 );
 
 // --- eIMs
@@ -100,12 +200,128 @@ export const getEimConfigurationData = es10(
   "SGP.32 §5.9.18",
   idempotent,
 );
-export const addInitialEim = es10("ES10b.AddInitialEim", AddInitialEimRequest, AddInitialEimResponse, "SGP.32 §5.9.4", once);
+export const addInitialEim = es10(
+  "ES10b.AddInitialEim",
+  AddInitialEimRequest,
+  AddInitialEimResponse,
+  "SGP.32 §5.9.4",
+  once,
+  errorIn("addInitialEimError"),
+);
 
 // --- eUICC packages
 export const loadEuiccPackage = es10("ES10b.LoadEuiccPackage", EuiccPackageRequest, EuiccPackageResult, "SGP.32 §5.9.1", once);
-export const profileRollback = es10("ES10b.ProfileRollback", ProfileRollbackRequest, ProfileRollbackResponse, "SGP.32 §5.9.16", once);
-export const immediateEnable = es10("ES10b.ImmediateEnable", ImmediateEnableRequest, ImmediateEnableResponse, "SGP.32 §5.9.15", once);
+export const profileRollback = es10(
+  "ES10b.ProfileRollback",
+  ProfileRollbackRequest,
+  ProfileRollbackResponse,
+  "SGP.32 §5.9.16",
+  once,
+  ({ cmdResult }) => unless(cmdResult),
+);
+
+// --- what changes the enabled profile without an eIM
+export const configureImmediateProfileEnabling = es10(
+  "ES10b.ConfigureImmediateProfileEnabling",
+  ConfigureImmediateProfileEnablingRequest,
+  ConfigureImmediateProfileEnablingResponse,
+  "SGP.32 §5.9.17",
+  idempotent,
+  ({ configImmediateEnableResult }) => unless(configImmediateEnableResult),
+);
+export const immediateEnable = es10(
+  "ES10b.ImmediateEnable",
+  ImmediateEnableRequest,
+  ImmediateEnableResponse,
+  "SGP.32 §5.9.15",
+  once,
+  ({ immediateEnableResult }) => unless(immediateEnableResult),
+);
+export const enableEmergencyProfile = es10(
+  "ES10b.EnableEmergencyProfile",
+  EnableEmergencyProfileRequest,
+  EnableEmergencyProfileResponse,
+  "SGP.32 §5.9.22",
+  once,
+  ({ enableEmergencyProfileResult }) => unless(enableEmergencyProfileResult),
+);
+export const disableEmergencyProfile = es10(
+  "ES10b.DisableEmergencyProfile",
+  DisableEmergencyProfileRequest,
+  DisableEmergencyProfileResponse,
+  "SGP.32 §5.9.23",
+  once,
+  ({ disableEmergencyProfileResult }) => unless(disableEmergencyProfileResult),
+);
+export const executeFallbackMechanism = es10(
+  "ES10b.ExecuteFallbackMechanism",
+  ExecuteFallbackMechanismRequest,
+  ExecuteFallbackMechanismResponse,
+  "SGP.32 §5.9.20",
+  once,
+  ({ executeFallbackMechanismResult }) => unless(executeFallbackMechanismResult),
+);
+export const returnFromFallback = es10(
+  "ES10b.ReturnFromFallback",
+  ReturnFromFallbackRequest,
+  ReturnFromFallbackResponse,
+  "SGP.32 §5.9.21",
+  once,
+  ({ returnFromFallbackResult }) => unless(returnFromFallbackResult),
+);
+/** BF64 */
+export const euiccMemoryReset = es10(
+  "ES10b.eUICCMemoryReset",
+  Sgp32EuiccMemoryResetRequest,
+  Sgp32EuiccMemoryResetResponse,
+  "SGP.32 §5.9.5",
+  once,
+  ({ resetResult, resetEimResult, resetImmediateEnableConfigResult }) =>
+    unless(resetResult, "nothingToDelete") ?? unless(resetEimResult, "nothingToDelete") ?? unless(resetImmediateEnableConfigResult),
+);
+
+// --- SGP.22: not for an IPAd once an eIM is associated
+export const enableProfile = es10(
+  "ES10c.EnableProfile",
+  EnableProfileRequest,
+  EnableProfileResponse,
+  "SGP.22 §5.7.16",
+  once,
+  ({ enableResult }) => unless(enableResult),
+);
+export const disableProfile = es10(
+  "ES10c.DisableProfile",
+  DisableProfileRequest,
+  DisableProfileResponse,
+  "SGP.22 §5.7.17",
+  once,
+  ({ disableResult }) => unless(disableResult),
+);
+export const deleteProfile = es10(
+  "ES10c.DeleteProfile",
+  DeleteProfileRequest,
+  DeleteProfileResponse,
+  "SGP.22 §5.7.18",
+  once,
+  ({ deleteResult }) => unless(deleteResult),
+);
+export const setNickname = es10(
+  "ES10c.SetNickname",
+  SetNicknameRequest,
+  SetNicknameResponse,
+  "SGP.22 §5.7.21",
+  idempotent,
+  ({ setNicknameResult }) => unless(setNicknameResult),
+);
+/** BF34 */
+export const euiccMemoryResetConsumer = es10(
+  "ES10c.eUICCMemoryReset",
+  EuiccMemoryResetRequest,
+  EuiccMemoryResetResponse,
+  "SGP.22 §5.7.19",
+  once,
+  ({ resetResult }) => unless(resetResult, "nothingToDelete"),
+);
 
 // --- notifications
 export const listNotification = es10(
@@ -114,6 +330,7 @@ export const listNotification = es10(
   ListNotificationResponse,
   "SGP.22 §5.7.9",
   idempotent,
+  errorIn("listNotificationsResultError"),
 );
 export const retrieveNotificationsList = es10(
   "ES10b.RetrieveNotificationsList",
@@ -121,6 +338,7 @@ export const retrieveNotificationsList = es10(
   RetrieveNotificationsListResponse,
   "SGP.32 §5.9.11",
   idempotent,
+  errorIn("notificationsListResultError"),
 );
 /** Made again it answers nothingToDelete, which is no error. */
 export const removeNotificationFromList = es10(
@@ -129,6 +347,7 @@ export const removeNotificationFromList = es10(
   NotificationSentResponse,
   "SGP.22 §5.7.11",
   idempotent,
+  ({ deleteNotificationStatus }) => unless(deleteNotificationStatus, "nothingToDelete"),
 );
 
 // --- profile download
@@ -146,9 +365,64 @@ export const authenticateServer = es10(
   AuthenticateServerResponse,
   "SGP.22 §5.7.13",
   once,
+  (response) => (response.kind === "authenticateResponseError" ? response.value.authenticateErrorCode : undefined),
 );
-export const prepareDownload = es10("ES10b.PrepareDownload", PrepareDownloadRequest, PrepareDownloadResponse, "SGP.22 §5.7.5", once);
-export const cancelSession = es10("ES10b.CancelSession", CancelSessionRequest, CancelSessionResponse, "SGP.22 §5.7.14", once);
+export const prepareDownload = es10(
+  "ES10b.PrepareDownload",
+  PrepareDownloadRequest,
+  PrepareDownloadResponse,
+  "SGP.22 §5.7.5",
+  once,
+  (response) => (response.kind === "downloadResponseError" ? response.value.downloadErrorCode : undefined),
+);
+export const cancelSession = es10(
+  "ES10b.CancelSession",
+  CancelSessionRequest,
+  CancelSessionResponse,
+  "SGP.22 §5.7.14",
+  once,
+  errorIn("cancelSessionResponseError"),
+);
+
+/** All but LoadBoundProfilePackage, whose command is a package in segments. */
+export const es10Functions = [
+  getEid,
+  getEuiccInfo1,
+  getEuiccInfo2,
+  getProfilesInfo,
+  getCerts,
+  getRat,
+  getConnectivityParameters,
+  loadCrl,
+  ipaeActivation,
+  getEuiccConfiguredAddresses,
+  setDefaultDpAddress,
+  setDefaultDpAddressIot,
+  getEimConfigurationData,
+  addInitialEim,
+  loadEuiccPackage,
+  profileRollback,
+  configureImmediateProfileEnabling,
+  immediateEnable,
+  enableEmergencyProfile,
+  disableEmergencyProfile,
+  executeFallbackMechanism,
+  returnFromFallback,
+  euiccMemoryReset,
+  enableProfile,
+  disableProfile,
+  deleteProfile,
+  setNickname,
+  euiccMemoryResetConsumer,
+  listNotification,
+  retrieveNotificationsList,
+  removeNotificationFromList,
+  getEuiccChallenge,
+  authenticateServer,
+  prepareDownload,
+  cancelSession,
+] as const;
+
 const loadBoundProfilePackage = "ES10b.LoadBoundProfilePackage";
 
 /** The channel below: whole commands in, whole responses out. */
@@ -187,7 +461,15 @@ export class Es10 {
     return (await this.ask(fn, request)).value;
   }
 
-  /** The same, with the octets of the answer for those who forward it. */
+  /** The same, for functions that say by a result code whether they were carried out. Throws ES10_REFUSED with that code in `data.error`. */
+  async carryOut<Q, R>(fn: Es10Function<Q, R>, request: Q): Promise<R> {
+    const response = await this.call(fn, request);
+    const error = fn.refusal?.(response);
+    if (error === undefined) return response;
+    throw new SimwardError("ES10_REFUSED", { detail: `${fn.name}: ${error}`, data: { function: fn.name, error: String(error) } });
+  }
+
+  /** The same as `call`, with the octets of the answer for those who forward it. */
   async ask<Q, R>(fn: Es10Function<Q, R>, request: Q): Promise<Es10Answer<R>> {
     const raw = await this.forward(fn, encode(fn.request, request, fn.name));
     return { raw, value: es10Value(fn, raw) };

@@ -42,9 +42,8 @@ export function eidOf(digits: string): Eid {
 const profileTags = Uint8Array.of(0x5a, 0x4f, 0x9f, 0x70, 0x91, 0x92, 0x95, 0x99, 0xb7, 0x9f, 0x7b, 0x9f, 0x26, 0x9f, 0x67);
 
 export async function readProfiles(es10: Es10): Promise<readonly ProfileInfo[]> {
-  const response = await es10.call(getProfilesInfo, { tagList: profileTags });
-  if (response.kind === "profileInfoListOk") return response.value;
-  throw new SimwardError("ES10_REFUSED", { detail: `ES10b.GetProfilesInfo: ${response.value}`, data: { error: String(response.value) } });
+  const response = await es10.carryOut(getProfilesInfo, { tagList: profileTags });
+  return response.kind === "profileInfoListOk" ? response.value : [];
 }
 
 export function profileFacts(profile: ProfileInfo): ProfileFacts {
@@ -146,7 +145,5 @@ async function readList(es10: Es10, request: RetrieveNotificationsListRequest, t
 
 /** A number already gone is no error. Throws ES10_REFUSED. */
 export async function removeFromList(es10: Es10, seqNumber: number): Promise<void> {
-  const { deleteNotificationStatus } = await es10.call(removeNotificationFromList, { seqNumber });
-  if (deleteNotificationStatus !== "ok" && deleteNotificationStatus !== "nothingToDelete")
-    throw new SimwardError("ES10_REFUSED", { detail: `ES10b.RemoveNotificationFromList ${seqNumber}: ${deleteNotificationStatus}` });
+  await es10.carryOut(removeNotificationFromList, { seqNumber });
 }
