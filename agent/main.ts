@@ -81,13 +81,17 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   const record = async (event: AuditEvent): Promise<void> => {
     try {
       await audit.append(event);
-      alarms.delete("audit");
     } catch (error) {
       alarm("audit", error);
-      log.error("audit", { error: asSimwardError(error), lost: event.event });
+      log.error("audit", { error: asSimwardError(error), waiting: event.event });
     }
   };
-  disposers.push(audit.onRecord((one: AuditRecord) => hub.publish("audit", { record: one })));
+  disposers.push(
+    audit.onRecord((one: AuditRecord) => {
+      alarms.delete("audit");
+      hub.publish("audit", { record: one });
+    }),
+  );
 
   const keeper = createKeeper({
     modem,

@@ -12,7 +12,7 @@ export interface Disk {
   replace(path: string, data: Uint8Array): Promise<void>;
   /** Adds to the end, making the file if there is none; `durable` waits until the medium has it. Throws DISK_WRITE. */
   append(path: string, data: Uint8Array, durable: boolean): Promise<void>;
-  /** Cuts the file to `length` octets, durably. Throws DISK_WRITE. */
+  /** Cuts the file to `length` octets, durably; to none, no error when there is no such file. Throws DISK_WRITE. */
   truncate(path: string, length: number): Promise<void>;
   /** Names of the files in a directory, sorted; empty when there is none. */
   list(dir: string): Promise<readonly string[]>;
@@ -68,12 +68,17 @@ export function realDisk(root: string): Disk {
       });
     },
     async truncate(path, length) {
-      await writing(path, () =>
-        withFile(at(path), constants.O_WRONLY, async (file) => {
-          await file.truncate(length);
-          await file.sync();
-        }),
-      );
+      const full = at(path);
+      await writing(path, async () => {
+        try {
+          await withFile(full, constants.O_WRONLY, async (file) => {
+            await file.truncate(length);
+            await file.sync();
+          });
+        } catch (error) {
+          if (!(isMissing(error) && length === 0)) throw error;
+        }
+      });
     },
     async list(dir) {
       try {

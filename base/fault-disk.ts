@@ -120,6 +120,7 @@ export function faultDisk(random: Random): FaultDisk {
     async truncate(path, length) {
       const file = fileAt(path);
       const cut = (): void => {
+        if (file.current === undefined && length === 0) return;
         file.durable = (file.current ?? new Uint8Array(0)).slice(0, length);
         file.current = file.durable;
       };

@@ -1,6 +1,6 @@
 // Writing the audit trail: JSON lines, each with the hash of the line before, durable one by one, in segments that only go as a whole.
 import { utf8 } from "../../base/bytes.ts";
-import type { Clock } from "../../base/clock.ts";
+import type { Clock, Disposer, WallTime } from "../../base/clock.ts";
 import type { Disk } from "../../base/disk.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { Queue } from "../../base/queue.ts";
@@ -17,6 +17,15 @@ export interface AuditOptions {
   readonly maxSegments?: number;
 }
 
+/** What a full disk may keep waiting; beyond it the oldest are lost, and the trail says how many. */
+const maxOwed = 1_000;
+const writeAgainMs = 30_000;
+
+interface Happened {
+  readonly event: AuditEvent;
+  readonly wall: WallTime;
+}
+
 /** Opens the trail, cuts a torn tail and records that. Throws AUDIT_BROKEN when the last record cannot be read. */
 export async function openAudit(options: AuditOptions): Promise<AuditLog> {
   const { disk, clock } = options;
@@ -30,13 +39,18 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
   /** Octets of whole lines in the present segment; what lies beyond is torn. */
   let wholeBytes = 0;
   let torn = false;
+  /** What could not be written when it happened, in order: it goes before whatever comes next. */
+  const owed: Happened[] = [];
+  let lost = 0;
+  let cancelRetry: Disposer = () => {};
 
-  const writeLine = async (event: AuditEvent): Promise<AuditRecord> => {
+  const now = (event: AuditEvent): Happened => ({ event, wall: clock.wall() });
+
+  const writeLine = async ({ event, wall }: Happened): Promise<AuditRecord> => {
     if (wholeBytes >= segmentBytes) {
       segment++;
       wholeBytes = 0;
     }
-    const wall = clock.wall();
     const record: AuditRecord = {
       seq: head.seq + 1,
       time: new Date(wall.ms).toISOString(),
@@ -61,13 +75,40 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
     return record;
   };
 
+  const owe = (happened: Happened): void => {
+    owed.push(happened);
+    if (owed.length <= maxOwed) return;
+    owed.shift();
+    lost++;
+  };
+
+  /** Answers the record of the last of them. */
+  const writeOwed = async (): Promise<AuditRecord | undefined> => {
+    cancelRetry();
+    let record: AuditRecord | undefined;
+    try {
+      if (lost > 0) await writeLine(now({ event: "audit.lost", cause: "audit", data: { records: lost } }));
+      lost = 0;
+      for (let next = owed[0]; next !== undefined; next = owed[0]) {
+        record = await writeLine(next);
+        owed.shift();
+      }
+    } catch (error) {
+      cancelRetry = clock.after(writeAgainMs, () => void queue.run(writeOwed).catch(() => undefined));
+      throw error;
+    }
+    if (wholeBytes >= segmentBytes) await trim();
+    return record;
+  };
+
   const trim = async (): Promise<void> => {
     const segments = await listSegments(disk);
     const surplus = segments.slice(0, Math.max(0, segments.length - maxSegments));
     if (surplus.length === 0) return;
     const last = await lastOf(disk, surplus);
     // Recorded before it is done: a cut in between leaves too much, never too little.
-    await writeLine({ event: trimmedEvent, cause: "audit", data: { segments: surplus.length, lastSeq: last.seq, lastHash: last.hash } });
+    const data = { segments: surplus.length, lastSeq: last.seq, lastHash: last.hash };
+    await writeLine(now({ event: trimmedEvent, cause: "audit", data }));
     for (const name of surplus) await disk.remove(name);
   };
 
@@ -80,7 +121,7 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
     head = await lastOf(disk, segments);
     if (split.tornBytes > 0) {
       torn = true;
-      await writeLine({ event: "audit.tornTail", cause: "start", data: { bytes: split.tornBytes } });
+      await writeLine(now({ event: "audit.tornTail", cause: "start", data: { bytes: split.tornBytes } }));
     }
   }
 
@@ -88,12 +129,15 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
     get head() {
       return head;
     },
-    append: (event) =>
-      queue.run(async () => {
-        const record = await writeLine(event);
-        if (wholeBytes >= segmentBytes) await trim();
+    append: (event) => {
+      const happened = now(event);
+      return queue.run(async () => {
+        owe(happened);
+        const record = await writeOwed();
+        if (record === undefined) throw new SimwardError("AUDIT_WRITE", { detail: event.event });
         return record;
-      }),
+      });
+    },
     query: (query) => queryChain(disk, query),
     verify: () => queue.run(() => verifyChain(disk)),
     onRecord(fn) {

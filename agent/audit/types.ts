@@ -50,7 +50,7 @@ export interface AuditVerification {
 }
 
 export interface AuditLog {
-  /** Durable when it resolves. Throws AUDIT_WRITE; then nothing was recorded. */
+  /** Durable when it resolves. Throws AUDIT_WRITE; then it is kept in memory and written, with its own time, before the next one. */
   append(event: AuditEvent): Promise<AuditRecord>;
   query(query: AuditQuery): AsyncIterable<AuditRecord>;
   verify(): Promise<AuditVerification>;

@@ -97,14 +97,46 @@ describe("the audit trail", () => {
     }
   });
 
-  test("a full disk is an error for the caller, and the chain goes on afterwards", async () => {
+  test("a full disk is an error for the caller; what could not be written goes before the next record, with its own time", async () => {
+    const disk = faultDisk(seededRandom(3));
+    const clock = new VirtualClock({ ms: 0 });
+    const audit = await openAudit({ disk, clock });
+    await audit.append({ event: "one", cause: "test" });
+    await clock.advance(1_000);
+    for (const event of ["two", "three"]) {
+      disk.failAfter(1);
+      await expect(audit.append({ event, cause: "test" })).rejects.toMatchObject({ code: "AUDIT_WRITE" });
+    }
+    await clock.advance(1_000);
+    expect(await audit.append({ event: "four", cause: "test" })).toMatchObject({ seq: 4 });
+    expect((await all(audit.query({}))).map((r) => [r.event, r.time.slice(17, 19)])).toEqual([
+      ["one", "00"],
+      ["two", "01"],
+      ["three", "01"],
+      ["four", "02"],
+    ]);
+    expect(await audit.verify()).toMatchObject({ ok: true, records: 4 });
+
+    // Nothing else may happen for days: it is tried again by itself.
+    disk.failAfter(1);
+    await expect(audit.append({ event: "five", cause: "test" })).rejects.toMatchObject({ code: "AUDIT_WRITE" });
+    await clock.advance(30_000);
+    expect((await all(audit.query({}))).at(-1)).toMatchObject({ seq: 5, event: "five", time: "1970-01-01T00:00:02.000Z" });
+    expect(clock.nextTimerInMs()).toBeUndefined();
+  });
+
+  test("of what a disk that stays full keeps waiting, the oldest is lost, and the trail says how much", async () => {
     const disk = faultDisk(seededRandom(3));
     const audit = await open(disk);
-    await audit.append({ event: "one", cause: "test" });
-    disk.failAfter(1);
-    await expect(audit.append({ event: "lost", cause: "test" })).rejects.toMatchObject({ code: "AUDIT_WRITE" });
-    await audit.append({ event: "two", cause: "test" });
-    expect((await all(audit.query({}))).map((r) => r.event)).toEqual(["one", "two"]);
-    expect(await audit.verify()).toMatchObject({ ok: true, records: 2 });
+    for (let i = 0; i < 1_003; i++) {
+      disk.failAfter(1);
+      await expect(audit.append({ event: "tick", cause: "test", data: { i } })).rejects.toMatchObject({ code: "AUDIT_WRITE" });
+    }
+    await audit.append({ event: "last", cause: "test" });
+    const records = await all(audit.query({}));
+    expect(records[0]).toMatchObject({ event: "audit.lost", data: { records: 4 } });
+    expect(records[1]).toMatchObject({ event: "tick", data: { i: 4 } });
+    expect(records).toHaveLength(1_001);
+    expect(await audit.verify()).toMatchObject({ ok: true });
   });
 });

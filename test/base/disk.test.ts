@@ -56,6 +56,16 @@ describe("real disk", () => {
     await expect(disk.read("../outside")).rejects.toMatchObject({ code: "DISK_READ" });
   });
 
+  test("cutting a file that was never made to nothing is no error: so begins the next write after a first one that failed", async () => {
+    const disk = realDisk(join(dir, "uncut"));
+    await disk.append("there", utf8("abc"), true);
+    await disk.truncate("there", 1);
+    expect(await text(disk, "there")).toBe("a");
+    await disk.truncate("missing", 0);
+    expect(await disk.read("missing")).toBeUndefined();
+    await expect(disk.truncate("missing", 3)).rejects.toMatchObject({ code: "DISK_WRITE", detail: "missing" });
+  });
+
   test("a failed write names the file", async () => {
     const disk = realDisk(join(dir, "blocked"));
     await disk.replace("file", utf8("x"));
