@@ -134,6 +134,8 @@ export interface DownloadRules {
 /** Another attempt may end differently, without anybody doing something about it: a lost channel, a lost path, a server's bad moment. */
 const transientClasses: ReadonlySet<RetryClass> = new Set(["soon", "online"]);
 const transientCodes: ReadonlySet<ErrorCode> = new Set(["ESIPA_STATUS", "HTTP_STATUS", "COAP_RESPONSE", "COAP_BLOCK"]);
+/** The module is away, for longer than attempts in a row would last: the next poll comes when it is back. */
+const awayCodes: ReadonlySet<ErrorCode> = new Set(["PORT_CLOSED", "MODEM_ABSENT"]);
 
 export function nextDownload(rules: DownloadRules, state: DownloadState, input: DownloadInput): Step<DownloadState, DownloadEffect> {
   switch (input.kind) {
@@ -191,6 +193,8 @@ export function nextDownload(rules: DownloadRules, state: DownloadState, input: 
     case "failed":
       // Installed or not, the card has said so: what is left undone is done by notification delivery.
       if (state.seqNumber !== undefined) return finish(state);
+      // What the card made of the package must be known before anything is begun anew: it is looked for again.
+      if (state.phase === "searching" && isTransient(input.error)) return to(state);
       // The server's refusal of what the card refused already adds nothing.
       return state.failure !== undefined && state.phase !== "searching" ? report(state) : fail(state, input.error, input.reason);
   }
@@ -275,7 +279,8 @@ function fail(state: DownloadState, error: ErrorReport, reason: CancelReason | u
  */
 function retry(state: DownloadState, failure: DownloadFailure): Step<DownloadState, DownloadEffect> {
   const told = tell({ kind: "warning", where: `profile download, ${failure.step}`, error: failure.error });
-  return after([told], failure.error.retry === "soon" ? again(state) : to({ ...fresh(state), phase: "received" }));
+  const { code, retry: when } = failure.error;
+  return after([told], when === "soon" && !awayCodes.has(code) ? again(state) : to({ ...fresh(state), phase: "received" }));
 }
 
 function again(state: DownloadState): Step<DownloadState, DownloadEffect> {
@@ -303,9 +308,11 @@ function finish(state: DownloadState): Step<DownloadState, DownloadEffect> {
 }
 
 /** Whether it is worth beginning anew: a matter of the moment, and not too often. */
-function mayRetry(state: DownloadState): boolean {
-  if (state.failure === undefined || state.attempts >= maxDownloadAttempts) return false;
-  const { code, retry } = state.failure.error;
+function mayRetry({ failure, attempts }: DownloadState): boolean {
+  return failure !== undefined && attempts < maxDownloadAttempts && isTransient(failure.error);
+}
+
+function isTransient({ code, retry }: ErrorReport): boolean {
   return transientClasses.has(retry) || transientCodes.has(code);
 }
 

@@ -454,8 +454,10 @@ class DownloadRun {
       this.#signal?.throwIfAborted();
       const known = asSimwardError(error);
       await tell({ kind: "package.unreported", eimId, seqNumber: undefined, error: errorReport(known) });
-      if (known.code !== "ESIPA_REFUSED")
-        await journal.update({ outbox: [...journal.content.outbox, { eimId, message: toBase64(message) }] });
+      if (known.code === "ESIPA_REFUSED") return { kind: "reported" };
+      await journal.update({ outbox: [...journal.content.outbox, { eimId, message: toBase64(message) }] });
+      // Before it has that it is not asked for more: it would offer the same order, and then be told that it failed.
+      this.#unreported = known;
       return { kind: "reported" };
     }
     const { eimTransactionId } = state;

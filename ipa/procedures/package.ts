@@ -327,7 +327,7 @@ class PackageRun {
   // --- the end --------------------------------------------------------------------------------------------------------------
 
   async #finish(state: PackageState): Promise<undefined> {
-    const { journal, eims, euicc, memory } = this.#context;
+    const { journal, eims, euicc } = this.#context;
     const { order, outcome } = state;
     const seqNumber = outcome?.seqNumber;
     const worked = outcome?.outcomes.filter(({ code }) => code === "ok").map(({ name }) => name) ?? [];
@@ -341,7 +341,6 @@ class PackageRun {
       ...(enabledIccid === undefined ? {} : { enabledIccid }),
     });
     if (seqNumber !== undefined && !state.reported) keepResult(this.#context, seqNumber, order.eimId, false);
-    if (seqNumber !== undefined && state.remove.includes(seqNumber)) memory.results.delete(seqNumber);
     if (order.touchesProfiles) await refreshProfiles(this.#context, this.#signal);
     if (order.changesEims) {
       await euicc.withEuicc("eIMs", (es10) => eims.read(es10), this.#signal);

@@ -27,7 +27,7 @@ export async function sendResult(
   return accepted;
 }
 
-/** Removes what was acknowledged. One that cannot be removed is left: it will be delivered, and acknowledged, again. */
+/** Removes what was acknowledged. One that cannot be removed is left: it is delivered, and acknowledged, again at the next poll. */
 export async function removeAcknowledged(
   context: IpaContext,
   seqNumbers: readonly number[],
@@ -38,6 +38,10 @@ export async function removeAcknowledged(
     await context.euicc.withEuicc("acknowledgements", (es10) => removeAll(context, es10, seqNumbers), signal);
   } catch (error) {
     signal?.throwIfAborted();
+    for (const seqNumber of seqNumbers) {
+      const kept = context.memory.results.get(seqNumber);
+      if (kept !== undefined) keepResult(context, seqNumber, kept.eimId, false);
+    }
     await context.tell({ kind: "warning", where: "ES10b.RemoveNotificationFromList", error: errorReport(error) });
   }
 }

@@ -215,6 +215,20 @@ const failures: readonly Row[] = [
     ["cancel loadBppExecutionError"],
   ],
   [
+    "the module is away: the next attempt waits for the next poll",
+    { ...open, phase: "preparing" },
+    { kind: "failed", error: report("PORT_CLOSED") },
+    "received",
+    ["tell warning"],
+  ],
+  [
+    "the card cannot be asked what it made of the package: it is asked again before anything is begun anew",
+    { ...open, phase: "searching", failure: { step: "loading", error: report("PORT_CLOSED") } },
+    { kind: "failed", error: report("PORT_CLOSED") },
+    "searching",
+    [],
+  ],
+  [
     "something fails after the installation: it stays installed",
     { ...open, phase: "notifying", installed: true, seqNumber: 5 },
     { kind: "failed", error: lost },

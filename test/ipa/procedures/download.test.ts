@@ -179,6 +179,44 @@ describe("the SM-DP+ or the eIM refuses", () => {
   });
 });
 
+describe("a module that is away for a while", () => {
+  test("right after the profile was installed: what the card made of it is found later, and nothing is downloaded twice", async () => {
+    const vehicle = new Vehicle();
+    const id = vehicle.download(c);
+    let away = false;
+    vehicle.line = (response) => {
+      away ||= vehicle.installed().includes(c);
+      if (away) throw new SimwardError("PORT_CLOSED");
+      return response;
+    };
+    expect(await vehicle.poll()).toMatchObject({ kind: "failed", unfinished: true, error: { code: "PORT_CLOSED" } });
+    expect(await vehicle.poll()).toMatchObject({ kind: "failed", unfinished: true });
+    vehicle.line = undefined;
+    // As the module does when it starts.
+    vehicle.euicc.reset();
+    expect(await vehicle.poll()).toMatchObject({ unfinished: false, error: undefined });
+    expect(vehicle.eim.order(id)).toMatchObject({ state: "done" });
+    expect(vehicle.esipa.filter((name) => name === "initiateAuthentication")).toHaveLength(1);
+    expect(vehicle.euicc.pending().notifications).toEqual([]);
+  });
+
+  test("a failure that could not be reported: the eIM is asked for nothing more before it has the report", async () => {
+    const vehicle = new Vehicle();
+    const id = vehicle.download(c);
+    vehicle.euicc.faults.statusWords = { 48942: 0x6985 };
+    vehicle.intercept = (functionName) => {
+      if (functionName === "provideEimPackageResult") throw new SimwardError("COAP_TIMEOUT");
+      return undefined;
+    };
+    expect(await vehicle.poll()).toMatchObject({ kind: "failed", unfinished: true, error: { code: "COAP_TIMEOUT" } });
+    expect(vehicle.esipa).toEqual(["getEimPackage", "provideEimPackageResult"]);
+    vehicle.intercept = undefined;
+    vehicle.euicc.faults.statusWords = {};
+    expect(await vehicle.poll()).toMatchObject({ kind: "nothing", unfinished: false });
+    expect(vehicle.eim.order(id)).toMatchObject({ state: "failed" });
+  });
+});
+
 describe("the eUICC refuses", () => {
   test.each(["serverSignature1", "smdpSignature2"] as const)(
     "a wrong %s: the server gets the card's word, the eIM its report",

@@ -132,6 +132,18 @@ describe("acknowledgements", () => {
     expect(vehicle.eim.results()).toHaveLength(1);
   });
 
+  test("of what cannot be removed from the card: sent again at the next poll, acknowledged again, and then removed", async () => {
+    const vehicle = new Vehicle();
+    vehicle.order({ kind: "euiccPackage", psmos: [{ listProfileInfo: {} }] });
+    vehicle.euicc.faults.statusWords = { 48944: 0x6985 };
+    expect(await vehicle.poll()).toMatchObject({ unfinished: true });
+    expect(vehicle.euicc.pending().packageResults).toHaveLength(1);
+    vehicle.euicc.faults.statusWords = {};
+    expect(await vehicle.poll()).toMatchObject({ unfinished: false });
+    expect(vehicle.euicc.pending().packageResults).toEqual([]);
+    expect(vehicle.eim.results()).toHaveLength(1);
+  });
+
   test("partial: what was left out waits, notifications by their own way", async () => {
     const vehicle = new Vehicle(two);
     vehicle.eim.faults.acknowledge = "partial";
