@@ -197,6 +197,7 @@ describe("a module that is away for a while", () => {
     expect(await vehicle.poll()).toMatchObject({ unfinished: false, error: undefined });
     expect(vehicle.eim.order(id)).toMatchObject({ state: "done" });
     expect(vehicle.esipa.filter((name) => name === "initiateAuthentication")).toHaveLength(1);
+    await vehicle.deliver();
     expect(vehicle.euicc.pending().notifications).toEqual([]);
   });
 
