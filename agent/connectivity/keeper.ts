@@ -42,6 +42,7 @@ export interface Keeper extends ProfileSwitch {
 const defaultCid = 1;
 const firstRetryMs = 5_000;
 const lastRetryMs = 300_000;
+const adoptAgainMs = 3_000;
 const connected: readonly Registration["status"][] = ["home", "roaming"];
 
 export function createKeeper(options: KeeperOptions): Keeper {
@@ -52,6 +53,10 @@ export function createKeeper(options: KeeperOptions): Keeper {
   let path: PathState = { up: false, session: undefined, apn: undefined, reason: "not yet connected" };
   let failures = 0;
   let cancelRetry: Disposer = () => {};
+  /** Ends the attempt under way to get a path with the profile before. */
+  let attempting = new AbortController();
+  /** Changes of profile that wait or run: nothing is done for the profile before meanwhile. */
+  let adopting = 0;
   let disposers: readonly Disposer[] = [];
 
   const setPath = async (next: PathState): Promise<void> => {
@@ -111,21 +116,67 @@ export function createKeeper(options: KeeperOptions): Keeper {
       .finally(limit.done);
   };
 
+  const retryIn = (ms: number): void => {
+    cancelRetry();
+    cancelRetry = stopping.signal.aborted ? () => {} : clock.after(ms, keepUp);
+  };
+
   const keepUp = (): void => {
     cancelRetry();
     cancelRetry = () => {};
     if (stopping.signal.aborted) return;
     void work
       .run(async () => {
-        if (path.up) return;
-        const error = await attempt(options.radio.registration_timeout_seconds * 1_000, stopping.signal);
+        if (path.up || adopting > 0) return;
+        const { signal } = attempting;
+        const error = await attempt(options.radio.registration_timeout_seconds * 1_000, AbortSignal.any([stopping.signal, signal]));
+        if (stopping.signal.aborted || signal.aborted) return;
         failures = error === undefined ? 0 : failures + 1;
-        if (error === undefined || stopping.signal.aborted) return;
+        if (error === undefined) return;
         log.warn("no data path", { error, failures });
         const ceilingMs = Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(failures - 1, 10));
-        cancelRetry = clock.after(1_000 + options.random.unit() * ceilingMs, keepUp);
+        retryIn(1_000 + options.random.unit() * ceilingMs);
       })
       .catch((error: unknown) => log.error("keeping the path up failed", { error: asSimwardError(error) }));
+  };
+
+  /** Tries until the deadline: a module may reset by itself while it changes, and a network may refuse the first time. */
+  const adopt = async (iccid: string | undefined, deadlineMs: number, signal: AbortSignal | undefined): Promise<"online" | "offline"> => {
+    const endMs = clock.monotonicMs() + deadlineMs;
+    const late = (): SimwardError => new SimwardError("PROFILE_NOT_ONLINE", { detail: `within ${Math.round(deadlineMs / 1_000)} s` });
+    const limit = deadline(clock, deadlineMs, late, signal);
+    try {
+      // What the path was before the change says nothing about the one after it.
+      await setPath({ up: false, session: undefined, apn: undefined, reason: "the profile changes" });
+      if (iccid === undefined) return "offline";
+      for (;;) {
+        const error = (await readAnew(iccid, limit.signal)) ?? (await attempt(Math.max(1, endMs - clock.monotonicMs()), limit.signal));
+        if (signal?.aborted) throw signal.reason;
+        if (error === undefined) return "online";
+        log.warn("the new profile finds no data path", { iccid, error });
+        // Its ladder has been climbed to the top.
+        if (isCode(error, "SWITCH_NOT_SEEN") || clock.monotonicMs() + adoptAgainMs >= endMs) return "offline";
+        await clock.sleep(adoptAgainMs, signal);
+      }
+    } finally {
+      limit.done();
+    }
+  };
+
+  /** Brings the module to use this profile. Answers why it does not. */
+  const readAnew = async (iccid: string, signal: AbortSignal): Promise<SimwardError | undefined> => {
+    try {
+      await modem.ready(signal);
+      const { steps, tookMs } = await modem.awaitCard({ iccid, signal });
+      await options.audit({
+        event: "module.cardAdopted",
+        cause: "module",
+        data: { iccid, steps: [...steps], tookMs: Math.round(tookMs) },
+      });
+      return undefined;
+    } catch (error) {
+      return asSimwardError(error);
+    }
   };
 
   const lost = (reason: string): void => {
@@ -166,39 +217,17 @@ export function createKeeper(options: KeeperOptions): Keeper {
       ];
       keepUp();
     },
-    adopt({ iccid, deadlineMs, signal }) {
-      return work.run(async () => {
-        const endMs = clock.monotonicMs() + deadlineMs;
-        const limit = deadline(
-          clock,
-          deadlineMs,
-          () => new SimwardError("PROFILE_NOT_ONLINE", { detail: `within ${Math.round(deadlineMs / 1_000)} s` }),
-          signal,
-        );
-        try {
-          // What the path was before the change says nothing about the one after it.
-          await setPath({ up: false, session: undefined, apn: undefined, reason: "the profile changes" });
-          if (iccid === undefined) return "offline";
-          const change = await modem.awaitCard({ iccid, signal: limit.signal });
-          await options.audit({
-            event: "module.cardAdopted",
-            cause: "module",
-            data: { iccid: change.iccid, steps: [...change.steps], tookMs: Math.round(change.tookMs) },
-          });
-          const error = await attempt(Math.max(1, endMs - clock.monotonicMs()), limit.signal);
-          if (signal?.aborted) throw signal.reason;
-          if (error !== undefined) log.warn("the new profile finds no data path", { iccid, error });
-          return error === undefined ? "online" : "offline";
-        } catch (error) {
-          if (signal?.aborted) throw signal.reason;
-          if (!isCode(error, "SWITCH_NOT_SEEN", "PROFILE_NOT_ONLINE", "PORT_CLOSED", "MODEM_ABSENT"))
-            log.warn("the change of profile failed", { iccid, error: asSimwardError(error) });
-          return "offline";
-        } finally {
-          limit.done();
-          if (!path.up) cancelRetry = clock.after(firstRetryMs, keepUp);
-        }
-      }, signal);
+    async adopt({ iccid, deadlineMs, signal }) {
+      // An attempt with the former profile may take minutes; the new one has its own deadline, and behind that the way back.
+      adopting++;
+      attempting.abort(new SimwardError("ABORTED", { detail: "the profile changes" }));
+      attempting = new AbortController();
+      try {
+        return await work.run(() => adopt(iccid, deadlineMs, signal), signal);
+      } finally {
+        adopting--;
+        if (!path.up) retryIn(firstRetryMs);
+      }
     },
     async stop() {
       stopping.abort(new SimwardError("ABORTED"));
