@@ -88,6 +88,7 @@ export interface World {
   poll(eimId?: string): Promise<Polled>;
   /** Places an order at the eIM; answers how it stands whenever it is asked. */
   order(order: object): () => Order;
+  /** Offered anew at the SM-DP+ where the last attempt used the offer up. */
   download(offer: Offer): () => Order;
   enable(profile: ProfilePlan, more?: { readonly rollback?: boolean }): () => Order;
   fault(faults: FaultsByTarget): Promise<void>;
@@ -118,7 +119,7 @@ export interface AuditView {
   records(): Promise<readonly AuditRecord[]>;
   /** Names of the events that begin with one of these words; all without. */
   events(...beginnings: readonly string[]): Promise<readonly string[]>;
-  /** The data of the first record of that event. */
+  /** The data of the last record of that event. */
   data(event: string): Promise<Readonly<Record<string, unknown>>>;
 }
 
@@ -147,16 +148,7 @@ export async function inWorld(given: Omit<Given, "run">, run: (world: World) => 
 async function isWell(world: World): Promise<void> {
   const { vehicle, agent } = world;
   for (const { name } of vehicle.faults.list()) vehicle.faults.clear(name);
-  await vehicle.eim.applyFaults({
-    tlsCertificate: "own",
-    silentRequests: 0,
-    acknowledge: "all",
-    httpStatus: null,
-    garbage: null,
-    errors: {},
-  });
-  await vehicle.smdp.applyFaults({ silentRequests: 0, httpStatus: null, status: {} });
-  vehicle.euicc.faults.statusWords = {};
+  await world.fault({ eim: noEimFaults, euicc: { statusWords: {} } });
   const before = vehicle.eim.results().length;
   const check = world.order({ kind: "euiccPackage", psmos: [{ listProfileInfo: {} }] });
   for (let polls = 0; polls < 8 && check().state !== "done"; polls++) {
@@ -171,6 +163,16 @@ async function isWell(world: World): Promise<void> {
   expect(vehicle.euicc.pending()).toEqual({ notifications: [], packageResults: [] });
   expect(await agent.verifyAudit()).toMatchObject({ ok: true });
 }
+
+const noEimFaults = {
+  tlsCertificate: "own",
+  silentRequests: 0,
+  acknowledge: "all",
+  counterValue: null,
+  httpStatus: null,
+  garbage: null,
+  errors: {},
+};
 
 /** What has been started, to be stopped in the opposite order. */
 class Started {
@@ -318,7 +320,7 @@ function worldOf(parts: Pick<World, "clock" | "vehicle" | "modem" | "agent" | "f
       records,
       events: async (...beginnings) =>
         (await records()).map((one) => one.event).filter((name) => beginnings.length === 0 || beginnings.some((b) => name.startsWith(b))),
-      data: async (name) => (await records()).find((one) => one.event === name)?.data ?? {},
+      data: async (name) => (await records()).findLast((one) => one.event === name)?.data ?? {},
     },
     poll: async (eimId) => {
       try {
@@ -327,7 +329,15 @@ function worldOf(parts: Pick<World, "clock" | "vehicle" | "modem" | "agent" | "f
         return { packages: 0, code: asSimwardError(error).code };
       }
     },
-    download: ({ matchingId }) => order({ kind: "download", activationCode: vehicle.activationCode(matchingId) }),
+    download: (offer) => {
+      const { matchingId } = offer;
+      const isOpen = vehicle.smdp.orders.some((one) => one.matchingId === matchingId && one.state !== "installed" && one.state !== "error");
+      if (!isOpen) {
+        const { upp, metadata } = makeProfile(offer);
+        vehicle.smdp.addOrder({ matchingId, profile: upp, metadata });
+      }
+      return order({ kind: "download", activationCode: vehicle.activationCode(matchingId) });
+    },
     enable: ({ iccid }, { rollback = false } = {}) => order({ kind: "euiccPackage", psmos: [{ enable: { iccid, rollback } }] }),
     events: () => events,
     online: async () => {
