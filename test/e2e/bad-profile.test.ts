@@ -216,12 +216,12 @@ describe("a step before the package", () => {
   scenario("an SM-DP+ that is silent: unreachable, begun anew by itself, installed once", {
     config: times,
     faults: { smdp: { silentRequests: 1 } },
-    async run({ download, poll, until, audit, vehicle }) {
+    async run({ download, poll, until, audit, notified }) {
       const order = download(fleet);
       expect(await poll()).toEqual({ packages: 1, code: "ESIPA_UNREACHABLE" });
       await until(order, ({ state }) => state === "done");
       expect(await audit.events("download.f")).toEqual(["download.finished"]);
-      expect(vehicle.smdp.notifications.map(({ event }) => event)).toEqual(["install"]);
+      await notified("install");
     },
   });
 });

@@ -12,7 +12,7 @@ describe("download by activation code, then enable with the rollback flag", () =
   for (const { name, ...way } of ways)
     scenario(name, {
       ...way,
-      async run({ download, enable, poll, enabled, installed, modem, eim, vehicle, status, audit, esipa }) {
+      async run({ download, enable, poll, enabled, installed, modem, eim, vehicle, status, audit, esipa, notified }) {
         const downloaded = download(fleet);
         expect(await poll()).toEqual({ packages: 1, code: undefined });
         expect(downloaded()).toMatchObject({
@@ -38,7 +38,7 @@ describe("download by activation code, then enable with the rollback flag", () =
         });
 
         expect(eim.results()).toMatchObject([{ verified: true, counterValue: 1, commands: [{ kind: "enableResult", value: "ok" }] }]);
-        expect(vehicle.smdp.notifications.map(({ event }) => event)).toEqual(["install", "enable"]);
+        await notified("install", "enable");
         expect(vehicle.euicc.pending()).toEqual({ notifications: [], packageResults: [] });
         expect(esipa()).toEqual([
           ...["getEimPackage", "initiateAuthentication", "authenticateClient", "getBoundProfilePackage", "handleNotification"],

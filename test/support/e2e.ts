@@ -105,6 +105,8 @@ export interface World {
   installed(): readonly string[];
   /** Names of the ESipa functions that came to the eIM, in order. */
   esipa(): readonly string[];
+  /** Resolves when the SM-DP+ has these notifications, in that order, and no others. */
+  notified(...events: readonly string[]): Promise<void>;
 }
 
 export interface Order {
@@ -198,6 +200,11 @@ function timeLapse(speed: number): { readonly clock: VirtualClock; readonly stop
   return { clock, stop: new SystemClock().every(1, () => void clock.advance(speed)) };
 }
 
+/**
+ * OpenSSL's own retransmission timer is the machine's, not the scenario's: it is set short, and [eim] of `given.config` is joined to it.
+ */
+const eimConfig = "[eim]\nretransmit_initial_ms = 100\n";
+
 const baseConfig = `
 [[apn]]
 name = "bootstrap.iot"
@@ -243,7 +250,9 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
 
   const address = `${portKind}:${vehicle.ready.modem[portKind]}`;
   const peer = given.binding === undefined ? "" : `[[eim.peer]]\neim_id = "${vehicle.eim.eimId}"\nbinding = "${given.binding}"\n`;
-  const config = parseConfig(`[modem]\naddress = "${address}"\n${baseConfig}${peer}${given.config ?? ""}`);
+  const eim = (given.config ?? "").includes("[eim]\n") ? "" : eimConfig;
+  const more = (given.config ?? "").replace("[eim]\n", eimConfig);
+  const config = parseConfig(`[modem]\naddress = "${address}"\n${baseConfig}${eim}${peer}${more}`);
   const random = seededRandom(given.seed ?? 1);
   const modem = openModem({ address, clock, log, random });
   started.add(() => modem.close());
@@ -350,6 +359,11 @@ function worldOf(parts: Pick<World, "clock" | "vehicle" | "modem" | "agent" | "f
     enabled: () => euicc.profiles().find(({ state }) => state === "enabled")?.iccid,
     installed: () => euicc.profiles().map(({ iccid }) => iccid),
     esipa: () => functions,
+    notified: async (...wanted) => {
+      const has = (): readonly string[] => vehicle.smdp.notifications.map(({ event: name }) => name);
+      await until(has, (names) => names.length >= wanted.length);
+      expect(has()).toEqual(wanted);
+    },
   };
 }
 
