@@ -14,6 +14,10 @@ export interface DatagramLink {
   close(): void;
   /** Ends without a word to the peer, where saying goodbye would cost a datagram: for links that are thought dead. */
   abandon?(): void;
+  /** The peer finds it again when our address changes (Connection ID, RFC 9146). */
+  readonly survivesRebinding?: boolean;
+  /** Our address has changed: goes on from the new one, where it survives that; else nothing happens. */
+  rebind?(): void;
 }
 
 /** Links that peers open to us. */

@@ -7,6 +7,7 @@ import type { DtlsServerAssociation } from "./types.ts";
 
 export interface AssociationOptions {
   readonly engine: Engine;
+  readonly role: "client" | "server";
   readonly clock: Clock;
   /** "address:port" */
   readonly peer: string;
@@ -17,6 +18,10 @@ export interface AssociationOptions {
   readonly timeoutDetail: () => string;
   /** Called once when the handshake is complete; may throw to refuse. Nothing was delivered before. */
   readonly onOpen: (association: Association) => void;
+  /** After each datagram taken in or sent, while it lives. */
+  readonly settled?: () => void;
+  /** Goes on from another port, if the peer will find the association by its name. */
+  readonly rebind?: () => void;
 }
 
 /** Datagrams that arrive before anyone listens; CoAP repeats what gets lost beyond that. */
@@ -26,11 +31,13 @@ const earlyDatagramsMax = 16;
 const retransmitCheckMaxMs = 60_000;
 
 export class Association implements DtlsServerAssociation {
-  readonly peer: string;
+  /** Changes when the peer was moved. */
+  peer: string;
   readonly counters = { sentDatagrams: 0, sentBytes: 0, receivedDatagrams: 0, receivedBytes: 0 };
   cipherSuite = "";
   resumed = false;
   maxDatagramBytes = 0;
+  survivesRebinding = false;
   peerCertificate: Uint8Array | undefined;
   pskIdentity: string | undefined;
   readonly #options: AssociationOptions;
@@ -82,6 +89,15 @@ export class Association implements DtlsServerAssociation {
     const step = this.#options.engine.write(datagram);
     this.#traffic();
     this.#take(step);
+  }
+
+  /** Asks the peer to show that it hears us. */
+  challenge(cookie: Uint8Array): void {
+    this.#take(this.#options.engine.challenge(cookie));
+  }
+
+  rebind(): void {
+    if (this.open && this.survivesRebinding) this.#options.rebind?.();
   }
 
   onDatagram(fn: (datagram: Uint8Array) => void): Disposer {
@@ -139,16 +155,21 @@ export class Association implements DtlsServerAssociation {
       this.#deliver(plaintext);
     }
     if (step.ended !== undefined) this.end(step.ended);
-    else this.#armRetransmit();
+    else {
+      this.#armRetransmit();
+      this.#options.settled?.();
+    }
   }
 
   #opened(): void {
-    const { engine, idleTimeoutMs } = this.#options;
+    const { engine, idleTimeoutMs, role } = this.#options;
     this.#stopDeadline();
     this.cipherSuite = engine.cipherSuite;
     this.resumed = engine.resumed;
     this.maxDatagramBytes = engine.maxPlaintextBytes;
     this.pskIdentity = engine.pskIdentity;
+    // It is the server that finds a client anew.
+    this.survivesRebinding = role === "client" ? engine.named.ours : engine.named.theirs;
     this.peerCertificate = engine.peerCertificates()[0];
     this.#traffic();
     if (idleTimeoutMs !== undefined) this.#armIdle(idleTimeoutMs, idleTimeoutMs);

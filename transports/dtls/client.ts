@@ -7,6 +7,7 @@ import { isCode, SimwardError } from "../../base/errors.ts";
 import { checkServerChain } from "../certificates.ts";
 import { closeQuietly, connectSocket, isRefusal } from "../udp.ts";
 import { Association } from "./association.ts";
+import { registerExtensions } from "./cid/extension.ts";
 import { checkLimits, chooseSuites, createContext, limits } from "./context.ts";
 import { Engine } from "./engine.ts";
 import type { OpenSsl, SslHooks } from "./openssl.ts";
@@ -14,8 +15,8 @@ import { decodeSession, encodeSession, type ResumableSession, sessionKey } from 
 import type { DtlsAssociation, DtlsClientOptions } from "./types.ts";
 import { peerVerifier } from "./verify.ts";
 
-/** As Dtls.connect. */
-export async function connectDtls(openssl: OpenSsl, options: DtlsClientOptions): Promise<DtlsAssociation> {
+/** As Dtls.connect; `onNoConnectionId` is told when OpenSSL does not take its extensions. */
+export async function connectDtls(openssl: OpenSsl, options: DtlsClientOptions, onNoConnectionId: () => void): Promise<DtlsAssociation> {
   const { host, port, clock } = options;
   const handshakeTimeoutMs = options.handshakeTimeoutMs ?? limits.handshakeTimeoutMs;
   checkLimits(options);
@@ -30,7 +31,7 @@ export async function connectDtls(openssl: OpenSsl, options: DtlsClientOptions):
   const { socket, peer } = await connectSocket(host, port, limit.signal).finally(limit.done);
   const leftMs = Math.max(1, handshakeTimeoutMs - (clock.monotonicMs() - beganMs));
   try {
-    return await handshake(openssl, options, identify, { socket, peer, timeoutMs: leftMs });
+    return await handshake(openssl, options, identify, { socket, peer, timeoutMs: leftMs, onNoConnectionId });
   } catch (error) {
     closeQuietly(socket);
     throw error;
@@ -102,23 +103,40 @@ function handshake(
   openssl: OpenSsl,
   options: DtlsClientOptions,
   identify: Identification,
-  way: { readonly socket: Socket; readonly peer: string; readonly timeoutMs: number },
+  way: { readonly socket: Socket; readonly peer: string; readonly timeoutMs: number; readonly onNoConnectionId: () => void },
 ): Promise<DtlsAssociation> {
-  const { socket, peer } = way;
+  const { peer } = way;
+  let { socket } = way;
   let networkTrouble: Error | undefined;
   const onSocketError = (error: Error): void => {
     networkTrouble = error;
     if (isRefusal(error)) association.end(new SimwardError("UDP_UNREACHABLE", { detail: `${peer}: nobody listens there`, cause: error }));
   };
-  const engine = newEngine(openssl, options, identify, peer, (datagram) => {
+  const attach = (to: Socket): void => {
+    to.on("error", onSocketError);
+    to.on("message", (datagram) => association.input(datagram));
+  };
+  /** To the same address of the server: another one would not know us. A route that is not there yet leaves everything as it is. */
+  const rebind = async (): Promise<void> => {
+    const { address, port } = socket.remoteAddress();
+    const { socket: fresh } = await connectSocket(address, port);
+    if (!association.open) return closeQuietly(fresh);
+    const former = socket;
+    socket = fresh;
+    attach(fresh);
+    closeQuietly(former);
+  };
+  const transmit = (datagram: Uint8Array): void => {
     association.countSent(datagram);
     socket.send(datagram, (error) => {
       if (error !== null) onSocketError(error);
     });
-  });
+  };
+  const engine = newEngine(openssl, options, identify, { peer, transmit, onNoConnectionId: way.onNoConnectionId });
   let opened: (association: Association) => void = () => {};
   const association = new Association({
     engine,
+    role: "client",
     clock: options.clock,
     peer,
     handshakeTimeoutMs: way.timeoutMs,
@@ -127,9 +145,9 @@ function handshake(
       identify.confirm(engine);
       opened(open);
     },
+    rebind: () => void rebind().catch(() => {}),
   });
-  socket.on("error", onSocketError);
-  socket.on("message", (datagram) => association.input(datagram));
+  attach(socket);
   return new Promise((resolve, reject) => {
     const { signal } = options;
     const onAbort = (): void => association.end(new SimwardError("ABORTED", { detail: peer, cause: signal?.reason }));
@@ -155,8 +173,7 @@ function newEngine(
   openssl: OpenSsl,
   options: DtlsClientOptions,
   identify: Identification,
-  peer: string,
-  transmit: (datagram: Uint8Array) => void,
+  way: { readonly peer: string; readonly transmit: (datagram: Uint8Array) => void; readonly onNoConnectionId: () => void },
 ): Engine {
   const context = createContext(openssl, {
     role: "client",
@@ -165,15 +182,19 @@ function newEngine(
     peerCertificate: options.trust.kind === "psk" ? "none" : "require",
   });
   try {
+    const speaksConnectionId = options.connectionId === true && registerExtensions(openssl, context);
+    if (options.connectionId === true && !speaksConnectionId) way.onNoConnectionId();
     const engine = new Engine({
       openssl,
       context,
       role: "client",
       mtuBytes: options.mtuBytes ?? limits.mtuBytes,
       retransmitInitialMs: options.retransmitInitialMs ?? limits.retransmitInitialMs,
-      peer: () => peer,
+      peer: () => way.peer,
       hooks: identify.hooks,
-      transmit,
+      transmit: way.transmit,
+      // Empty: one socket is one association here, so the server need not name it to us.
+      connectionId: speaksConnectionId ? { own: new Uint8Array(0) } : undefined,
     });
     // RFC 6066 §3: addresses are not announced.
     if (isIP(options.serverName) === 0) engine.setServerName(options.serverName);

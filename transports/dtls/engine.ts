@@ -1,10 +1,12 @@
 // One SSL between two memory buffers: datagrams in, datagrams and plaintexts out. It knows no socket, no timer, no address.
-// #outbound and #inbound are the only way between its records and datagrams: a Connection ID layer (RFC 9146) has its place in these two.
+// #outbound and #feed are the only way between its records and datagrams; Connection ID (RFC 9146) has its place in these, in cid/layer.ts.
 import { concatBytes } from "../../base/bytes.ts";
 import { SimwardError } from "../../base/errors.ts";
+import { aeadOfSuite } from "./cid/keys.ts";
+import { ConnectionIdLayer, type ConnectionIdOptions, type SecretsSource } from "./cid/layer.ts";
 import { failureOf } from "./failures.ts";
 import { constants, type OpenSsl, type Pointer, type SslHooks } from "./openssl.ts";
-import { isAdmissible, packRecords, splitRecords } from "./records.ts";
+import { contentTypes, isAdmissible, packRecords, splitRecords } from "./records.ts";
 
 /** What one call brought about. */
 export interface Step {
@@ -24,11 +26,17 @@ export interface EngineOptions {
   readonly retransmitInitialMs: number;
   /** "address:port", for errors. */
   readonly peer: () => string;
-  readonly hooks: Omit<SslHooks, "thrown" | "nextTimeoutUs">;
+  readonly hooks: Omit<SslHooks, "thrown" | "nextTimeoutUs" | "extension" | "takeExtension">;
+  /** Speaks Connection ID with a peer that does; the context must have its extensions. */
+  readonly connectionId?: ConnectionIdOptions | undefined;
   /** Must not call back into the engine. */
   readonly transmit: (datagram: Uint8Array) => void;
 }
 
+/** Records that came before the keys for them, which depend on others still under way. */
+const waitingMax = 4;
+const masterSecretBytes = 48;
+const randomBytes = 32;
 const retransmitMaxUs = 60_000_000;
 const nothing: Step = { opened: false, plaintexts: [], ended: undefined };
 
@@ -41,6 +49,9 @@ export class Engine {
   #wbio: Pointer;
   #state: "handshaking" | "open" | "ended" = "handshaking";
   #thrown: unknown;
+  readonly #layer: ConnectionIdLayer | undefined;
+  readonly #waiting: Uint8Array[] = [];
+  #isPathMessage = false;
 
   constructor(options: EngineOptions) {
     const { openssl, context, role } = options;
@@ -68,8 +79,14 @@ export class Engine {
     else c.SSL_set_accept_state(ssl);
     c.SSL_ctrl(ssl, constants.SSL_CTRL_SET_MTU, options.mtuBytes, null);
     const initialUs = Math.max(1, Math.round(options.retransmitInitialMs * 1000));
+    const layer = options.connectionId && new ConnectionIdLayer(role, options.connectionId, this.#secrets);
+    this.#layer = layer;
     openssl.hooks.set(ssl, {
       ...options.hooks,
+      ...(layer && {
+        extension: (type) => layer.extension(type),
+        takeExtension: (type, content) => layer.takeExtension(type, content),
+      }),
       nextTimeoutUs: (previousUs) => Math.min(previousUs === 0 ? initialUs : previousUs * 2, retransmitMaxUs),
       thrown: (error) => {
         this.#thrown ??= error;
@@ -127,7 +144,8 @@ export class Engine {
       }
       plaintexts.push(scratch.slice(0, count));
     }
-    this.#flush();
+    const unsent = this.#flush();
+    ended ??= unsent;
     // A refusal after the handshake completed, e.g. a fatal alert in the same flight, must not count as open.
     if (ended !== undefined) this.free();
     return { opened: opened && ended === undefined, plaintexts, ended };
@@ -135,11 +153,67 @@ export class Engine {
 
   /** One datagram from the peer. */
   receive(datagram: Uint8Array): Step {
-    const records = this.#inbound(datagram);
-    if (this.#ssl === null || records.length === 0) return nothing;
-    // Together, as OpenSSL takes what one read gives for one datagram.
-    this.#feed(concatBytes(...records));
+    try {
+      return this.#receive(datagram);
+    } catch (cause) {
+      this.#state = "ended";
+      this.free();
+      return { ...nothing, ended: new SimwardError("INTERNAL", { detail: `${this.#options.peer()}: a record could not be read`, cause }) };
+    }
+  }
+
+  #receive(datagram: Uint8Array): Step {
+    const layer = this.#layer;
+    const steps: Step[] = [];
+    let ordinary: Uint8Array[] = [];
+    const takeOrdinary = (): void => {
+      // Together, as OpenSSL takes what one read gives for one datagram.
+      if (ordinary.length > 0) steps.push(this.#take(concatBytes(...ordinary)));
+      ordinary = [];
+    };
+    for (const record of splitRecords(datagram, layer?.own.length)) {
+      if (this.#ssl === null) break;
+      if (record[0] === contentTypes.tls12Cid && layer?.isNamedInward) {
+        // Its keys may come from what is before it.
+        takeOrdinary();
+        if (this.#waiting.length < waitingMax) this.#waiting.push(record);
+        steps.push(...this.#takeWaiting(layer));
+      } else if ((layer === undefined || layer.admits(record)) && this.#isAdmissible(record)) ordinary.push(record);
+    }
+    takeOrdinary();
+    if (layer !== undefined) {
+      steps.push(...this.#takeWaiting(layer));
+      const reply = layer.takeReply();
+      if (reply !== undefined) steps.push(this.#writePathMessage(reply));
+    }
+    return merge(steps);
+  }
+
+  #take(records: Uint8Array): Step {
+    if (this.#ssl === null) return nothing;
+    this.#feed(records);
     return this.advance();
+  }
+
+  #takeWaiting(layer: ConnectionIdLayer): Step[] {
+    if (this.#ssl === null || this.#waiting.length === 0 || !layer.hasKeys) return [];
+    const records = this.#waiting.splice(0).map((record) => layer.inbound(record));
+    // One at a time: OpenSSL holds back what it cannot read yet, but only between reads.
+    return records.flatMap((record) => (record === undefined ? [] : [this.#take(record)]));
+  }
+
+  /** Asks the peer to show that it hears us where we now send (RFC 9853), if it can. */
+  challenge(cookie: Uint8Array): Step {
+    return this.#layer?.checksPaths === true ? this.#writePathMessage(this.#layer.pathChallenge(cookie)) : nothing;
+  }
+
+  #writePathMessage(message: Uint8Array): Step {
+    this.#isPathMessage = true;
+    try {
+      return this.write(message);
+    } finally {
+      this.#isPathMessage = false;
+    }
   }
 
   /** Sends one plaintext as one record. Throws DTLS_TOO_LARGE. */
@@ -157,8 +231,9 @@ export class Engine {
     if (plaintext.length === 0) return nothing;
     c.ERR_clear_error();
     const result = c.SSL_write(ssl, plaintext, plaintext.length);
-    const ended = result > 0 ? undefined : this.#ending(ssl, result);
-    this.#flush();
+    let ended = result > 0 ? undefined : this.#ending(ssl, result);
+    const unsent = this.#flush();
+    ended ??= unsent;
     if (ended !== undefined) this.free();
     return { ...nothing, ended };
   }
@@ -183,8 +258,9 @@ export class Engine {
     const { c } = this.#openssl;
     c.ERR_clear_error();
     const result = c.SSL_ctrl(ssl, constants.SSL_CTRL_HANDLE_TIMEOUT, 0, null);
-    const ended = result < 0 ? this.#failure() : undefined;
-    this.#flush();
+    let ended = result < 0 ? this.#failure() : undefined;
+    const unsent = this.#flush();
+    ended ??= unsent;
     if (ended !== undefined) this.free();
     else c.ERR_clear_error();
     return { ...nothing, ended };
@@ -211,6 +287,8 @@ export class Engine {
     this.#ssl = null;
     this.#state = "ended";
     hooks.delete(ssl);
+    this.#layer?.forget();
+    this.#waiting.length = 0;
     c.SSL_free(ssl);
     c.ERR_clear_error();
   }
@@ -218,7 +296,12 @@ export class Engine {
   // --- facts; each answers "nothing" once freed --------------------------------------------------------------------------------
 
   get maxPlaintextBytes(): number {
-    return this.#ssl === null ? 0 : Number(this.#openssl.c.DTLS_get_data_mtu(this.#ssl));
+    return this.#ssl === null ? 0 : Number(this.#openssl.c.DTLS_get_data_mtu(this.#ssl)) - (this.#layer?.growthBytes ?? 0);
+  }
+
+  /** Connection ID: whose records carry a name for the association, "ours" for those we send. Good once the hellos are exchanged. */
+  get named(): { readonly ours: boolean; readonly theirs: boolean } {
+    return { ours: this.#layer?.isNamedOutward ?? false, theirs: this.#layer?.isNamedInward ?? false };
   }
 
   get cipherSuite(): string {
@@ -300,25 +383,54 @@ export class Engine {
     this.#openssl.c.BIO_write(this.#rbio, datagram, datagram.length);
   }
 
-  #flush(): void {
+  /** Answers why nothing could be sent, when that is so. */
+  #flush(): SimwardError | undefined {
     const { c, scratch } = this.#openssl;
     const parts: Uint8Array[] = [];
     for (let count = c.BIO_read(this.#wbio, scratch, scratch.length); count > 0; count = c.BIO_read(this.#wbio, scratch, scratch.length))
       parts.push(scratch.slice(0, count));
-    if (parts.length === 0) return;
-    for (const datagram of this.#outbound(splitRecords(concatBytes(...parts)))) this.#options.transmit(datagram);
+    if (parts.length === 0) return undefined;
+    let datagrams: Uint8Array[];
+    try {
+      datagrams = this.#outbound(splitRecords(concatBytes(...parts)));
+    } catch (cause) {
+      this.#state = "ended";
+      return new SimwardError("INTERNAL", { detail: `${this.#options.peer()}: a record could not be given its Connection ID`, cause });
+    }
+    for (const datagram of datagrams) this.#options.transmit(datagram);
+    return undefined;
   }
 
   /** Records as OpenSSL wrote them, to datagrams for the peer. */
   #outbound(records: readonly Uint8Array[]): Uint8Array[] {
-    return packRecords(records, this.#options.mtuBytes);
+    const layer = this.#layer;
+    const named = layer === undefined ? records : records.map((record) => layer.outbound(record, this.#isPathMessage));
+    return packRecords(named, this.#options.mtuBytes);
   }
 
-  /** A datagram of the peer, to the records in it that OpenSSL may see. */
-  #inbound(datagram: Uint8Array): Uint8Array[] {
-    const state = { isOpen: this.#state === "open", overheadBytes: this.#overheadBytes() };
-    return splitRecords(datagram).filter((record) => isAdmissible(record, state));
+  #isAdmissible(record: Uint8Array): boolean {
+    return isAdmissible(record, { isOpen: this.#state === "open", overheadBytes: this.#overheadBytes() });
   }
+
+  /** For the layer: what the record keys are made of, once the handshake has got that far. */
+  readonly #secrets: SecretsSource = () => {
+    const { c } = this.#openssl;
+    const ssl = this.#ssl;
+    const session = ssl === null ? null : c.SSL_get_session(ssl);
+    // A server's suite is "pending" until the client's ChangeCipherSpec.
+    const cipher = ssl === null ? null : (c.SSL_get_current_cipher(ssl) ?? c.SSL_get_pending_cipher(ssl));
+    const name = cipher === null ? null : c.SSL_CIPHER_get_name(cipher);
+    if (ssl === null || session === null || name === null) return undefined;
+    const aead = aeadOfSuite(name);
+    if (aead === undefined) throw new SimwardError("INTERNAL", { detail: `${name} has no Connection ID records` });
+    const masterSecret = new Uint8Array(masterSecretBytes);
+    if (Number(c.SSL_SESSION_get_master_key(session, masterSecret, masterSecretBytes)) !== masterSecretBytes) return undefined;
+    const clientRandom = new Uint8Array(randomBytes);
+    const serverRandom = new Uint8Array(randomBytes);
+    c.SSL_get_client_random(ssl, clientRandom, randomBytes);
+    c.SSL_get_server_random(ssl, serverRandom, randomBytes);
+    return { aead, masterSecret, clientRandom, serverRandom };
+  };
 
   /** Why a call on the SSL answered `result`; undefined when it only wants more input. */
   #ending(ssl: Pointer, result: number): SimwardError | undefined {
@@ -344,4 +456,12 @@ export class Engine {
       ? failed
       : new SimwardError("INTERNAL", { detail: `${this.#options.peer()}: a callback failed`, cause: thrown });
   }
+}
+
+function merge(steps: readonly Step[]): Step {
+  return {
+    opened: steps.some(({ opened }) => opened),
+    plaintexts: steps.flatMap(({ plaintexts }) => plaintexts),
+    ended: steps.find(({ ended }) => ended !== undefined)?.ended,
+  };
 }

@@ -67,6 +67,7 @@ const signatures = {
   SSL_CTX_use_PrivateKey_ASN1: fn("int", "int", "ptr", "bytes", "long"),
   SSL_CTX_check_private_key: fn("int", "ptr"),
   SSL_CTX_add_client_CA: fn("int", "ptr", "ptr"),
+  SSL_CTX_add_custom_ext: fn("int", "ptr", "uint", "uint", "ptr", "ptr", "ptr", "ptr", "ptr"),
 
   SSL_new: fn("ptr", "ptr"),
   SSL_free: fn("void", "ptr"),
@@ -84,11 +85,14 @@ const signatures = {
   SSL_get_pending_cipher: fn("ptr", "ptr"),
   SSL_CIPHER_get_name: fn("str", "ptr"),
   SSL_session_reused: fn("int", "ptr"),
+  SSL_get_session: fn("ptr", "ptr"),
   SSL_get1_session: fn("ptr", "ptr"),
   SSL_set_session: fn("int", "ptr", "ptr"),
   SSL_get1_peer_certificate: fn("ptr", "ptr"),
   SSL_get_peer_cert_chain: fn("ptr", "ptr"),
   SSL_get_psk_identity: fn("str", "ptr"),
+  SSL_get_client_random: fn("u64", "ptr", "bytes", "u64"),
+  SSL_get_server_random: fn("u64", "ptr", "bytes", "u64"),
   SSL_get_ex_data_X509_STORE_CTX_idx: fn("int"),
   DTLS_set_timer_cb: fn("void", "ptr", "ptr"),
   DTLS_get_data_mtu: fn("u64", "ptr"),
@@ -96,6 +100,7 @@ const signatures = {
 
   SSL_SESSION_free: fn("void", "ptr"),
   SSL_SESSION_is_resumable: fn("int", "ptr"),
+  SSL_SESSION_get_master_key: fn("u64", "ptr", "bytes", "u64"),
   i2d_SSL_SESSION: fn("int", "ptr", "bytes"),
   d2i_SSL_SESSION: fn("ptr", "ptr", "bytes", "long"),
 
@@ -134,6 +139,10 @@ export interface SslHooks {
   checkCookie?(cookie: Uint8Array): boolean;
   /** The next retransmission timeout; 0 stands for "none before". */
   nextTimeoutUs?(previousUs: number): number;
+  /** What goes into an extension registered by SSL_CTX_add_custom_ext; undefined leaves it out. */
+  extension?(type: number): Uint8Array | undefined;
+  /** What the peer put into one; answers the alert to refuse it with. */
+  takeExtension?(type: number, content: Uint8Array): number | undefined;
   /** Something was thrown in one of the above. */
   thrown(error: unknown): void;
 }
@@ -147,8 +156,10 @@ export interface QueuedError {
 
 export interface OpenSsl {
   readonly c: Symbols;
-  /** Addresses of the six callbacks, registered once for the life of the process: they outlive every SSL_CTX that uses them. */
-  readonly callbacks: Readonly<Record<"verify" | "pskClient" | "pskServer" | "cookie" | "checkCookie" | "nextTimeout", Pointer>>;
+  /** Addresses of the callbacks, registered once for the life of the process: they outlive every SSL_CTX that uses them. */
+  readonly callbacks: Readonly<
+    Record<"verify" | "pskClient" | "pskServer" | "cookie" | "checkCookie" | "nextTimeout" | "addExtension" | "parseExtension", Pointer>
+  >;
   /** Whom to ask on behalf of an SSL; removed before it is freed. */
   readonly hooks: Map<Pointer, SslHooks>;
   /** For SSL_read and BIO_read; its content is good until the next call. */
@@ -187,6 +198,8 @@ export function bindOpenSsl(koffi: KoffiModule): OpenSsl {
   const hooks = new Map<Pointer, SslHooks>();
   // No Buffer: slices of it must be copies.
   const scratch = new Uint8Array(17 * 1024);
+  // Likewise of its own: its address is handed out.
+  const extensionContent = Buffer.allocUnsafeSlow(512);
   const exDataIndex = c.SSL_get_ex_data_X509_STORE_CTX_idx();
   const pointerBytes = koffi.sizeof("void *");
 
@@ -290,6 +303,42 @@ export function bindOpenSsl(koffi: KoffiModule): OpenSsl {
     nextTimeout: register("unsigned int", ["void *", "unsigned int"], (ssl: Pointer, previousUs: number) =>
       ask(ssl, 1_000_000, (owner) => owner.nextTimeoutUs?.(previousUs) ?? 1_000_000),
     ),
+    addExtension: register(
+      "int",
+      ["void *", "unsigned int", "unsigned int", "void *", "void *", "void *", "size_t", "void *", "void *"],
+      (ssl: Pointer, type: number, _context: number, contentAt: Pointer, lengthAt: Pointer) =>
+        // 0 leaves it out, 1 sends it.
+        ask(ssl, 0, (owner) => {
+          const content = owner.extension?.(type);
+          if (content === undefined || content.length > extensionContent.length) return 0;
+          // OpenSSL copies it before anything else runs.
+          extensionContent.set(content);
+          koffi.encode(contentAt, "void *", koffi.address(extensionContent));
+          koffi.encode(lengthAt, "size_t", content.length);
+          return 1;
+        }),
+    ),
+    parseExtension: register(
+      "int",
+      ["void *", "unsigned int", "unsigned int", "void *", "size_t", "void *", "size_t", "void *", "void *"],
+      (
+        ssl: Pointer,
+        type: number,
+        _context: number,
+        contentAt: Pointer | null,
+        length: number | bigint,
+        _x: Pointer,
+        _i: number,
+        alertAt: Pointer,
+      ) =>
+        ask(ssl, 0, (owner) => {
+          const content = contentAt === null || Number(length) === 0 ? new Uint8Array(0) : bytesAt(contentAt, Number(length));
+          const alert = owner.takeExtension?.(type, content);
+          if (alert === undefined) return 1;
+          koffi.encode(alertAt, "int", alert);
+          return 0;
+        }),
+    ),
   };
 
   return {
@@ -387,6 +436,10 @@ export const constants = {
   BIO_CTRL_RESET: 1,
   BIO_CTRL_PENDING: 10,
   BIO_C_SET_BUF_MEM_EOF_RETURN: 130,
+  SSL_EXT_DTLS_ONLY: 0x02,
+  SSL_EXT_TLS1_2_AND_BELOW_ONLY: 0x10,
+  SSL_EXT_CLIENT_HELLO: 0x80,
+  SSL_EXT_TLS1_2_SERVER_HELLO: 0x100,
   EVP_PKEY_EC: 408,
   DTLS1_2_VERSION: 0xfefd,
 } as const;

@@ -4,13 +4,23 @@ import { concatBytes } from "../../base/bytes.ts";
 
 export const recordHeaderBytes = 13;
 
-export const contentTypes = { changeCipherSpec: 20, alert: 21, handshake: 22, applicationData: 23 } as const;
+export const contentTypes = {
+  changeCipherSpec: 20,
+  alert: 21,
+  handshake: 22,
+  applicationData: 23,
+  /** RFC 9146 §4 */
+  tls12Cid: 25,
+  /** RFC 9853 */
+  returnRoutabilityCheck: 27,
+} as const;
 
-/** Splits a run of records. What does not continue as a record is left out. */
-export function splitRecords(octets: Uint8Array): Uint8Array[] {
+/** Splits a run of records. What does not continue as a record is left out. A tls12_cid record has a CID of `cidBytes` before its length. */
+export function splitRecords(octets: Uint8Array, cidBytes = 0): Uint8Array[] {
   const out: Uint8Array[] = [];
   for (let at = 0; at + recordHeaderBytes <= octets.length; ) {
-    const end = at + recordHeaderBytes + uint16(octets, at + 11);
+    const headerBytes = recordHeaderBytes + (octets[at] === contentTypes.tls12Cid ? cidBytes : 0);
+    const end = at + headerBytes + uint16(octets, at + headerBytes - 2);
     if (end > octets.length) break;
     out.push(octets.subarray(at, end));
     at = end;
@@ -49,6 +59,16 @@ export function looksLikeDtls(datagram: Uint8Array): boolean {
     (minor === 0xfd || minor === 0xff) &&
     recordHeaderBytes + uint16(datagram, 11) <= datagram.length
   );
+}
+
+/** The CID of a datagram: that of its first tls12_cid record, `cidBytes` long; undefined when it has none. */
+export function datagramCid(datagram: Uint8Array, cidBytes: number): Uint8Array | undefined {
+  const named = splitRecords(datagram, cidBytes).find((record) => record[0] === contentTypes.tls12Cid && isVersion12(record));
+  return named?.subarray(recordHeaderBytes - 2, recordHeaderBytes - 2 + cidBytes);
+}
+
+function isVersion12(record: Uint8Array): boolean {
+  return record[1] === 0xfe && record[2] === 0xfd;
 }
 
 /** Type, length, message sequence, fragment offset and length (RFC 6347 §4.2.2). */

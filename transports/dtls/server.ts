@@ -1,24 +1,28 @@
-// The DTLS server: a stateless cookie exchange first, then one association a peer; a session cache, an idle limit, a cap on peers.
+// The DTLS server: a stateless cookie exchange first, then one association a peer, found by address or by Connection ID (RFC 9146); a session cache, limits.
 // Nothing is kept for an address before it has shown that it hears us, so that forged datagrams cost no memory.
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { RemoteInfo, Socket } from "node:dgram";
-import { equalBytes, utf8 } from "../../base/bytes.ts";
+import { equalBytes, toHex, utf8 } from "../../base/bytes.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { systemRandom } from "../../base/random.ts";
 import { checkClientChain } from "../certificates.ts";
 import { bindSocket, peerName } from "../udp.ts";
 import { Association } from "./association.ts";
+import { registerExtensions } from "./cid/extension.ts";
+import { PeerPath } from "./cid/path.ts";
 import { checkLimits, chooseSuites, createContext, limits } from "./context.ts";
 import { Engine } from "./engine.ts";
 import { constants, type OpenSsl, type Pointer } from "./openssl.ts";
-import { clientHelloRandom, looksLikeDtls } from "./records.ts";
+import { clientHelloRandom, datagramCid, looksLikeDtls } from "./records.ts";
 import type { DtlsServer, DtlsServerAssociation, DtlsServerOptions } from "./types.ts";
 import { type PeerVerifier, peerVerifier } from "./verify.ts";
 
-/** As Dtls.listen. */
-export async function listenDtls(openssl: OpenSsl, options: DtlsServerOptions): Promise<DtlsServer> {
+/** As Dtls.listen; `onNoConnectionId` is told when OpenSSL does not take its extensions. */
+export async function listenDtls(openssl: OpenSsl, options: DtlsServerOptions, onNoConnectionId: () => void): Promise<DtlsServer> {
   checkLimits(options);
   const context = serverContext(openssl, options);
+  const speaksConnectionId = options.connectionId === true && registerExtensions(openssl, context);
+  if (options.connectionId === true && !speaksConnectionId) onNoConnectionId();
   let socket: Socket;
   try {
     socket = await bindSocket(options.host, options.port);
@@ -26,7 +30,7 @@ export async function listenDtls(openssl: OpenSsl, options: DtlsServerOptions): 
     openssl.c.SSL_CTX_free(context);
     throw error;
   }
-  return new Server(openssl, options, context, socket);
+  return new Server(openssl, { ...options, connectionId: speaksConnectionId }, context, socket);
 }
 
 function serverContext(openssl: OpenSsl, options: DtlsServerOptions): Pointer {
@@ -51,13 +55,18 @@ interface Seat {
   remote: RemoteInfo | undefined;
   /** ClientHello.random of the attempt. */
   random: Uint8Array;
-  association: Association | undefined;
+  attempt: Attempt | undefined;
   verifier: PeerVerifier;
+  /** What its records shall carry, if the client agrees. */
+  readonly cid: Uint8Array;
 }
 
 interface Attempt {
   readonly association: Association;
   readonly random: Uint8Array;
+  readonly path: PeerPath;
+  /** Another client has come to its address: only by its Connection ID can it still be reached. */
+  isAddressless: boolean;
 }
 
 /**
@@ -69,6 +78,9 @@ interface Peer {
   pending: Attempt | undefined;
 }
 
+/** One length for all, since records do not say how long theirs is. Random: a guess hits nobody, and the CID tells nothing of the vehicle. */
+const cidBytes = 8;
+
 class Server implements DtlsServer {
   readonly port: number;
   readonly #openssl: OpenSsl;
@@ -77,7 +89,10 @@ class Server implements DtlsServer {
   readonly #socket: Socket;
   readonly #address: Pointer;
   readonly #cookieSecret = systemRandom.bytes(32);
+  readonly #attempts = new Set<Attempt>();
+  /** By address, for whatever carries no Connection ID. */
   readonly #peers = new Map<string, Peer>();
+  readonly #byCid = new Map<string, Attempt>();
   readonly #listeners = new Set<(link: DtlsServerAssociation) => void>();
   #listening: { readonly engine: Engine; readonly seat: Seat };
   #closed: Promise<void> | undefined;
@@ -97,9 +112,7 @@ class Server implements DtlsServer {
   }
 
   get size(): number {
-    let count = 0;
-    for (const { current, pending } of this.#peers.values()) count += Number(current !== undefined) + Number(pending !== undefined);
-    return count;
+    return this.#attempts.size;
   }
 
   onLink(fn: (link: DtlsServerAssociation) => void): () => void {
@@ -111,10 +124,7 @@ class Server implements DtlsServer {
 
   close(): Promise<void> {
     this.#closed ??= new Promise((resolve) => {
-      for (const { current, pending } of [...this.#peers.values()]) {
-        pending?.association.close();
-        current?.association.close();
-      }
+      for (const { association } of [...this.#attempts]) association.close();
       this.#listening.engine.free();
       this.#openssl.c.BIO_ADDR_free(this.#address);
       this.#openssl.c.SSL_CTX_free(this.#context);
@@ -124,7 +134,14 @@ class Server implements DtlsServer {
   }
 
   #input(datagram: Uint8Array, remote: RemoteInfo): void {
-    if (this.#closed !== undefined || !looksLikeDtls(datagram)) return;
+    if (this.#closed !== undefined) return;
+    const named = this.#namedIn(datagram);
+    if (named !== undefined) {
+      named.path.arriving(remote, datagram.length);
+      named.association.input(datagram);
+      return;
+    }
+    if (!looksLikeDtls(datagram)) return;
     const peer = this.#peers.get(peerName(remote.address, remote.port));
     const random = clientHelloRandom(datagram);
     const { current, pending } = peer ?? {};
@@ -138,6 +155,12 @@ class Server implements DtlsServer {
     // Which of the two a record is for shows only by its authentication; to the other it is noise.
     pending?.association.input(datagram);
     current?.association.input(datagram);
+  }
+
+  /** The association that a datagram names, wherever in it: a client's last flight begins with records from before the keys. */
+  #namedIn(datagram: Uint8Array): Attempt | undefined {
+    const cid = this.#byCid.size === 0 ? undefined : datagramCid(datagram, cidBytes);
+    return cid === undefined ? undefined : this.#byCid.get(toHex(cid));
   }
 
   /** A ClientHello of an attempt not known yet: answered with a cookie, or, with its cookie, taken in. */
@@ -158,10 +181,15 @@ class Server implements DtlsServer {
 
   #hasRoom(): boolean {
     if (this.size < (this.#options.associationsMax ?? limits.associationsMax)) return true;
-    // Those that only began make room for the next; those in use stay.
+    // Those that only began make room for the next, and those whose client was perhaps seen to begin anew; those in use stay.
     for (const { current, pending } of this.#peers.values()) {
       if (pending === undefined || current !== undefined) continue;
       pending.association.end(new SimwardError("DTLS_CLOSED", { detail: `${pending.association.peer}: made room for another` }));
+      return true;
+    }
+    for (const { association, isAddressless } of this.#attempts) {
+      if (!isAddressless) continue;
+      association.end(new SimwardError("DTLS_CLOSED", { detail: `${association.peer}: made room for another` }));
       return true;
     }
     return false;
@@ -170,8 +198,22 @@ class Server implements DtlsServer {
   #accept(engine: Engine, seat: Seat, remote: RemoteInfo, datagram: Uint8Array): void {
     const name = peerName(remote.address, remote.port);
     const handshakeTimeoutMs = this.#options.handshakeTimeoutMs ?? limits.handshakeTimeoutMs;
-    const association = new Association({
+    const path = new PeerPath({
+      proven: remote,
+      random: systemRandom,
+      transmit: (octets, to) => {
+        association.countSent(octets);
+        this.#socket.send(octets, to.port, to.address, () => {});
+      },
+      onMoved: (to) => {
+        association.peer = peerName(to.address, to.port);
+        if (peer.current === attempt) peer.current = undefined;
+        if (peer.pending === undefined && peer.current === undefined) this.#peers.delete(name);
+      },
+    });
+    const association: Association = new Association({
       engine,
+      role: "server",
       clock: this.#options.clock,
       peer: name,
       handshakeTimeoutMs,
@@ -179,10 +221,13 @@ class Server implements DtlsServer {
       timeoutDetail: () =>
         `${name}: the client did not finish within ${handshakeTimeoutMs} ms${this.#options.psk ? "; wrong PSK possible" : ""}`,
       onOpen: () => this.#opened(engine, seat, peer, attempt),
+      settled: () => path.settle((cookie) => association.challenge(cookie)),
     });
-    seat.association = association;
     association.countReceived(datagram);
-    const attempt: Attempt = { association, random: seat.random };
+    const attempt: Attempt = { association, random: seat.random, path, isAddressless: false };
+    seat.attempt = attempt;
+    const cidName = toHex(seat.cid);
+    this.#attempts.add(attempt);
     const peer = this.#peers.get(name) ?? { current: undefined, pending: undefined };
     peer.pending?.association.end(new SimwardError("DTLS_CLOSED", { detail: `${name}: began anew` }));
     peer.pending = attempt;
@@ -194,8 +239,12 @@ class Server implements DtlsServer {
       }
       if (peer.current === attempt) peer.current = undefined;
       if (peer.pending === undefined && peer.current === undefined) this.#peers.delete(name);
+      this.#attempts.delete(attempt);
+      if (this.#byCid.get(cidName) === attempt) this.#byCid.delete(cidName);
     });
     association.start();
+    // The ClientHello is read by now.
+    if (engine.named.theirs && this.#attempts.has(attempt)) this.#byCid.set(cidName, attempt);
   }
 
   #opened(engine: Engine, seat: Seat, peer: Peer, attempt: Attempt): void {
@@ -206,7 +255,9 @@ class Server implements DtlsServer {
     const former = peer.current;
     peer.current = attempt;
     peer.pending = undefined;
-    former?.association.end(new SimwardError("DTLS_CLOSED", { detail: `${attempt.association.peer}: the client began anew` }));
+    // Behind a NAT an address passes from one vehicle to another: whoever is known by name is not taken for gone.
+    if (former?.association.survivesRebinding === true) former.isAddressless = true;
+    else former?.association.end(new SimwardError("DTLS_CLOSED", { detail: `${attempt.association.peer}: the client began anew` }));
     for (const fn of [...this.#listeners]) fn(attempt.association);
   }
 
@@ -215,7 +266,8 @@ class Server implements DtlsServer {
     const seat: Seat = {
       remote: undefined,
       random: new Uint8Array(0),
-      association: undefined,
+      attempt: undefined,
+      cid: this.#options.connectionId === true ? systemRandom.bytes(cidBytes) : new Uint8Array(0),
       verifier: peerVerifier(
         (presented, time) => checkClientChain(presented, { anchors: clientCertificates?.anchors ?? [], time }),
         () => clock.wall(),
@@ -237,10 +289,20 @@ class Server implements DtlsServer {
           return cookie.length === expected.length && timingSafeEqual(cookie, expected);
         },
       },
+      connectionId:
+        this.#options.connectionId === true
+          ? {
+              own: seat.cid,
+              onNewer: () => {
+                if (seat.attempt !== undefined) seat.attempt.isAddressless = false;
+                seat.attempt?.path.newer();
+              },
+              onPathResponse: (cookie) => seat.attempt?.path.responded(cookie),
+            }
+          : undefined,
       transmit: (datagram) => {
-        if (seat.remote === undefined) return;
-        seat.association?.countSent(datagram);
-        this.#socket.send(datagram, seat.remote.port, seat.remote.address, () => {});
+        if (seat.attempt !== undefined) seat.attempt.path.send(datagram);
+        else if (seat.remote !== undefined) this.#socket.send(datagram, seat.remote.port, seat.remote.address, () => {});
       },
     });
     return { engine, seat };

@@ -46,6 +46,8 @@ export interface DtlsClientOptions {
   /** First retransmission; doubles up to 60 s. 1,000 by default; raise it on links with long round trips. */
   readonly retransmitInitialMs?: number;
   readonly sessions?: DtlsSessionStore;
+  /** Offers Connection ID (RFC 9146), so that a server that speaks it knows us again at another address; off by default. */
+  readonly connectionId?: boolean;
   readonly clock: Clock;
   readonly signal?: AbortSignal;
 }
@@ -53,6 +55,8 @@ export interface DtlsClientOptions {
 export interface DtlsAssociation extends DatagramLink {
   readonly cipherSuite: string;
   readonly resumed: boolean;
+  /** Connection ID was agreed on: the client may change its address. */
+  readonly survivesRebinding: boolean;
   /** Datagrams and octets on the wire so far, for logs and measurements. */
   readonly counters: {
     readonly sentDatagrams: number;
@@ -79,6 +83,8 @@ export interface DtlsServerOptions {
   readonly retransmitInitialMs?: number;
   /** Associations under way or open beyond which new ones are refused, and sessions kept for resumption; 1,000 by default. */
   readonly associationsMax?: number;
+  /** Gives each client that speaks Connection ID (RFC 9146) a name for its association, by which it is known at any address; off by default. */
+  readonly connectionId?: boolean;
   /** Told of each handshake that a client began, cookie and all, and that did not lead to a link. */
   readonly onRefused?: (peer: string, reason: Error) => void;
   readonly clock: Clock;
