@@ -126,6 +126,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     device: () => ({ imei: modem.status.imei, rPlmn: modem.status.registration.plmn }),
     options: {
       peers: ports.peers,
+      preferBinding: config.eim.prefer_binding,
       terminalCapability: config.rsp.terminal_capability,
       maxPackagesPerPoll: config.eim.max_packages_per_poll,
       esipaTimeoutMs: config.eim.exchange_timeout_seconds * 1_000,

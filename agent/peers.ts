@@ -12,7 +12,7 @@ export function peersOf(peers: readonly EimPeerConfig[]): Promise<EimPeer[]> {
       eimId: peer.eim_id,
       address: peer.address,
       serverName: peer.server_name,
-      scheme: peer.binding === "auto" ? undefined : peer.binding,
+      binding: peer.binding === "auto" ? undefined : peer.binding,
       trust: peer.ca === undefined ? undefined : await trustOf(peer.ca),
       compat: { removeOwnResult: peer.remove_own_result },
     })),

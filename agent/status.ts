@@ -56,7 +56,7 @@ export function statusOf(parts: StatusParts): Status {
         eimId: eim.eimId,
         host: eim.host ?? "",
         port: eim.port ?? 0,
-        binding: eim.scheme ?? "none",
+        binding: eim.binding ?? "none",
         lastContact: eim.lastContactMs === undefined ? undefined : new Date(eim.lastContactMs).toISOString(),
         lastError: eim.error === undefined ? parts.lastErrors.get(eim.eimId) : errorReport(eim.error),
         nextPollInMs: parts.nextPollInMs,

@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { asSimwardError, errorReport, isCode, SimwardError } from "../base/errors.ts";
 import { Queue } from "../base/queue.ts";
 import type { Random } from "../base/random.ts";
+import type { BindingName } from "./esipa/bindings.ts";
 import { type Es10, getEuiccInfo2 } from "./euicc/es10.ts";
 import { createEuiccSession, type OwnedEuiccSession } from "./euicc/session.ts";
 import type { IpaEvents } from "./events.ts";
@@ -14,7 +15,7 @@ import { ask, type IpaContext, type Memory } from "./procedures/context.ts";
 import { resumeDownload } from "./procedures/download.ts";
 import { EimDirectory } from "./procedures/eims.ts";
 import { resumeDataRequest } from "./procedures/ipa-euicc-data.ts";
-import { IpaJournal, type Operation } from "./procedures/journal.ts";
+import { bindingMemory, IpaJournal, type Operation } from "./procedures/journal.ts";
 import { deliverNotifications } from "./procedures/notifications.ts";
 import { resumePackage } from "./procedures/package.ts";
 import { deliverStoredResults, flushOutbox, rememberResults } from "./procedures/reporting.ts";
@@ -64,6 +65,8 @@ export interface DeliveryOutcome {
 export interface EimStatus {
   readonly eimId: string;
   readonly scheme: "coaps" | "https" | undefined;
+  /** The one that worked last, or will be tried first. */
+  readonly binding: BindingName | undefined;
   readonly host: string | undefined;
   readonly port: number | undefined;
   /** Why it cannot be used. */
@@ -225,7 +228,7 @@ async function readCard(ports: IpaPorts, options: IpaOptions, euicc: OwnedEuiccS
     "start",
     async (es10) => {
       const eid = await readEid(es10);
-      const eims = new EimDirectory(ports, options, eid.bytes);
+      const eims = new EimDirectory(ports, options, eid.bytes, bindingMemory(journal, ports.clock, options.bindingMemoryMs));
       await eims.read(es10).catch((error: unknown) => {
         throw isCode(error, "ES10_UNSUPPORTED", "APDU_STATUS") ? new SimwardError("CARD_NOT_SGP32", { cause: error }) : error;
       });
@@ -366,14 +369,25 @@ function statusOf(context: IpaContext | undefined, { busyWith: cardBusyWith }: O
     started: true,
     cardBusyWith,
     eid: eid.digits,
-    eims: eims.all.map(({ config: { eimId }, access, error }) => ({
-      eimId,
-      scheme: access?.scheme,
-      host: access?.endpoint.host,
-      port: access?.endpoint.port,
-      error,
-      lastContactMs: eims.lastContactMs(eimId),
-    })),
+    eims: eims.all
+      .map((eim) => ({ eim, now: eims.current(eim) }))
+      .map(
+        ({
+          eim: {
+            config: { eimId },
+            error,
+          },
+          now,
+        }) => ({
+          eimId,
+          scheme: now?.scheme,
+          binding: now?.name,
+          host: now?.endpoint.host,
+          port: now?.endpoint.port,
+          error,
+          lastContactMs: eims.lastContactMs(eimId),
+        }),
+      ),
     enabledIccid: enabledIccid(context),
     profiles: memory.profiles,
     operation:

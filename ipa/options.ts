@@ -1,5 +1,6 @@
 // What may be set about the IPA, and the defaults: times, limits, and how single eIMs deviate from SGP.32 v1.2.
 // The only place where these figures are.
+import type { BindingName } from "./esipa/bindings.ts";
 import type { TerminalCapability } from "./euicc/session.ts";
 import type { DeviceCapabilities } from "./messages/common.ts";
 import type { TlsTrust } from "./ports.ts";
@@ -23,7 +24,8 @@ export interface EimPeer {
   readonly address?: string | undefined;
   /** The name its certificate carries, where that is not the host. */
   readonly serverName?: string | undefined;
-  readonly scheme?: "coaps" | "https" | undefined;
+  /** This one and no other; chosen among what the eIM offers when absent. */
+  readonly binding?: BindingName | undefined;
   /** Used when the card holds no trustedPublicKeyDataTls; a psk replaces what the card holds. */
   readonly trust?: TlsTrust | undefined;
   readonly compat?: Partial<EsipaCompat> | undefined;
@@ -31,8 +33,10 @@ export interface EimPeer {
 
 export interface IpaOptions {
   readonly peers: readonly EimPeer[];
-  /** Tried first where an eIM offers both. coaps by default. */
-  readonly preferScheme: "coaps" | "https";
+  /** Tried first where an eIM offers several. coaps by default. */
+  readonly preferBinding: BindingName;
+  /** What worked is tried first for so long; then what is preferred has its chance again. */
+  readonly bindingMemoryMs: number;
   /** TERMINAL CAPABILITY: SGP.32 says 84, older cards know 83; `none` where the module must not be bothered. `both` by default. */
   readonly terminalCapability: TerminalCapability;
   readonly maxPackagesPerPoll: number;
@@ -59,7 +63,8 @@ export interface IpaOptions {
 
 export const defaultIpaOptions: IpaOptions = {
   peers: [],
-  preferScheme: "coaps",
+  preferBinding: "coaps",
+  bindingMemoryMs: 24 * 3_600_000,
   terminalCapability: "both",
   maxPackagesPerPoll: 16,
   maxNotificationsPerRound: 64,

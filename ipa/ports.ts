@@ -50,8 +50,10 @@ export interface EimEndpoint {
 export interface EsipaRequest {
   /** Last part of the JSON binding's path, e.g. getEimPackage (SGP.32 §6.4). */
   readonly functionName: string;
-  /** One ESipa message, BER-TLV, for the ASN.1 binding (SGP.32 §6.3). */
+  /** One ESipa message: BER-TLV in the ASN.1 binding (SGP.32 §6.3), a JSON text in the JSON binding (§6.4). */
   readonly body: Uint8Array;
+  /** asn1 when absent. */
+  readonly encoding?: "asn1" | "json" | undefined;
 }
 
 export interface EsipaResponse {

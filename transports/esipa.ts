@@ -1,16 +1,18 @@
-// ESipa's ways to an eIM: CoAP over DTLS and HTTPS, ASN.1 binding (SGP.32 §6.2, §6.3). One session is kept for each eIM between exchanges.
+// ESipa's ways to an eIM: CoAP over DTLS and HTTPS, in ASN.1 or JSON (SGP.32 §6.1 to §6.4). One session is kept for each eIM between exchanges.
 import type { Clock } from "../base/clock.ts";
 import { SimwardError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import type { EimEndpoint, EsipaTransport } from "../ipa/ports.ts";
+import type { EimEndpoint, EsipaRequest, EsipaTransport } from "../ipa/ports.ts";
 import { type CertificateTrust, trustFingerprint } from "./certificates.ts";
 import { type CoapSession, createCoapSession } from "./coap/session.ts";
 import type { CoapEvent } from "./coap/types.ts";
 import type { Dtls, DtlsCipherSuite, DtlsSessionStore } from "./dtls/types.ts";
 import type { HttpsClient } from "./https/types.ts";
 
-const esipaPath = "gsma/rsp2/asn1";
-const asn1Type = "application/x-gsma-rsp-asn1";
+const contentTypes = { asn1: "application/x-gsma-rsp-asn1", json: "application/json;charset=UTF-8" } as const;
+
+const pathOf = ({ encoding, functionName }: EsipaRequest): string =>
+  encoding === "json" ? `gsma/rsp2/esipa/${functionName}` : "gsma/rsp2/asn1";
 
 /** Where learned facts about the network are kept across restarts. */
 export interface NatMemory {
@@ -91,7 +93,7 @@ export function coapsEsipaTransport(options: CoapsEsipaOptions): ClosableEsipaTr
       const session = sessions.get(key) ?? open(eim);
       sessions.set(key, session);
       // No Content-Format: the path implies the type (SGP.32 §6.2).
-      const response = await session.request({ method: "POST", path: esipaPath, payload: request.body }, signal);
+      const response = await session.request({ method: "POST", path: pathOf(request), payload: request.body }, signal);
       return { status: statusOf(response.code, response.payload), body: response.payload };
     },
     pathChanged: () => {
@@ -118,8 +120,12 @@ export function httpsEsipaTransport({ https, userAgent = "gsma-rsp-ipad" }: Http
         { host: eim.host, port: eim.port, serverName: eim.serverName, trust: eim.trust },
         {
           method: "POST",
-          path: `/${esipaPath}`,
-          headers: { "Content-Type": asn1Type, "X-Admin-Protocol": eim.adminProtocol ?? "gsma/rsp/v2.1.0", "User-Agent": userAgent },
+          path: `/${pathOf(request)}`,
+          headers: {
+            "Content-Type": contentTypes[request.encoding ?? "asn1"],
+            "X-Admin-Protocol": eim.adminProtocol ?? "gsma/rsp/v2.1.0",
+            "User-Agent": userAgent,
+          },
           body: request.body,
         },
         signal,

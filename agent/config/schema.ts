@@ -58,7 +58,8 @@ const eimPeer = strictObject({
   address: optional(text),
   /** The name the certificate must carry, where it differs from the host. */
   server_name: optional(text),
-  binding: optional(picklist(["auto", "coaps", "https"]), "auto"),
+  /** auto: as the eUICC's configuration of that eIM says, what worked last first, and the next where one cannot connect. */
+  binding: optional(picklist(["auto", "coaps", "https", "https-json"]), "auto"),
   /** Offers AES-128-CCM-8 too; it lowers OpenSSL's security level for this peer. */
   allow_ccm8: optional(boolean(), false),
   /** Silence after which the DTLS session is resumed at once instead of probed; learnt from here on. */
@@ -69,6 +70,8 @@ const eimPeer = strictObject({
 
 const eim = strictObject({
   poll_interval_seconds: optional(seconds(10, 7 * 86_400), 3_600),
+  /** Tried first where an eIM offers several. */
+  prefer_binding: optional(picklist(["coaps", "https", "https-json"]), "coaps"),
   max_packages_per_poll: optional(pipe(number(), integer(), minValue(1), maxValue(100)), 16),
   exchange_timeout_seconds: optional(seconds(5, 600), 120),
   /** How long a newly enabled profile may take to reach the eIM before the former one is brought back. */

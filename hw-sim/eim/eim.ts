@@ -134,6 +134,8 @@ export function createEim(options: EimOptions): Eim {
         port: options.port ?? 0,
         identity: tlsIdentity(),
         handle: (message) => core.handle(message),
+        notServed: () => faults.notServed,
+        jsonDialect: () => faults,
         ...(options.coapCode === undefined ? {} : { coapCode: options.coapCode }),
         ...(options.coapBlockBytes === undefined ? {} : { coapBlockBytes: options.coapBlockBytes }),
       });

@@ -26,6 +26,12 @@ export interface EimFaults {
   errors: Partial<Record<EsipaErrorFunction, { readonly code: number; readonly times: number }>>;
   /** What DTLS and TLS present. */
   tlsCertificate: TlsCertificateKind;
+  /** Bindings that are not served. */
+  notServed: readonly ("coaps" | "https" | "https-json")[];
+  /** JSON: signatures and key identifiers without their tags. */
+  bareValues: boolean;
+  /** JSON: base64 in lines. */
+  lineBreaks: boolean;
   /** HandleNotification is answered with 200 and an empty body in place of 204. */
   notificationOk: boolean;
 }
@@ -56,6 +62,9 @@ export function defaultEimFaults(): EimFaults {
     acknowledge: "all",
     errors: {},
     tlsCertificate: "own",
+    notServed: [],
+    bareValues: false,
+    lineBreaks: false,
     notificationOk: false,
   };
 }
@@ -83,6 +92,9 @@ const FaultSettings = v.partial(
       v.strictObject(v.entriesFromList(esipaErrorFunctions, v.strictObject({ code: v.pipe(v.number(), v.integer()), times }))),
     ),
     tlsCertificate: v.picklist(tlsCertificateKinds),
+    notServed: v.array(v.picklist(["coaps", "https", "https-json"])),
+    bareValues: v.boolean(),
+    lineBreaks: v.boolean(),
     notificationOk: v.boolean(),
   }),
 );

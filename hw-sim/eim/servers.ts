@@ -1,12 +1,13 @@
-// ESipa as the eIM offers it: CoAP over DTLS and HTTPS, both ASN.1, on one port number (SGP.32 §6.1 to §6.3).
+// ESipa as the eIM offers it: CoAP over DTLS in ASN.1, HTTPS in ASN.1 and JSON, on one port number (SGP.32 §6.1 to §6.4).
 import type { Clock } from "../../base/clock.ts";
 import { isCode, SimwardError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import { createCoapServer } from "../../transports/coap/server.ts";
 import type { CoapServer, CoapServerRequest, CoapServerResponse } from "../../transports/coap/types.ts";
 import type { Dtls, DtlsServer } from "../../transports/dtls/types.ts";
-import { type HttpAnswer, type HttpRequest, type HttpServer, startHttpServer, type TlsIdentity } from "../http/server.ts";
+import { type HttpAnswer, type HttpRequest, type HttpServer, jsonAnswer, startHttpServer, type TlsIdentity } from "../http/server.ts";
 import type { EsipaAnswer } from "./core.ts";
+import { answerJson, type JsonDialect } from "./json.ts";
 
 export interface EsipaServerOptions {
   readonly clock: Clock;
@@ -17,6 +18,9 @@ export interface EsipaServerOptions {
   readonly port: number;
   readonly identity: TlsIdentity;
   readonly handle: (message: Uint8Array) => Promise<EsipaAnswer>;
+  /** What is not offered: such an eIM answers with 404, or not at all over CoAP. */
+  readonly notServed: () => readonly ("coaps" | "https" | "https-json")[];
+  readonly jsonDialect: () => JsonDialect;
   /** What a CoAP answer with a body is coded as; 2.04 by default. */
   readonly coapCode?: "2.04" | "2.05";
   readonly coapBlockBytes?: number;
@@ -32,6 +36,7 @@ export interface EsipaServers {
 const path = "gsma/rsp2/asn1";
 const contentType = "application/x-gsma-rsp-asn1";
 const protocol = "gsma/rsp/v2.1.0";
+const jsonPath = "/gsma/rsp2/esipa/";
 const maxBodyBytes = 1 << 20;
 const portAttempts = 20;
 
@@ -104,9 +109,10 @@ async function startCoaps(options: EsipaServerOptions, port: number, silenced: S
   };
 }
 
-async function answerHttp(request: HttpRequest, { handle }: EsipaServerOptions): Promise<HttpAnswer | "silence"> {
-  if (request.path.startsWith("/gsma/rsp2/esipa/")) return { status: 501 };
-  if (request.path !== `/${path}`) return { status: 404 };
+async function answerHttp(request: HttpRequest, options: EsipaServerOptions): Promise<HttpAnswer | "silence"> {
+  const { handle } = options;
+  if (request.path.startsWith(jsonPath)) return answerHttpJson(request, options);
+  if (request.path !== `/${path}` || options.notServed().includes("https")) return { status: 404 };
   if (request.method !== "POST") return { status: 405, headers: { Allow: "POST" } };
   if (request.header("content-type")?.split(";")[0]?.trim().toLowerCase() !== contentType) return { status: 415 };
   const asked = request.header("x-admin-protocol");
@@ -118,10 +124,25 @@ async function answerHttp(request: HttpRequest, { handle }: EsipaServerOptions):
   return { status: answer.status, headers: isBody ? { ...headers, "Content-Type": contentType } : headers, body: answer.body };
 }
 
+async function answerHttpJson(
+  request: HttpRequest,
+  { handle, notServed, jsonDialect }: EsipaServerOptions,
+): Promise<HttpAnswer | "silence"> {
+  if (notServed().includes("https-json")) return { status: 501 };
+  if (request.method !== "POST") return { status: 405, headers: { Allow: "POST" } };
+  if (!/^application\/json\b/i.test(request.header("content-type") ?? "")) return { status: 415 };
+  const asked = request.header("x-admin-protocol");
+  if (asked !== undefined && !/^gsma\/rsp\/v\d/.test(asked)) return { status: 400 };
+  const answer = await answerJson(request.path.slice(jsonPath.length), request.body, handle, jsonDialect());
+  if (answer === "silence") return answer;
+  const headers = { "X-Admin-Protocol": asked ?? protocol };
+  return answer.json === undefined ? { status: answer.status, headers } : jsonAnswer(answer.status, answer.json, headers);
+}
+
 /** HTTP is mapped to CoAP without its headers: the type follows from the path (SGP.32 §6.2). */
 async function answerCoap(request: CoapServerRequest, options: EsipaServerOptions, silenced: Set<() => void>): Promise<CoapServerResponse> {
   if (request.path.startsWith("gsma/rsp2/esipa/")) return { code: "5.01" };
-  if (request.path !== path) return { code: "4.04" };
+  if (request.path !== path || options.notServed().includes("coaps")) return { code: "4.04" };
   if (request.method !== "POST") return { code: "4.05" };
   const answer = await options.handle(request.payload ?? new Uint8Array(0));
   if (answer === "silence") {

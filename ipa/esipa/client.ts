@@ -1,4 +1,4 @@
-// The IPA's side of ESipa towards one eIM, ASN.1 binding (SGP.32 §5.14, §6.3): one method a function, over whatever transport reaches it.
+// The IPA's side of ESipa towards one eIM (SGP.32 §5.14): one method a function, over whatever binding reaches it.
 // Answers are typed; a function error of the eIM is ESIPA_REFUSED with its name in `data.error`.
 import { type Clock, deadline } from "../../base/clock.ts";
 import { asSimwardError, type ErrorCode, SimwardError } from "../../base/errors.ts";
@@ -21,7 +21,9 @@ import {
 } from "../messages/esipa.ts";
 import { EuiccPackageRequest } from "../messages/package.ts";
 import type { EsipaCompat } from "../options.ts";
-import type { EimEndpoint, EsipaResponse, EsipaTransport } from "../ports.ts";
+import type { EsipaResponse } from "../ports.ts";
+import { type BindingMemory, type EsipaBinding, inOrder, mayTryNext } from "./bindings.ts";
+import { jsonRequest, jsonResponse } from "./json.ts";
 import * as messages from "./messages.ts";
 
 /** What an eIM has for us, with the octets as they came. */
@@ -46,8 +48,10 @@ export type AuthenticatedClient =
   | { readonly kind: "smds"; readonly trigger: ProfileDownloadTriggerRequest | undefined };
 
 export interface EimClientOptions {
-  readonly endpoint: EimEndpoint;
-  readonly transport: EsipaTransport;
+  readonly eimId: string;
+  /** At least one, in order of preference. */
+  readonly bindings: readonly EsipaBinding[];
+  readonly memory?: BindingMemory | undefined;
   readonly compat: EsipaCompat;
   readonly eid: Uint8Array;
   readonly clock: Clock;
@@ -66,7 +70,7 @@ export class EimClient {
   }
 
   get eimId(): string {
-    return this.#options.endpoint.eimId;
+    return this.#options.eimId;
   }
 
   get compat(): EsipaCompat {
@@ -229,8 +233,32 @@ export class EimClient {
     });
   }
 
-  async #exchange(functionName: string, body: Uint8Array, parent: AbortSignal | undefined): Promise<Uint8Array> {
-    const { clock, events, transport, endpoint, timeoutMs } = this.#options;
+  /** Over the binding that worked last, else as preferred; over the next one where one cannot connect. */
+  async #exchange(functionName: string, message: Uint8Array, parent: AbortSignal | undefined): Promise<Uint8Array> {
+    const { bindings, memory } = this.#options;
+    const remembered = memory?.load(this.eimId);
+    const order = inOrder(bindings, remembered);
+    const failures: SimwardError[] = [];
+    for (const binding of order) {
+      try {
+        const answer = await this.#over(binding, functionName, message, parent);
+        if (bindings.length > 1 && binding.name !== remembered) await memory?.save(this.eimId, binding.name);
+        return answer;
+      } catch (error) {
+        parent?.throwIfAborted();
+        const known = asSimwardError(error);
+        failures.push(known);
+        if (!mayTryNext(known)) break;
+      }
+    }
+    // What a proven eIM said outweighs that another binding did not reach it.
+    throw failures.find((one) => !isUnreachable(one)) ?? failures[0] ?? new SimwardError("EIM_NO_PROTOCOL", { detail: this.eimId });
+  }
+
+  async #over(binding: EsipaBinding, functionName: string, message: Uint8Array, parent: AbortSignal | undefined): Promise<Uint8Array> {
+    const { clock, events, timeoutMs } = this.#options;
+    const isJson = binding.name === "https-json";
+    const body = isJson ? jsonRequest(functionName, message) : message;
     const name = `ESipa.${functionName[0]?.toUpperCase()}${functionName.slice(1)}`;
     const startMs = clock.monotonicMs();
     const tell = (receivedBytes: number, error?: ErrorCode): void | Promise<void> =>
@@ -239,12 +267,14 @@ export class EimClient {
       new SimwardError("ESIPA_UNREACHABLE", { detail: `${this.eimId}: ${name} took more than ${timeoutMs} ms` });
     const { signal, done } = deadline(clock, timeoutMs, late, parent);
     try {
-      const response = await aborting(transport.exchange(endpoint, { functionName, body }, signal), signal);
+      const request = { functionName, body, encoding: isJson ? "json" : "asn1" } as const;
+      const response = await aborting(binding.transport.exchange(binding.endpoint, request, signal), signal);
       this.#options.onContact?.();
       if (response.status < 200 || response.status > 299)
         throw new SimwardError("ESIPA_STATUS", { detail: `${this.eimId}: ${name}: ${response.status}`, data: { status: response.status } });
+      const answer = isJson ? jsonResponse(functionName, response.body) : response.body;
       await tell(response.body.length);
-      return response.body;
+      return answer;
     } catch (error) {
       parent?.throwIfAborted();
       const known = asSimwardError(error, "ESIPA_UNREACHABLE");

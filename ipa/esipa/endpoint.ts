@@ -3,19 +3,27 @@ import { SimwardError } from "../../base/errors.ts";
 import type { EimConfigurationData } from "../messages/eim-config.ts";
 import { defaultCompat, type EimPeer, type EsipaCompat } from "../options.ts";
 import type { EimEndpoint, TlsTrust } from "../ports.ts";
+import { type BindingName, bindingNames, schemeOf } from "./bindings.ts";
 
 export type EsipaScheme = "coaps" | "https";
 
-export interface EimAccess {
-  readonly endpoint: EimEndpoint;
+/** One binding and where it leads. */
+export interface AccessBinding {
+  readonly name: BindingName;
   readonly scheme: EsipaScheme;
+  readonly endpoint: EimEndpoint;
+}
+
+export interface EimAccess extends AccessBinding {
   readonly compat: EsipaCompat;
+  /** In order of preference; the first is this one. */
+  readonly bindings: readonly AccessBinding[];
 }
 
 export interface SchemeChoice {
   /** Those a transport is there for. */
   readonly available: readonly EsipaScheme[];
-  readonly prefer: EsipaScheme;
+  readonly prefer: BindingName;
 }
 
 const defaultPorts: Readonly<Record<EsipaScheme, number>> = { coaps: 5684, https: 443 };
@@ -23,32 +31,43 @@ const retrievalBit = { coaps: "eimRetrieveCoaps", https: "eimRetrieveHttps" } as
 
 /** Throws EIM_NO_ADDRESS, EIM_NO_PROTOCOL, EIM_NO_TRUST: an eIM is reached as configured or not at all. */
 export function endpointOf(config: EimConfigurationData, peer: EimPeer | undefined, schemes: SchemeChoice): EimAccess {
-  const scheme = chooseScheme(config, peer, schemes);
-  const { host, port } = addressOf(config, peer);
   const compat = { ...defaultCompat, ...peer?.compat };
-  return {
-    scheme,
-    compat,
-    endpoint: {
-      eimId: config.eimId,
-      host,
-      port: port ?? defaultPorts[scheme],
-      serverName: peer?.serverName ?? host,
-      trust: trustOf(config, peer),
-      adminProtocol: compat.adminProtocol,
-    },
-  };
+  const names = chooseBindings(config, peer, compat, schemes);
+  const { host, port } = addressOf(config, peer);
+  const trust = trustOf(config, peer);
+  const { eimId } = config;
+  const { adminProtocol } = compat;
+  const bindings = names.map((name): AccessBinding => {
+    const scheme = schemeOf(name);
+    const serverName = peer?.serverName ?? host;
+    return { name, scheme, endpoint: { eimId, host, port: port ?? defaultPorts[scheme], serverName, trust, adminProtocol } };
+  });
+  const [first] = bindings;
+  if (first === undefined) throw new SimwardError("EIM_NO_PROTOCOL", { detail: eimId });
+  return { ...first, compat, bindings };
 }
 
-function chooseScheme(config: EimConfigurationData, peer: EimPeer | undefined, { available, prefer }: SchemeChoice): EsipaScheme {
+/** At least one. An eIM serves ASN.1 and JSON alike (SGP.32 §6), so JSON stands behind HTTPS where ASN.1 is not served after all. */
+function chooseBindings(
+  config: EimConfigurationData,
+  peer: EimPeer | undefined,
+  compat: EsipaCompat,
+  { available, prefer }: SchemeChoice,
+): readonly BindingName[] {
   const offered = config.eimSupportedProtocol;
-  const wanted = peer?.scheme;
-  const usable = [...available]
-    .sort((a, b) => Number(b === prefer) - Number(a === prefer))
+  const wanted = peer?.binding;
+  const isOffered = (name: BindingName): boolean => {
+    if (wanted !== undefined) return name === wanted;
+    // A pre-shared key is for coaps, and JSON is written in the form of v1.2 only.
+    if (peer?.trust?.kind === "psk" && name !== "coaps") return false;
+    if (compat.esipaVersion === "1.0" && name === "https-json") return false;
     // An eIM that does not say what it speaks, or only that it is something of its own, is taken at the configuration's word.
-    .filter((scheme) => wanted === scheme || (wanted === undefined && (offered === undefined || offered.includes(retrievalBit[scheme]))));
-  const [scheme] = usable;
-  if (scheme !== undefined) return scheme;
+    return offered === undefined || offered.includes(retrievalBit[schemeOf(name)]);
+  };
+  const usable = [...bindingNames]
+    .sort((a, b) => Number(b === prefer) - Number(a === prefer))
+    .filter((name) => available.includes(schemeOf(name)) && isOffered(name));
+  if (usable.length > 0) return usable;
   throw new SimwardError("EIM_NO_PROTOCOL", {
     detail: `${config.eimId} offers ${offered?.join(", ") ?? "nothing named"}, configured ${wanted ?? "nothing"}, this IPA has ${available.join(", ")}`,
   });

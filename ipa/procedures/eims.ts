@@ -2,8 +2,9 @@
 import { asSimwardError, SimwardError as Refusal, type SimwardError } from "../../base/errors.ts";
 import { decode } from "../asn1/schema.ts";
 import { childOf, childrenOf, rawOf, readOnlyTlv } from "../asn1/tlv.ts";
+import { type BindingMemory, inOrder } from "../esipa/bindings.ts";
 import { EimClient } from "../esipa/client.ts";
-import { type EimAccess, endpointOf } from "../esipa/endpoint.ts";
+import { type AccessBinding, type EimAccess, endpointOf } from "../esipa/endpoint.ts";
 import { collapsed } from "../euicc/double-tag.ts";
 import { type Es10, getEimConfigurationData } from "../euicc/es10.ts";
 import type { IpaPorts } from "../ipa.ts";
@@ -23,13 +24,15 @@ export class EimDirectory {
   readonly #ports: IpaPorts;
   readonly #options: IpaOptions;
   readonly #eid: Uint8Array;
+  readonly #bindings: BindingMemory;
   readonly #lastContactMs = new Map<string, number>();
   #eims: readonly Eim[] = [];
 
-  constructor(ports: IpaPorts, options: IpaOptions, eid: Uint8Array) {
+  constructor(ports: IpaPorts, options: IpaOptions, eid: Uint8Array, bindings: BindingMemory) {
     this.#ports = ports;
     this.#options = options;
     this.#eid = eid;
+    this.#bindings = bindings;
   }
 
   get all(): readonly Eim[] {
@@ -55,17 +58,24 @@ export class EimDirectory {
     return this.#eims.find(({ config }) => config.eimId === eimId);
   }
 
+  /** The binding that would be used now. */
+  current({ config, access }: Eim): AccessBinding | undefined {
+    return access === undefined ? undefined : inOrder(access.bindings, this.#bindings.load(config.eimId))[0];
+  }
+
   /** `kept`: an EimConfigurationData to fall back on when the card no longer has that eIM. Throws EIM_UNKNOWN, EIM_NO_… */
   client(eimId: string, kept?: Uint8Array): EimClient {
     const eim = this.find(eimId) ?? (kept === undefined ? undefined : this.#eim(kept));
     if (eim === undefined) throw new Refusal("EIM_UNKNOWN", { detail: eimId });
     if (eim.access === undefined) throw eim.error ?? new Refusal("EIM_UNKNOWN", { detail: eimId });
-    const { endpoint, scheme, compat } = eim.access;
-    const transport = this.#ports.transports.find((one) => one.scheme === scheme);
-    if (transport === undefined) throw new Refusal("EIM_NO_PROTOCOL", { detail: `${eimId}: ${scheme}` });
+    const { bindings, compat } = eim.access;
     return new EimClient({
-      endpoint,
-      transport,
+      eimId,
+      bindings: bindings.flatMap(({ name, scheme, endpoint }) => {
+        const transport = this.#ports.transports.find((one) => one.scheme === scheme);
+        return transport === undefined ? [] : [{ name, endpoint, transport }];
+      }),
+      memory: this.#bindings,
       compat,
       eid: this.#eid,
       clock: this.#ports.clock,
@@ -78,7 +88,7 @@ export class EimDirectory {
   #eim(raw: Uint8Array): Eim {
     const config = decode(EimConfigurationData, raw, { name: "EimConfigurationData" });
     const peer = this.#options.peers.find(({ eimId }) => eimId === config.eimId);
-    const schemes = { available: this.#ports.transports.map(({ scheme }) => scheme), prefer: this.#options.preferScheme };
+    const schemes = { available: this.#ports.transports.map(({ scheme }) => scheme), prefer: this.#options.preferBinding };
     try {
       return { config, raw, access: endpointOf(config, peer, schemes), error: undefined };
     } catch (error) {

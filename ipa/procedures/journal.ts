@@ -14,8 +14,8 @@
 // P8 rolled back, "rollingBack" still written        | result replaced                 | the stored result says so: not rolled back again
 // P9 "returning" written                             | old profile enabled             | the module adopts the old one, then the report goes out
 // P10 "acknowledging" written, some removed          | some removed                    | all are removed again; nothingToDelete is no error
-// D1 a trigger has come, "initiating" written        | nothing                         | begun anew, three attempts in all
-// D2 in the session, before the installation         | session lost with its power     | no result of it on the card: begun anew, three attempts in all
+// D1 a trigger has come, "initiating" written        | nothing                         | begun anew, ten times at most
+// D2 in the session, before the installation         | session lost with its power     | no result of it on the card: begun anew, ten times at most
 // D3 installed, "loading" still written              | ProfileInstallationResult       | found by transaction id: goes to the eIM
 // D4 "notifying" written, sent or not                | ProfileInstallationResult       | goes to the eIM (again), then removed
 // D5 "removing" written                              | PIR or not                      | removed (again)
@@ -23,7 +23,9 @@
 // O1 an answer that no card keeps could not be sent  | nothing                         | in the outbox, sent at the next poll
 // S1 another eIM is to be told of a change           | the change                      | still to be told: cleared only when an eIM has answered
 
+import type { Clock } from "../../base/clock.ts";
 import { asSimwardError } from "../../base/errors.ts";
+import { type BindingMemory, type BindingName, bindingNames } from "../esipa/bindings.ts";
 import type { DownloadState } from "../machines/download.ts";
 import type { PackageState } from "../machines/package.ts";
 import type { StateChangeCause } from "../messages/esipa.ts";
@@ -57,13 +59,29 @@ export interface JournalContent {
   readonly enabledIccid: string | null | undefined;
   /** By sequence number of a ProfileInstallationResult not yet delivered: the eIM that relayed its download, and so must relay it. */
   readonly relays: Readonly<Record<string, string>>;
+  /** By eimId: the binding that worked last, and since when (wall clock, ms). */
+  readonly bindings: Readonly<Record<string, KnownBinding>>;
 }
 
-const empty: JournalContent = { version: 1, operation: undefined, outbox: [], stateChanges: {}, enabledIccid: undefined, relays: {} };
+export interface KnownBinding {
+  readonly name: BindingName;
+  readonly sinceMs: number;
+}
+
+const empty: JournalContent = {
+  version: 1,
+  operation: undefined,
+  outbox: [],
+  stateChanges: {},
+  enabledIccid: undefined,
+  relays: {},
+  bindings: {},
+};
 
 /** Answers beyond this are dropped, oldest first: an eIM gone for years must not fill the flash. */
 const maxOutbox = 16;
 const maxRelays = 32;
+const maxBindings = 16;
 
 export class IpaJournal {
   readonly #port: Journal;
@@ -110,7 +128,9 @@ export class IpaJournal {
 /** A journal of another make is none: then the card and the eIMs know what is to be done. */
 function understood(loaded: unknown): JournalContent {
   if (typeof loaded !== "object" || loaded === null) return empty;
-  const { version, operation, outbox, stateChanges, enabledIccid, relays } = loaded as Partial<Record<keyof JournalContent, unknown>>;
+  const { version, operation, outbox, stateChanges, enabledIccid, relays, bindings } = loaded as Partial<
+    Record<keyof JournalContent, unknown>
+  >;
   if (version !== 1) return empty;
   const kinds: readonly unknown[] = ["euiccPackage", "profileDownload", "ipaEuiccData"];
   const known = isRecord(operation) && kinds.includes(operation.kind) && typeof operation.phase === "string";
@@ -121,6 +141,9 @@ function understood(loaded: unknown): JournalContent {
     stateChanges: isRecord(stateChanges) ? (stateChanges as JournalContent["stateChanges"]) : {},
     enabledIccid: typeof enabledIccid === "string" || enabledIccid === null ? enabledIccid : undefined,
     relays: isRecord(relays) ? (relays as JournalContent["relays"]) : {},
+    bindings: isRecord(bindings)
+      ? Object.fromEntries(Object.entries(bindings).filter((one): one is [string, KnownBinding] => isKnownBinding(one[1])))
+      : {},
   };
 }
 
@@ -132,11 +155,28 @@ function isOutboxEntry(value: unknown): value is OutboxEntry {
   return isRecord(value) && typeof value.eimId === "string" && typeof value.message === "string";
 }
 
+function isKnownBinding(value: unknown): value is KnownBinding {
+  return isRecord(value) && bindingNames.some((name) => name === value.name) && typeof value.sinceMs === "number";
+}
+
+/** What worked, for as long as it is believed. A clock that was set back makes it forgotten. */
+export function bindingMemory(journal: IpaJournal, clock: Clock, believedMs: number): BindingMemory {
+  return {
+    load: (eimId) => {
+      const { name, sinceMs } = journal.content.bindings[eimId] ?? {};
+      const ageMs = sinceMs === undefined ? Number.POSITIVE_INFINITY : clock.now() - sinceMs;
+      return ageMs >= 0 && ageMs < believedMs ? name : undefined;
+    },
+    save: (eimId, name) => journal.update({ bindings: { ...journal.content.bindings, [eimId]: { name, sinceMs: clock.now() } } }),
+  };
+}
+
 function bounded(content: JournalContent): JournalContent {
   return {
     ...content,
     outbox: content.outbox.slice(-maxOutbox),
     relays: Object.fromEntries(Object.entries(content.relays).slice(-maxRelays)),
+    bindings: Object.fromEntries(Object.entries(content.bindings).slice(-maxBindings)),
   };
 }
 

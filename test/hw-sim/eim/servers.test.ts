@@ -155,7 +155,7 @@ describe("both bindings on one port", () => {
 
   test.each([
     ["another path", { path: "/gsma/rsp2/es9plus/x" }, 404],
-    ["the JSON binding", { path: "/gsma/rsp2/esipa/getEimPackage" }, 501],
+    ["the JSON binding, but not JSON", { path: "/gsma/rsp2/esipa/getEimPackage" }, 415],
     ["another method", { method: "PUT" }, 405],
     ["another content", { headers: { "Content-Type": "application/json" } }, 415],
     ["another protocol", { headers: { "X-Admin-Protocol": "x" } }, 400],

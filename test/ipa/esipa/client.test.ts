@@ -14,6 +14,14 @@ import type { EsipaRequest, EsipaResponse } from "../../../ipa/ports.ts";
 const eid = fromHex("89049032123451234512345678901235");
 const txId = fromHex("AABBCCDD");
 
+const endpoint = {
+  eimId: "eim1",
+  host: "eim.example",
+  port: 443,
+  serverName: "eim.example",
+  trust: { kind: "roots", certificates: [] },
+} as const;
+
 type Reply = string | { readonly status: number; readonly body?: string } | SimwardError | "silence";
 
 function client(replies: readonly Reply[], compat: Partial<EsipaCompat> = {}) {
@@ -22,19 +30,25 @@ function client(replies: readonly Reply[], compat: Partial<EsipaCompat> = {}) {
   const clock = new VirtualClock();
   const waiting = [...replies];
   const eim = new EimClient({
-    endpoint: { eimId: "eim1", host: "eim.example", port: 443, serverName: "eim.example", trust: { kind: "roots", certificates: [] } },
-    transport: {
-      scheme: "https",
-      async exchange(_eim, request): Promise<EsipaResponse> {
-        requests.push(request);
-        const reply = waiting.shift();
-        if (reply === undefined) throw new Error("no reply is left");
-        if (reply instanceof SimwardError) throw reply;
-        if (reply === "silence") return new Promise(() => undefined);
-        if (typeof reply === "string") return { status: 200, body: fromHex(reply) };
-        return { status: reply.status, body: fromHex(reply.body ?? "") };
+    eimId: "eim1",
+    bindings: [
+      {
+        name: "https",
+        endpoint,
+        transport: {
+          scheme: "https",
+          async exchange(_eim, request): Promise<EsipaResponse> {
+            requests.push(request);
+            const reply = waiting.shift();
+            if (reply === undefined) throw new Error("no reply is left");
+            if (reply instanceof SimwardError) throw reply;
+            if (reply === "silence") return new Promise(() => undefined);
+            if (typeof reply === "string") return { status: 200, body: fromHex(reply) };
+            return { status: reply.status, body: fromHex(reply.body ?? "") };
+          },
+        },
       },
-    },
+    ],
     compat: { ...defaultCompat, ...compat },
     eid,
     clock,
@@ -310,7 +324,7 @@ describe("where an eIM is", () => {
     );
     // Proprietary is the default of a card that was told nothing: then the configuration's word counts.
     const proprietary: EimConfigurationData = { ...full, eimSupportedProtocol: ["eimProprietary"] };
-    expect(endpointOf(proprietary, { eimId: "eim1", scheme: "https" }, both).scheme).toBe("https");
+    expect(endpointOf(proprietary, { eimId: "eim1", binding: "https" }, both).scheme).toBe("https");
   });
 
   test("addresses", () => {

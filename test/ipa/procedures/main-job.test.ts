@@ -103,7 +103,7 @@ describe("the main job", () => {
     vehicle.download(c);
     await vehicle.poll();
     expect(polls[0]).toBe(`BF4F175A10${eid}820362F210`);
-    // ctxParams1: TAC 35290611, no capabilities named, IMEI.
-    expect(vehicle.apdus.join("")).toContain("800435290611A1008208352906111234567F");
+    // ctxParams1: TAC 35290611, no capabilities named, IMEI; TBCD.
+    expect(vehicle.apdus.join("")).toContain("800453926011A1008208539260112143657F");
   });
 });

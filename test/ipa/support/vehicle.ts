@@ -1,10 +1,11 @@
 // A vehicle in one process for tests of the IPA: the virtual eUICC behind logical channels, virtual eIMs and SM-DP+ behind a transport,
 // a module that follows the card, coverage by ICCID, a journal and a life that can end at any of its writes.
-import { iccidToBytes } from "../../../base/bytes.ts";
+import { iccidToBytes, utf8 } from "../../../base/bytes.ts";
 import { VirtualClock } from "../../../base/clock.ts";
 import { SimwardError } from "../../../base/errors.ts";
 import { seededRandom } from "../../../base/random.ts";
 import { createEim, type Eim, type EimOptions } from "../../../hw-sim/eim/eim.ts";
+import { answerJson } from "../../../hw-sim/eim/json.ts";
 import type { ConfigurationOptions } from "../../../hw-sim/eim/packages.ts";
 import { createEuicc } from "../../../hw-sim/euicc/euicc.ts";
 import { buildProfilePackage } from "../../../hw-sim/euicc/pe/builder.ts";
@@ -64,6 +65,8 @@ export interface VehicleOptions {
   /** A second eIM, "eim2". */
   readonly secondEim?: boolean;
   readonly ipa?: Partial<IpaOptions>;
+  /** Which ways to eIMs this vehicle has; coaps alone by default. */
+  readonly schemes?: readonly ("coaps" | "https")[];
 }
 
 /** What the life of an IPA ends with in tests: nothing is heard of it again. */
@@ -83,6 +86,10 @@ export class Vehicle {
   line: ((response: Uint8Array) => Uint8Array) | undefined;
   /** ESipa messages, by function name, in order; `answers` says what to do instead of asking the eIM. */
   readonly esipa: string[] = [];
+  /** The same with how they went: "coaps asn1". */
+  readonly esipaBindings: string[] = [];
+  /** Schemes over which nothing connects. */
+  readonly blocked = new Set<"coaps" | "https">();
   intercept:
     | ((functionName: string, body: Uint8Array) => Promise<{ readonly status: number; readonly body: Uint8Array }> | undefined)
     | undefined;
@@ -101,6 +108,7 @@ export class Vehicle {
   adoptNever = 0;
   readonly #euiccOptions: EuiccOptions;
   readonly #ipaOptions: Partial<IpaOptions>;
+  readonly #schemes: readonly ("coaps" | "https")[];
   #onCrash: (() => void) | undefined;
   ipa: Ipa;
 
@@ -130,6 +138,7 @@ export class Vehicle {
       ...options.euicc,
     };
     this.euicc = createEuicc(this.#euiccOptions);
+    this.#schemes = options.schemes ?? ["coaps"];
     this.#ipaOptions = { terminalCapability: "none", ...options.ipa };
     this.ipa = this.#newIpa();
   }
@@ -209,7 +218,7 @@ export class Vehicle {
     const life = { over: false };
     return createIpa({
       card: this.#card(),
-      transports: [this.#transport(life)],
+      transports: this.#schemes.map((scheme) => this.#transport(life, scheme)),
       clock,
       random: seededRandom(7),
       events: { emit: (event) => void this.events.push(event) },
@@ -283,19 +292,28 @@ export class Vehicle {
     };
   }
 
-  #transport(life: { over: boolean }): EsipaTransport {
+  #transport(life: { over: boolean }, scheme: "coaps" | "https"): EsipaTransport {
     return {
-      scheme: "coaps",
-      exchange: async ({ eimId }, { functionName, body }, signal) => {
+      scheme,
+      exchange: async ({ eimId }, { functionName, body, encoding = "asn1" }, signal) => {
         if (life.over) return never();
         await clock.sleep(200, signal);
         const { iccid } = this.euicc;
         if (iccid === undefined || !this.coverage.has(iccid)) throw new SimwardError("COAP_TIMEOUT", { detail: "no data path" });
+        if (this.blocked.has(scheme)) throw new SimwardError(scheme === "coaps" ? "DTLS_TIMEOUT" : "HTTP_CONNECT", { detail: "blocked" });
+        this.esipaBindings.push(`${scheme} ${encoding}`);
         this.esipa.push(functionName);
         const instead = this.intercept?.(functionName, body);
         if (instead !== undefined) return instead;
         const eim = eimId === "eim2" ? this.eim2 : this.eim;
-        const answer = await (eim ?? this.eim).handle(body);
+        const target = eim ?? this.eim;
+        if (encoding === "json") {
+          const answer = await answerJson(functionName, body, target.handle, target.faults);
+          if (answer === "silence") return never();
+          return { status: answer.status, body: answer.json === undefined ? new Uint8Array(0) : utf8(JSON.stringify(answer.json)) };
+        }
+        if (target.faults.notServed.includes(scheme)) return { status: 404, body: new Uint8Array(0) };
+        const answer = await target.handle(body);
         return answer === "silence" ? never() : answer;
       },
     };
