@@ -46,7 +46,9 @@ export interface DownloadState {
   readonly sha256: string;
   /** Hex. */
   readonly eimTransactionId?: string | undefined;
+  /** Begun, those that the end of the daemon interrupted left out. */
   readonly attempts: number;
+  readonly interruptions?: number | undefined;
   /** The trigger is one that an SM-DS gave. */
   readonly redirected?: boolean | undefined;
   /** Of the RSP session, hex. */
@@ -119,6 +121,19 @@ export type DownloadEffect =
   | { readonly do: "tell"; readonly event: IpaEvent };
 
 export const maxDownloadAttempts = 3;
+/** A power cut says nothing about the download that it ended; but none may end the daemon for ever. */
+export const maxInterruptions = 10;
+
+const underWay: ReadonlySet<DownloadPhase> = new Set([
+  "initiating",
+  "authenticatingServer",
+  "authenticatingClient",
+  "checkingMetadata",
+  "preparing",
+  "fetching",
+  "loading",
+  "searching",
+]);
 
 const redirectedTwice: ErrorReport = {
   code: "DOWNLOAD_FAILED",
@@ -142,7 +157,7 @@ export function nextDownload(rules: DownloadRules, state: DownloadState, input: 
     case "allowed":
       return to({ ...state, phase: "initiating", attempts: state.attempts + 1 }, { do: "initiate" });
     case "resumed":
-      return resume(rules, state);
+      return resume(rules, input.afterRestart && underWay.has(state.phase) ? interrupted(state) : state);
     case "initiated":
       return to({ ...state, phase: "authenticatingServer", transactionId: input.transactionId }, { do: "authenticateServer" });
     case "serverAuthenticated":
@@ -230,6 +245,10 @@ function resume(rules: DownloadRules, state: DownloadState): Step<DownloadState,
   }
 }
 
+function interrupted(state: DownloadState): DownloadState {
+  return { ...state, attempts: Math.max(0, state.attempts - 1), interruptions: (state.interruptions ?? 0) + 1 };
+}
+
 function installation(
   rules: DownloadRules,
   state: DownloadState,
@@ -284,11 +303,12 @@ function retry(state: DownloadState, failure: DownloadFailure): Step<DownloadSta
 }
 
 function again(state: DownloadState): Step<DownloadState, DownloadEffect> {
-  if (state.attempts < maxDownloadAttempts)
-    return to({ ...fresh(state), phase: "initiating", attempts: state.attempts + 1 }, { do: "initiate" });
+  const { attempts, interruptions = 0 } = state;
+  if (attempts < maxDownloadAttempts && interruptions <= maxInterruptions)
+    return to({ ...fresh(state), phase: "initiating", attempts: attempts + 1 }, { do: "initiate" });
   const error: ErrorReport = {
     code: "DOWNLOAD_FAILED",
-    message: `${state.attempts} attempts were interrupted`,
+    message: `${attempts} attempts failed, ${interruptions} were interrupted`,
     next: "simward audit tail",
     retry: "operator",
   };

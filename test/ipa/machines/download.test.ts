@@ -8,6 +8,7 @@ import {
   type DownloadPhase,
   type DownloadState,
   maxDownloadAttempts,
+  maxInterruptions,
   nextDownload,
 } from "../../../ipa/machines/download.ts";
 
@@ -248,7 +249,9 @@ const failures: readonly Row[] = [
 const resumed: readonly (readonly [DownloadState, DownloadPhase, readonly string[]])[] = [
   [start, "initiating", ["initiate"]],
   [{ ...start, phase: "initiating", attempts: 1 }, "initiating", ["initiate"]],
-  [{ ...start, phase: "initiating", attempts: maxDownloadAttempts }, "failing", ["tell download.failed", "reportFailure"]],
+  [{ ...start, phase: "initiating", attempts: maxDownloadAttempts }, "initiating", ["initiate"]],
+  [{ ...start, phase: "initiating", attempts: 1, interruptions: maxInterruptions }, "failing", ["tell download.failed", "reportFailure"]],
+  [{ ...start, phase: "received", attempts: maxDownloadAttempts }, "failing", ["tell download.failed", "reportFailure"]],
   [{ ...open, phase: "authenticatingServer" }, "searching", ["search"]],
   [{ ...open, phase: "loading" }, "searching", ["search"]],
   [{ ...open, phase: "enabling", installed: true, seqNumber: 5 }, "notifying", ["notify 5"]],
