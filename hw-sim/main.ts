@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { SystemClock } from "../base/clock.ts";
 import { asSimwardError, isCode, type SimwardError } from "../base/errors.ts";
-import { createLog } from "../base/log.ts";
+import { createLog, type Log } from "../base/log.ts";
+import { createCard } from "./card.ts";
 import { personalities } from "./modem/personality.ts";
-import { type CommandLine, parseCommandLine, type RunOptions } from "./options.ts";
+import { type CardOptions, type CommandLine, parseCommandLine, type RunOptions } from "./options.ts";
 import { scenarios } from "./scenarios/table.ts";
-import { createVehicle, type Vehicle } from "./vehicle.ts";
+import { createVehicle } from "./vehicle.ts";
 
 /** As for every command line: 2 is a mistake of whoever wrote it, 1 of the machine. */
 const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
@@ -26,13 +27,24 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   const stopAsked = signalled();
-  const { vehicle, cleanUp } = await start(command.options);
-  if (vehicle !== undefined) {
-    process.stdout.write(`${JSON.stringify(vehicle.ready)}\n`);
+  const { running, cleanUp } = await (command.kind === "run" ? guarded(command.options, vehicle) : guarded(command.options, card));
+  if (running !== undefined) {
+    process.stdout.write(`${JSON.stringify(running.ready)}\n`);
     await stopAsked;
-    await vehicle.close();
+    await running.close();
   }
   await cleanUp();
+}
+
+interface Running {
+  readonly ready: object;
+  close(): Promise<void>;
+}
+
+interface Place {
+  readonly clock: SystemClock;
+  readonly log: Log;
+  readonly pkiDir: string;
 }
 
 /** The first SIGINT or SIGTERM; a second one ends the process at once, as nothing listens any more. */
@@ -42,11 +54,12 @@ function signalled(): Promise<void> {
   });
 }
 
-async function start(options: RunOptions): Promise<{ vehicle: Vehicle | undefined; cleanUp: () => Promise<void> }> {
+async function guarded<O extends CardOptions>(
+  options: O,
+  start: (options: O, place: Place) => Promise<Running>,
+): Promise<{ running: Running | undefined; cleanUp: () => Promise<void> }> {
   const clock = new SystemClock();
   const log = createLog({ level: options.logLevel, clock, destination: { write: (line) => void process.stderr.write(line) } });
-  const scenario = scenarios[options.scenario];
-  const personality = personalities[options.personality];
   // Whoever reads the ready line wants to find certificates where it says, even of a vehicle that keeps nothing.
   const keptDir = options.pkiDir ?? (options.stateDir === undefined ? undefined : join(options.stateDir, "pki"));
   const temporaryDir = keptDir === undefined ? await mkdtemp(join(tmpdir(), "simward-sim-pki-")) : undefined;
@@ -54,27 +67,46 @@ async function start(options: RunOptions): Promise<{ vehicle: Vehicle | undefine
     if (temporaryDir !== undefined) await rm(temporaryDir, { recursive: true, force: true });
   };
   try {
-    const vehicle = await createVehicle({
-      clock,
-      log,
-      modem: options.modem,
-      faults: options.faults,
-      pkiDir: resolve(keptDir ?? temporaryDir ?? ""),
-      eimPort: options.eimPort,
-      apiPort: options.apiPort,
-      eimFqdn: options.eimFqdn,
-      ...(scenario === undefined ? {} : { scenario }),
-      ...(personality === undefined ? {} : { personality }),
-      ...(options.stateDir === undefined ? {} : { stateDir: options.stateDir }),
-      ...(options.eid === undefined ? {} : { eid: options.eid }),
-      ...(options.imei === undefined ? {} : { imei: options.imei }),
-      ...(options.seed === undefined ? {} : { seed: options.seed }),
-    });
-    return { vehicle, cleanUp };
+    return { running: await start(options, { clock, log, pkiDir: resolve(keptDir ?? temporaryDir ?? "") }), cleanUp };
   } catch (error) {
     complain(error);
-    return { vehicle: undefined, cleanUp };
+    return { running: undefined, cleanUp };
   }
+}
+
+function vehicle(options: RunOptions, place: Place): Promise<Running> {
+  const personality = personalities[options.personality];
+  return createVehicle({
+    ...place,
+    ...common(options),
+    modem: options.modem,
+    faults: options.faults,
+    services: options.services,
+    profiles: options.profiles,
+    eimPort: options.eimPort,
+    apiPort: options.apiPort,
+    eimFqdn: options.eimFqdn,
+    smdpFqdn: options.smdpFqdn,
+    ...(options.card === undefined ? {} : { card: options.card }),
+    ...(personality === undefined ? {} : { personality }),
+    ...(options.imei === undefined ? {} : { imei: options.imei }),
+    ...(options.seed === undefined ? {} : { seed: options.seed }),
+  });
+}
+
+function card(options: CardOptions, place: Place): Promise<Running> {
+  return createCard({ ...place, ...common(options), services: options.services });
+}
+
+function common(options: CardOptions) {
+  const scenario = scenarios[options.scenario];
+  return {
+    ...(scenario === undefined ? {} : { scenario }),
+    ...(options.identityDir === undefined ? {} : { identityDir: options.identityDir }),
+    ...(options.curve === undefined ? {} : { curve: options.curve }),
+    ...(options.stateDir === undefined ? {} : { stateDir: options.stateDir }),
+    ...(options.eid === undefined ? {} : { eid: options.eid }),
+  };
 }
 
 /** Code, what, where, and what to do next: three lines for a person, on stderr. */

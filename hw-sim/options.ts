@@ -1,8 +1,13 @@
 // The command line of simward-sim, and what it asks for.
 import { Command, CommanderError } from "commander";
 import { SimwardError } from "../base/errors.ts";
+import type { ExternalCardOption } from "./card-socket/external.ts";
+import type { CardServiceOption } from "./card-socket/serve.ts";
+import { vpcdPort } from "./card-socket/vpcd-frames.ts";
 import { type FaultName, type FaultSetting, faultSetting, faultTable, parseFault } from "./faults.ts";
 import { personalities } from "./modem/personality.ts";
+import type { Curve } from "./pki/pki.ts";
+import { type ProfileFile, parseProfileFile } from "./profile-files.ts";
 import { defaultScenario, scenarios } from "./scenarios/table.ts";
 
 /** One way to the module's AT ports; where it is left open, the vehicle chooses. */
@@ -11,27 +16,45 @@ export type ModemPortOption =
   | { readonly kind: "tcp"; readonly port: number }
   | { readonly kind: "unix"; readonly path: string | undefined };
 
-export interface RunOptions {
-  readonly modem: readonly ModemPortOption[];
-  readonly personality: string;
+/** What concerns the built-in eUICC, with a module around it or without. */
+export interface CardOptions {
   readonly pkiDir: string | undefined;
+  readonly identityDir: string | undefined;
+  readonly curve: Curve | undefined;
   /** undefined: nothing is kept. */
   readonly stateDir: string | undefined;
   readonly scenario: string;
+  readonly eid: string | undefined;
+  /** Ways in which it serves other programs. */
+  readonly services: readonly CardServiceOption[];
+  readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
+}
+
+export interface RunOptions extends CardOptions {
+  readonly modem: readonly ModemPortOption[];
+  readonly personality: string;
+  /** undefined: the built-in one. */
+  readonly card: ExternalCardOption | undefined;
+  /** Offered by the SM-DP+ on top of the scenario's. */
+  readonly profiles: readonly ProfileFile[];
   /** 0: the system chooses. */
   readonly eimPort: number;
   readonly apiPort: number;
   readonly eimFqdn: string;
-  readonly eid: string | undefined;
+  readonly smdpFqdn: string;
   readonly imei: string | undefined;
   readonly seed: number | undefined;
   readonly faults: readonly FaultSetting[];
-  readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
 }
 
 /** What the command line asks for: to run, or text to print and end. */
-export type CommandLine = { readonly kind: "run"; readonly options: RunOptions } | { readonly kind: "text"; readonly text: string };
+export type CommandLine =
+  | { readonly kind: "run"; readonly options: RunOptions }
+  | { readonly kind: "card"; readonly options: CardOptions }
+  | { readonly kind: "text"; readonly text: string };
 
+/** As SGP.26 calls them. */
+const curves = { nist: "prime256v1", brainpool: "brainpoolP256r1" } as const;
 const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 
 function refuse(option: string, reason: string): never {
@@ -58,6 +81,33 @@ function modemPort(text: string): ModemPortOption {
   return { kind: known, path: rest === "" ? undefined : rest };
 }
 
+const loopback = "127.0.0.1";
+
+/** "35963", "host:35963", "[::1]:35963" */
+function hostAndPort(option: string, text: string, defaultPort: number): { readonly host: string; readonly port: number } {
+  const [, bracketed, plain, number] =
+    /^(?:(?:\[([^\]]+)\]|([^:]+)):)?(\d*)$/.exec(text) ?? refuse(option, `${JSON.stringify(text)} is not [host:]port`);
+  return { host: bracketed ?? plain ?? loopback, port: number === "" || number === undefined ? defaultPort : port(option, number) };
+}
+
+function externalCard(text: string): ExternalCardOption | undefined {
+  if (text === "builtin") return undefined;
+  if (/^https?:\/\//.test(text)) {
+    if (!URL.canParse(text)) return refuse("--card", `${JSON.stringify(text)} is no URL`);
+    return { kind: "http", url: text };
+  }
+  const [, rest] =
+    /^vpcd(?::(.*))?$/.exec(text) ??
+    refuse("--card", `${JSON.stringify(text)} is none of builtin, vpcd[:[HOST:]PORT], http://HOST:PORT/apdu`);
+  return { kind: "vpcd", ...hostAndPort("--card vpcd", rest ?? "", vpcdPort) };
+}
+
+function cardService(text: string): CardServiceOption {
+  const [, kind = "", rest = ""] = /^([^:]*)(?::(.*))?$/.exec(text) ?? [];
+  const known = oneOf("--serve-card", kind, ["vpcd", "tcp", "http"]);
+  return { kind: known, ...hostAndPort(`--serve-card ${known}`, rest, known === "vpcd" ? vpcdPort : 0) };
+}
+
 /** Faults that have an option of their own, for those who do not know the table. */
 const faultOptions: readonly { readonly flag: string; readonly fault: FaultName; readonly text: string }[] = [
   { flag: "--loss <share>", fault: "loss", text: "share of datagrams lost, each way: 0 to 1" },
@@ -80,7 +130,7 @@ const collect = (value: string, before: readonly string[] | undefined): readonly
 /** Throws SIM_OPTION, naming the option and what it may be. */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   let text = "";
-  let options: RunOptions | undefined;
+  let asked: CommandLine | undefined;
   const program = new Command("simward-sim")
     .description("A virtual vehicle: cellular module, eUICC, radio world, eIM and SM-DP+, for simward and for other people's tools.")
     .exitOverride()
@@ -90,22 +140,48 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     .description("Starts it all and prints one line of JSON on stdout: where everything is. Ends on SIGINT or SIGTERM.")
     .option("--modem <kind...>", "AT ports: pty[:PATH], tcp[:PORT], unix[:PATH]; all three by default")
     .option("--personality <id>", `make of the module: ${Object.keys(personalities).join(", ")}`, "generic")
-    .option("--pki <dir>", "keys and certificates, made there when it is empty")
-    .option("--state <dir>", "keeps the eUICC from one run to the next")
-    .option("--scenario <name>", "one of those below", defaultScenario.name)
+    .option("--card <card>", "in the module's slot: builtin, vpcd[:[HOST:]PORT] (listens there), http://HOST:PORT/apdu", "builtin")
+    .option("--serve-card <how>", "the built-in eUICC for other programs too: vpcd:[HOST:]PORT, tcp:[HOST:]PORT, http:[HOST:]PORT", collect)
+    .option(
+      "--profile <file.der[,key=value]>",
+      "one more profile at the SM-DP+: an unprotected profile package; matchingId, name, spn",
+      collect,
+    )
     .option("--eim-port <port>", "of the eIM as the vehicle sees it, for coaps and https alike", "0")
     .option("--api-port <port>", "of the order API", "0")
     .option("--eim-fqdn <host>", "host name of the eIM in the eUICC's configuration and in its certificate", "localhost")
-    .option("--eid <digits>", "32 digits")
+    .option("--smdp-fqdn <host>", "host name of the SM-DP+ in activation codes", "localhost")
     .option("--imei <digits>", "15 digits")
     .option("--seed <number>", "the same seed gives the same losses")
     .option("--fault <name=value>", "one of those below", collect)
-    .option("--log-level <level>", `on stderr: ${logLevels.join(", ")}`, "info")
     .addHelpText("after", scenarioHelp())
     .addHelpText("after", faultHelp())
     .action((raw: Readonly<Record<string, unknown>>) => {
-      options = readOptions(raw);
+      asked = { kind: "run", options: readRunOptions(raw) };
     });
+  const card = program
+    .command("card")
+    .description("The eUICC alone, for other people's readers and modules. Prints one line of JSON on stdout when it can be used.")
+    .option(
+      "--vpcd <[host:]port>",
+      `inserts it into a reader that listens there: pcscd's vpcd (${vpcdPort}), or simward-sim run --card vpcd`,
+    )
+    .option("--tcp <[host:]port>", "serves JSON lines there")
+    .option("--http <[host:]port>", "serves POST /apdu there")
+    .addHelpText("after", scenarioHelp())
+    .action((raw: Readonly<Record<string, unknown>>) => {
+      asked = { kind: "card", options: readCardOptions(raw, serviceOptions(raw)) };
+    });
+  for (const command of [run, card]) {
+    command
+      .option("--pki <dir>", "keys and certificates, made there when it is empty")
+      .option("--identity <dir>", "certificates and keys of the eUICC, by file: see docs/hw-sim.md")
+      .option("--curve <name>", `of certificates that are made: ${Object.keys(curves).join(", ")}`)
+      .option("--state <dir>", "keeps the eUICC from one run to the next")
+      .option("--scenario <name>", "one of those below", defaultScenario.name)
+      .option("--eid <digits>", "32 digits")
+      .option("--log-level <level>", `on stderr: ${logLevels.join(", ")}`, "info");
+  }
   for (const { flag, text: help } of faultOptions) run.option(flag, help);
   try {
     program.parse([...args], { from: "user" });
@@ -114,33 +190,66 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     if (error.exitCode === 0 || text !== "") return { kind: "text", text };
     throw new SimwardError("SIM_OPTION", { detail: error.message.replace(/^error: /, "") });
   }
-  if (options === undefined) throw new SimwardError("SIM_OPTION", { detail: "no command: simward-sim run" });
-  return { kind: "run", options };
+  if (asked === undefined) throw new SimwardError("SIM_OPTION", { detail: "no command: simward-sim run, simward-sim card" });
+  return asked;
 }
 
-function readOptions(raw: Readonly<Record<string, unknown>>): RunOptions {
-  const text = (name: string): string | undefined => (typeof raw[name] === "string" ? raw[name] : undefined);
+type Raw = Readonly<Record<string, unknown>>;
+
+const textIn = (raw: Raw, name: string): string | undefined => (typeof raw[name] === "string" ? raw[name] : undefined);
+
+function serviceOptions(raw: Raw): readonly CardServiceOption[] {
+  const services = (["vpcd", "tcp", "http"] as const).flatMap((kind) => {
+    const text = textIn(raw, kind);
+    return text === undefined ? [] : [{ kind, ...hostAndPort(`--${kind}`, text, 0) }];
+  });
+  return services.length > 0 ? services : refuse("card", "one of --vpcd, --tcp, --http at least");
+}
+
+function readCardOptions(raw: Raw, services: readonly CardServiceOption[]): CardOptions {
+  const eid = textIn(raw, "eid");
+  const curve = textIn(raw, "curve");
+  return {
+    pkiDir: textIn(raw, "pki"),
+    identityDir: textIn(raw, "identity"),
+    curve: curve === undefined ? undefined : curves[oneOf("--curve", curve, ["nist", "brainpool"])],
+    stateDir: textIn(raw, "state"),
+    scenario: oneOf("--scenario", textIn(raw, "scenario") ?? "", Object.keys(scenarios)),
+    eid: eid === undefined ? undefined : digits("--eid", eid, 32),
+    services,
+    logLevel: oneOf("--log-level", textIn(raw, "logLevel") ?? "", logLevels),
+  };
+}
+
+function readRunOptions(raw: Raw): RunOptions {
+  const text = (name: string): string | undefined => textIn(raw, name);
   const listed = (name: string): readonly string[] => (Array.isArray(raw[name]) ? raw[name].map(String) : []);
   const seed = text("seed");
   if (seed !== undefined && !/^\d{1,9}$/.test(seed)) refuse("--seed", `${JSON.stringify(seed)} is no whole number`);
   const modem = listed("modem").map(modemPort);
   if (new Set(modem.map(({ kind }) => kind)).size < modem.length) refuse("--modem", "each kind once");
-  const eid = text("eid");
   const imei = text("imei");
+  const card = externalCard(text("card") ?? "builtin");
+  const services = listed("serveCard").map(cardService);
+  for (const [option, given] of [
+    ["--serve-card", services.length > 0],
+    ["--identity", text("identity") !== undefined],
+    ["--eid", text("eid") !== undefined],
+  ] as const)
+    if (card !== undefined && given) refuse(option, "is for the built-in eUICC, and --card names another");
   return {
+    ...readCardOptions(raw, services),
+    card,
+    profiles: listed("profile").map(parseProfileFile),
+    smdpFqdn: text("smdpFqdn") ?? "localhost",
     modem: modem.length > 0 ? modem : [modemPort("pty"), modemPort("tcp"), modemPort("unix")],
     personality: oneOf("--personality", text("personality") ?? "", Object.keys(personalities)),
-    pkiDir: text("pki"),
-    stateDir: text("state"),
-    scenario: oneOf("--scenario", text("scenario") ?? "", Object.keys(scenarios)),
     eimPort: port("--eim-port", text("eimPort") ?? "0"),
     apiPort: port("--api-port", text("apiPort") ?? "0"),
     eimFqdn: text("eimFqdn") ?? "localhost",
-    eid: eid === undefined ? undefined : digits("--eid", eid, 32),
     imei: imei === undefined ? undefined : digits("--imei", imei, 15),
     seed: seed === undefined ? undefined : Number(seed),
     faults: [...faultsOfOptions(raw), ...listed("fault").map(parseFault)],
-    logLevel: oneOf("--log-level", text("logLevel") ?? "", logLevels),
   };
 }
 

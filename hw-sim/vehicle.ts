@@ -3,22 +3,24 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { concatBytes, emptyBytes, fromHex, toHex } from "../base/bytes.ts";
 import { type Clock, SystemClock } from "../base/clock.ts";
 import { isCode, SimwardError } from "../base/errors.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { seededRandom, systemRandom } from "../base/random.ts";
-import { decode, encode } from "../ipa/asn1/schema.ts";
-import { type EimConfigurationData, GetEimConfigurationDataResponse } from "../ipa/messages/eim-config.ts";
-import { StoreMetadataRequest } from "../ipa/messages/profile-info.ts";
 import { applyCardFaults } from "./card-faults.ts";
-import type { Uicc } from "./contracts.ts";
+import { builtInCard } from "./card-socket/built-in.ts";
+import type { CardFacts } from "./card-socket/commissioning.ts";
+import { commissioned, type ExternalCardOption, openExternalCard } from "./card-socket/external.ts";
+import { fellowGuest } from "./card-socket/guest.ts";
+import { carryOut } from "./card-socket/procedure.ts";
+import { type CardServiceOption, serveCard } from "./card-socket/serve.ts";
+import type { CardConnection } from "./contracts.ts";
 import { createEim, type Eim } from "./eim/eim.ts";
 import { createEs9Client } from "./eim/es9-client.ts";
-import { isdrAid } from "./euicc/card.ts";
-import { createEuicc } from "./euicc/euicc.ts";
 import type { EuiccOptions, VirtualEuicc } from "./euicc/types.ts";
+import { identityOf, makeEuicc } from "./factory.ts";
 import { type FaultSetting, Faults } from "./faults.ts";
+import { type CardIdentityFiles, isUnder, openIdentity } from "./identity.ts";
 import { VirtualModem } from "./modem/module.ts";
 import { generic3gpp, type ModemTimings, type Personality } from "./modem/personality.ts";
 import { servePty } from "./modem/ports/pty.ts";
@@ -29,13 +31,14 @@ import { Gate } from "./network/gate.ts";
 import { World } from "./network/world.ts";
 import { obeyFaults } from "./network/world-faults.ts";
 import type { ModemPortOption } from "./options.ts";
-import { createPki, openPki, type Pki } from "./pki/pki.ts";
+import { type Curve, createPki, openPki, type Pki } from "./pki/pki.ts";
+import { orderOf, type ProfileFile } from "./profile-files.ts";
 import { makeProfile } from "./profiles.ts";
 import type { Offer, Scenario } from "./scenarios/scenario.ts";
 import { defaultScenario } from "./scenarios/table.ts";
 import type { DownloadOrderInput } from "./smdp/orders.ts";
 import { createSmdp, type Smdp } from "./smdp/smdp.ts";
-import { noState, openState, type VehiclePorts, type VehicleState } from "./state.ts";
+import { noState, openState, type VehiclePorts } from "./state.ts";
 
 export interface VehicleOptions {
   readonly clock?: Clock;
@@ -57,6 +60,17 @@ export interface VehicleOptions {
   readonly eimPort?: number;
   readonly apiPort?: number;
   readonly eimFqdn?: string;
+  readonly smdpFqdn?: string;
+  /** Of certificates that are made; P-256 by default. */
+  readonly curve?: Curve;
+  /** Somebody else's certificates of the eUICC; those of the PKI by default. */
+  readonly identityDir?: string;
+  /** In the module's slot, in place of the built-in eUICC. */
+  readonly card?: ExternalCardOption;
+  /** Ways in which the built-in eUICC serves other programs beside the module. */
+  readonly services?: readonly CardServiceOption[];
+  /** Offered by the SM-DP+ on top of the scenario's. */
+  readonly profiles?: readonly ProfileFile[];
   /** 32 digits. */
   readonly eid?: string;
   /** 15 digits. */
@@ -72,15 +86,21 @@ export interface ReadyLine {
   readonly modem: { readonly pty: string | null; readonly tcp: string | null; readonly unix: string | null };
   readonly eim: { readonly id: string; readonly coaps: string; readonly https: string; readonly api: string };
   readonly smdp: { readonly https: string };
+  /** Where an external card is, or may connect; null with the built-in eUICC. */
+  readonly card: string | null;
+  /** Where the built-in eUICC serves other programs. */
+  readonly cardServices: readonly string[];
   /** null when the certificates are kept nowhere. */
   readonly pkiDir: string | null;
-  readonly eid: string;
+  /** null while no external card has told its own. */
+  readonly eid: string | null;
   readonly imei: string;
 }
 
 export interface Vehicle {
   readonly ready: ReadyLine;
   readonly pki: Pki;
+  /** The built-in one. Throws SIM_OPTION when the card is an external one. */
   readonly euicc: VirtualEuicc;
   readonly modem: VirtualModem;
   readonly world: World;
@@ -120,9 +140,15 @@ export async function createVehicle(options: VehicleOptions = {}): Promise<Vehic
 }
 
 async function build(options: VehicleOptions, started: Started): Promise<Vehicle> {
-  const { clock = new SystemClock(), scenario = defaultScenario, log = silentLog, imei = defaultImei, eimFqdn = "localhost" } = options;
+  const { clock = new SystemClock(), scenario = defaultScenario, log = silentLog, imei = defaultImei } = options;
+  const { eimFqdn = "localhost", smdpFqdn = "localhost" } = options;
   const state = options.stateDir === undefined ? noState : openState(options.stateDir);
-  const pki = await pkiOf(options, clock, eimFqdn);
+  const identity = options.identityDir === undefined ? undefined : await openIdentity(options.identityDir, options.eid);
+  const pki = await pkiOf(options, clock, identity);
+  if (identity !== undefined && !isUnder(identity.identities, pki.get("ci").subjectKeyIdentifier))
+    throw new SimwardError("SIM_PKI", {
+      detail: `--identity ${options.identityDir}: the eUICC is under another CI than eIM and SM-DP+: give these by --pki DIR`,
+    });
   const faults = new Faults();
   const world = new World({ clock, country: scenario.country, ...(scenario.world === undefined ? {} : { data: scenario.world }) });
   started.add(obeyFaults(world, faults));
@@ -139,8 +165,8 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
   const smdp = createSmdp({
     clock,
     pkis: [pki],
-    address: `localhost:${ports.smdp}`,
-    orders: scenario.offers.map(downloadOrder),
+    address: `${smdpFqdn}:${ports.smdp}`,
+    orders: [...scenario.offers.map(downloadOrder), ...(options.profiles ?? []).map(orderOf)],
     onEvent: ({ kind, ...event }) => log.info(`smdp ${kind}`, event),
   });
   behind.smdp = (await smdp.start()).port;
@@ -155,7 +181,7 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
     post: (address, functionName, body) => direct(address === smdp.address ? `localhost:${behind.smdp}` : address, functionName, body),
     faultTargets: {
       smdp: { apply: (settings) => smdp.applyFaults(settings), show: () => ({ ...smdp.faults, transformBpp: undefined }) },
-      euicc: { apply: (settings) => applyCardFaults(euicc.faults, settings), show: () => euicc.faults },
+      euicc: { apply: (settings) => applyCardFaults(needed(inside).faults, settings), show: () => inside?.faults ?? null },
       vehicle: { apply: (settings) => applyVehicleFaults(faults, settings), show: () => showVehicleFaults(faults) },
     },
     ...(options.apiPort === undefined ? {} : { apiPort: options.apiPort }),
@@ -166,13 +192,34 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
   started.add(eim.onEvent(({ type, n: _n, atMs: _atMs, ...event }) => log.info(`eim ${type}`, brief(event))));
 
   const fqdn = `${eimFqdn}:${ports.eim}`;
-  const euicc = makeEuicc(options, { clock, pki, state, scenario, configuration: eim.configurationData({ fqdn }) });
-  introduce(eim, euicc, pki);
+  const configuration = eim.configurationData({ fqdn });
+  const facts: { eid: string | null } = { eid: null };
+  const commissioning = {
+    ciPKId: pki.get("ci").subjectKeyIdentifier,
+    // The built-in eUICC has it from the factory, or is meant to be without.
+    eim: options.card === undefined ? undefined : configuration,
+    eimId: eim.eimId,
+    log,
+    onFacts: (found: CardFacts) => {
+      facts.eid = found.eid;
+      introduce(eim, found);
+    },
+  };
+  const card = options.card === undefined ? undefined : await openExternalCard(options.card, clock, log);
+  if (card !== undefined) started.add(() => card.close());
+  const inside =
+    card !== undefined
+      ? undefined
+      : makeEuicc({ ...options, clock, identity: identity ?? identityOf(pki), state, scenario, eims: [configuration] });
+  const known = commissioned(card?.connection ?? builtInCard(needed(inside)), commissioning);
+  started.add(known.stop);
+  await introduceNow(known.connection, log);
+  inside?.reset();
 
   const modem = new VirtualModem({
     clock,
     world,
-    uicc: euicc,
+    uicc: card === undefined ? inside : known.connection,
     imei,
     faults,
     log,
@@ -182,25 +229,76 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
   started.add(() => modem.close());
   started.add(modem.bearer.onChange((up) => bearer.set(up)));
   const served = await servePorts(options.modem ?? [], modem, clock, started);
+  const services = await serveBuiltIn(inside, options.services ?? [], clock, log, started);
   modem.powerOn();
   const ready: ReadyLine = {
     schema: "simward-sim/ready/1",
     modem: served,
     eim: { id: eim.eimId, coaps: `coaps://${fqdn}`, https: `https://${fqdn}`, api: eimAt.api },
     smdp: { https: `https://${smdp.address}` },
+    card: card?.address ?? null,
+    cardServices: services,
     pkiDir: options.pkiDir ?? null,
-    eid: euicc.eid,
+    eid: inside?.eid ?? facts.eid,
     imei,
   };
   const activationCode = (matchingId: string): string => smdp.activationCode(matchingId);
-  return { ready, pki, euicc, modem, world, gate, eim, smdp, faults, activationCode, close: () => started.stop() };
+  const parts = { ready, pki, modem, world, gate, eim, smdp, faults, activationCode, close: () => started.stop() };
+  return {
+    ...parts,
+    get euicc() {
+      return needed(inside);
+    },
+  };
 }
 
-async function pkiOf(options: VehicleOptions, clock: Clock, eimFqdn: string): Promise<Pki> {
+async function pkiOf(options: VehicleOptions, clock: Clock, identity: CardIdentityFiles | undefined): Promise<Pki> {
   if (options.pki !== undefined) return options.pki;
-  const hosts = eimFqdn === "localhost" ? {} : { eimHosts: [eimFqdn, "localhost", "127.0.0.1", "::1"] };
-  const wanted = { clock, ...hosts, ...(options.eid === undefined ? {} : { eid: options.eid }) };
+  const { eimFqdn = "localhost", smdpFqdn = "localhost", eid, curve } = options;
+  const hosts = (fqdn: string): string[] => [fqdn, "localhost", "127.0.0.1", "::1"];
+  const wanted = {
+    clock,
+    ...(eimFqdn === "localhost" ? {} : { eimHosts: hosts(eimFqdn) }),
+    ...(smdpFqdn === "localhost" ? {} : { smdpHosts: hosts(smdpFqdn) }),
+    ...(eid === undefined ? {} : { eid }),
+    ...(curve === undefined ? {} : { curve }),
+    withoutEuicc: options.card !== undefined || identity !== undefined,
+  };
   return options.pkiDir === undefined ? createPki(wanted) : openPki(options.pkiDir, wanted);
+}
+
+/** Throws SIM_OPTION. */
+function needed(inside: VirtualEuicc | undefined): VirtualEuicc {
+  if (inside !== undefined) return inside;
+  throw new SimwardError("SIM_OPTION", { detail: "the card is an external one: the built-in eUICC is not there" });
+}
+
+/** A card that is there already is known before the ready line; one that is not yet is told of when it comes. */
+async function introduceNow(card: CardConnection, log: Log): Promise<void> {
+  if (!card.present) return;
+  try {
+    await card.reset();
+    await carryOut(card, card.subscriber());
+  } catch (error) {
+    if (!isCode(error, "SIM_CARD")) throw error;
+    log.warn("the external card is not there yet", { reason: error.message });
+  }
+}
+
+async function serveBuiltIn(
+  inside: VirtualEuicc | undefined,
+  wanted: readonly CardServiceOption[],
+  clock: Clock,
+  log: Log,
+  started: Started,
+): Promise<readonly string[]> {
+  const addresses: string[] = [];
+  for (const option of wanted) {
+    const service = await serveCard(fellowGuest(needed(inside)), option, clock, log);
+    started.add(() => service.close());
+    addresses.push(`${service.kind}:${service.address}`);
+  }
+  return addresses;
 }
 
 async function openGate(gate: Gate, behind: Readonly<VehiclePorts>, wanted: VehiclePorts): Promise<VehiclePorts> {
@@ -214,53 +312,16 @@ function downloadOrder(offer: Offer): DownloadOrderInput {
   return { matchingId, profile: upp, metadata, ...(confirmationCode === undefined ? {} : { confirmationCode }) };
 }
 
-interface Factory {
-  readonly clock: Clock;
-  readonly pki: Pki;
-  readonly state: VehicleState;
-  readonly scenario: Scenario;
-  /** EimConfigurationData, DER. */
-  readonly configuration: Uint8Array;
-}
-
-function makeEuicc(options: VehicleOptions, { clock, pki, state, scenario, configuration }: Factory): VirtualEuicc {
-  const bootstrap = makeProfile(scenario.bootstrap);
-  const { certificate: euiccCertificate, privateKey } = pki.get("euicc");
-  return createEuicc({
-    eid: pki.subjects.eid,
-    identities: [{ ciCertificate: pki.get("ci").certificate, eumCertificate: pki.get("eum").certificate, euiccCertificate, privateKey }],
-    clock,
-    random: systemRandom,
-    profiles: [{ upp: bootstrap.upp, metadata: encode(StoreMetadataRequest, bootstrap.metadata), enabled: true }],
-    eims: [configuration],
-    onChange: (snapshot) => state.saveSnapshot(snapshot),
-    ...(state.snapshot === undefined ? {} : { snapshot: state.snapshot }),
-    ...options.euicc,
-  });
-}
-
 /** What the eIM must know of the eUICC before its first package: the card's word on counter and token, the factory's on certificates. */
-function introduce(eim: Eim, euicc: VirtualEuicc, pki: Pki): void {
-  const known = configurations(euicc).find(({ eimId }) => eimId === eim.eimId);
+function introduce(eim: Eim, { eid, eims, certificates }: CardFacts): void {
+  const known = eims.find(({ eimId }) => eimId === eim.eimId);
   eim.setEuicc({
-    eid: euicc.eid,
+    eid,
     counterValue: known?.counterValue === undefined ? undefined : Number(known.counterValue),
     associationToken: known?.associationToken === undefined ? undefined : Number(known.associationToken),
-    euiccCertificate: pki.get("euicc").certificate,
-    eumCertificate: pki.get("eum").certificate,
+    euiccCertificate: certificates?.euicc,
+    eumCertificate: certificates?.eum,
   });
-}
-
-/** GetEimConfigurationData over the card's own interface (SGP.32 §5.9.18). */
-function configurations(uicc: Uicc): readonly EimConfigurationData[] {
-  const commands = ["0070000101", `01A4040410${toHex(isdrAid)}`, "81E2910003BF5500"];
-  let response: Uint8Array = emptyBytes;
-  for (const command of commands) response = uicc.process(fromHex(command));
-  const parts: Uint8Array[] = [];
-  for (; response.at(-2) === 0x61; parts.push(response.subarray(0, -2)))
-    response = uicc.process(Uint8Array.of(0x01, 0xc0, 0x00, 0x00, response.at(-1) ?? 0));
-  uicc.reset();
-  return decode(GetEimConfigurationDataResponse, concatBytes(...parts)).eimConfigurationDataList;
 }
 
 async function servePorts(

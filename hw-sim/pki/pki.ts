@@ -1,14 +1,14 @@
 // The keys and certificates of the virtual RSP world, made when first needed and kept as PEM pairs in a directory; nothing secret ships.
 // More certificates of the same CI (a second eIM, a second eUICC, an expired one) are issued on demand.
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { equalBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { type Random, systemRandom } from "../../base/random.ts";
 import { type Certificate, parseCertificate } from "./certificate.ts";
 import { verifyEuiccChain, verifyUnderCi } from "./chain.ts";
+import { type FileKind, filesIn, findFile, readCertificate, readKey, refusal } from "./files.ts";
 import { type CertificateName, certificateNames, certificateProfiles, type PkiSubjects } from "./profiles.ts";
 import { authorityKeyIdentifier, buildCertificate, encodeName, keyIdentifierOf, spkiOf, subjectKeyIdentifier } from "./x509.ts";
 
@@ -20,6 +20,8 @@ export interface PkiOptions extends Partial<PkiSubjects> {
   readonly curve?: Curve;
   /** Serial numbers; the system's by default. Keys always come from the system. */
   readonly random?: Random;
+  /** A directory need not hold the eUICC and its EUM: somebody else's card is used. */
+  readonly withoutEuicc?: boolean;
 }
 
 /** A certificate and its private key. */
@@ -72,26 +74,71 @@ export function createPki(options: PkiOptions): Pki {
 }
 
 /**
- * The world kept in `dir`, made there when the directory holds none of its files. Keys are stored 0600.
- * Throws SIM_PKI when files are missing, do not fit each other, have expired, or were made for other options; DISK_WRITE.
+ * The world kept in `dir`, made there when the directory holds none of its files. Keys are stored 0600. Files may be anybody's, as `files.ts`
+ * names them; what is not there is issued by the CI where its key is, and the keys of CI and EUM are not needed otherwise.
+ * Throws SIM_PKI naming the file that is missing, does not fit the others, has expired, or was made for other options; DISK_WRITE.
  */
 export async function openPki(dir: string, options: PkiOptions): Promise<Pki> {
-  const { subjects, curve } = settle(options);
-  const texts = await Promise.all(files(dir).map(async (file) => ({ ...file, text: await readText(file.path) })));
-  if (texts.every(({ text }) => text === undefined)) {
-    const pki = createPki({ ...options, ...subjects, curve });
-    await store(dir, pki);
+  const present = await filesIn(dir);
+  const curve = (["prime256v1", "brainpoolP256r1"] as const).find((one) =>
+    certificateNames.some((name) => findFile(dir, present, name, "cert", one) !== undefined),
+  );
+  if (curve === undefined && !certificateNames.some((name) => findFile(dir, present, name, "key", "prime256v1") !== undefined)) {
+    const pki = createPki(options);
+    await store(dir, certificateNames, pki);
     return pki;
   }
-  const missing = texts.filter(({ text }) => text === undefined).map(({ path }) => path);
-  if (missing.length > 0) throw new SimwardError("SIM_PKI", { detail: `missing: ${missing.join(", ")}` });
+  return readPki(dir, present, curve ?? "prime256v1", options);
+}
+
+async function readPki(dir: string, present: ReadonlySet<string>, fileCurve: Curve, options: PkiOptions): Promise<Pki> {
   const made = new Map<CertificateName, Identity>();
+  const paths = new Map<CertificateName, string>();
+  const absent: CertificateName[] = [];
   for (const name of certificateNames) {
-    const of = (kind: PemKind): string => texts.find((file) => file.name === name && file.kind === kind)?.text ?? "";
-    made.set(name, readIdentity(join(dir, name), of("cert"), of("key")));
+    // SGP.26 has one name for each curve; TLS certificates are on P-256 in either world.
+    const find = (kind: FileKind): string | undefined =>
+      findFile(dir, present, name, kind, fileCurve) ?? findFile(dir, present, name, kind, "prime256v1");
+    const [certificatePath, keyPath] = [find("cert"), find("key")];
+    paths.set(name, certificatePath ?? dir);
+    if (certificatePath === undefined && keyPath === undefined) absent.push(name);
+    else made.set(name, await readIdentity(dir, name, certificatePath, keyPath));
   }
-  check(dir, made, subjects, curve, options.clock.now());
-  return pkiOf(made, subjects, curve, options);
+  const ci = made.get("ci");
+  if (ci === undefined) throw refusal(dir, "missing: ci.cert.pem");
+  const adopted = adopt(made, options);
+  const { subjects, curve } = settle({ ...adopted, curve: options.curve ?? (parseCertificate(ci.certificate).curve as Curve) });
+  const needless = (name: CertificateName): boolean => options.withoutEuicc === true && (name === "euicc" || name === "eum");
+  const lacking = absent.filter((name) => !needless(name));
+  for (const name of lacking) {
+    if (!canIssue(made.get(certificateProfiles[name].issuer)))
+      throw refusal(
+        dir,
+        `missing: ${lacking.map((one) => `${one}.cert.pem and ${one}.key.pem`).join(", ")}; the CI's key, which could issue them, is not there`,
+      );
+    made.set(name, make(name, made, { ...options, ...subjects, curve }));
+  }
+  check((name) => paths.get(name) ?? dir, made, subjects, curve, options);
+  const pki = pkiOf(made, subjects, curve, options);
+  await store(dir, lacking, pki);
+  return pki;
+}
+
+/** What certificates that are there say themselves, where the options leave it open. */
+function adopt(made: ReadonlyMap<CertificateName, Identity>, options: PkiOptions): PkiOptions {
+  const read = (name: CertificateName): Certificate | undefined => {
+    const found = made.get(name);
+    return found === undefined ? undefined : parseCertificate(found.certificate);
+  };
+  const eid = options.eid ?? read("euicc")?.subjectAttributes.serialNumber;
+  const smdpOid = options.smdpOid ?? read("dpauth")?.registeredIds[0];
+  const eimId = options.eimId ?? read("eimsign")?.subjectAttributes.CN;
+  return {
+    ...options,
+    ...(eid === undefined ? {} : { eid }),
+    ...(smdpOid === undefined ? {} : { smdpOid }),
+    ...(eimId === undefined ? {} : { eimId }),
+  };
 }
 
 function settle(options: PkiOptions): { readonly subjects: PkiSubjects; readonly curve: Curve } {
@@ -171,87 +218,94 @@ export function toPem(certificate: Uint8Array): string {
   return ["-----BEGIN CERTIFICATE-----", ...lines, "-----END CERTIFICATE-----", ""].join("\n");
 }
 
-function fromPem(path: string, text: string): Uint8Array {
-  const body = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/.exec(text)?.[1];
-  if (body === undefined) throw new SimwardError("SIM_PKI", { detail: `${path}: no PEM certificate` });
-  return new Uint8Array(Buffer.from(body, "base64"));
-}
-
 // --- the directory ----------------------------------------------------------------------------------------------------------
 
-type PemKind = "cert" | "key";
-
-function files(dir: string): { readonly name: CertificateName; readonly kind: PemKind; readonly path: string }[] {
-  return certificateNames.flatMap((name) =>
-    (["cert", "key"] as const).map((kind) => ({ name, kind, path: join(dir, `${name}.${kind}.pem`) })),
-  );
-}
-
-async function readText(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new SimwardError("SIM_PKI", { detail: `${path}: cannot be read`, cause: error });
-  }
-}
-
-async function store(dir: string, pki: Pki): Promise<void> {
+async function store(dir: string, names: readonly CertificateName[], pki: Pki): Promise<void> {
   try {
     await mkdir(dir, { recursive: true, mode: 0o700 });
-    for (const { name, kind, path } of files(dir)) {
-      const identity = pki.get(name);
-      const mode = kind === "key" ? 0o600 : 0o644;
-      await writeFile(path, kind === "key" ? identity.privateKeyPem : identity.certificatePem, { mode, flag: "wx" });
-      // The umask may have narrowed it, never widened: this makes certificates readable as said.
-      await chmod(path, mode);
+    for (const name of names) {
+      for (const kind of ["cert", "key"] as const) {
+        const identity = pki.get(name);
+        const path = join(dir, `${name}.${kind}.pem`);
+        const mode = kind === "key" ? 0o600 : 0o644;
+        await writeFile(path, kind === "key" ? identity.privateKeyPem : identity.certificatePem, { mode, flag: "wx" });
+        // The umask may have narrowed it, never widened: this makes certificates readable as said.
+        await chmod(path, mode);
+      }
     }
   } catch (error) {
     throw new SimwardError("DISK_WRITE", { detail: `the certificates in ${dir}`, cause: error });
   }
 }
 
-function readIdentity(base: string, certificateText: string, keyText: string): Identity {
-  const certificate = fromPem(`${base}.cert.pem`, certificateText);
-  const parsed = asSimPki(`${base}.cert.pem`, () => parseCertificate(certificate));
-  const privateKey = asSimPki(`${base}.key.pem`, () => createPrivateKey(keyText));
-  if (privateKey.asymmetricKeyType !== "ec" || !equalBytes(spkiOf(privateKey), parsed.subjectPublicKeyInfo)) {
-    throw new SimwardError("SIM_PKI", { detail: `${base}.key.pem is not the key of ${base}.cert.pem` });
-  }
+/** Nobody signs with these after their certificates have been issued. */
+const keyNotNeeded: ReadonlySet<CertificateName> = new Set(["ci", "eum"]);
+
+async function readIdentity(
+  dir: string,
+  name: CertificateName,
+  certificatePath: string | undefined,
+  keyPath: string | undefined,
+): Promise<Identity> {
+  if (certificatePath === undefined) throw refusal(dir, `missing: ${join(dir, `${name}.cert.pem`)}`);
+  if (keyPath === undefined && !keyNotNeeded.has(name)) throw refusal(dir, `missing: ${join(dir, `${name}.key.pem`)}`);
+  const certificate = await readCertificate(certificatePath);
+  const privateKey = keyPath === undefined ? undefined : await readKey(keyPath, certificatePath, certificate);
+  const key = (): KeyObject => {
+    if (privateKey !== undefined) return privateKey;
+    throw refusal(dir, `missing: ${name}.key.pem, so that nothing can be issued`);
+  };
   return {
-    certificate,
-    certificatePem: certificateText,
-    privateKey,
-    privateKeyPem: keyText,
-    subjectKeyIdentifier: parsed.subjectKeyIdentifier ?? new Uint8Array(0),
+    certificate: certificate.der,
+    certificatePem: toPem(certificate.der),
+    get privateKey() {
+      return key();
+    },
+    get privateKeyPem() {
+      return String(key().export({ format: "pem", type: "pkcs8" }));
+    },
+    subjectKeyIdentifier: certificate.subjectKeyIdentifier ?? new Uint8Array(0),
   };
 }
 
-/** Whether what was read still serves, for these options and at this time. */
-function check(dir: string, made: ReadonlyMap<CertificateName, Identity>, subjects: PkiSubjects, curve: Curve, atMs: number): void {
+function canIssue(issuer: Identity | undefined): boolean {
+  try {
+    return issuer?.privateKey !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether what was read serves, for these options and now. */
+function check(
+  pathOf: (name: CertificateName) => string,
+  made: ReadonlyMap<CertificateName, Identity>,
+  subjects: PkiSubjects,
+  curve: Curve,
+  options: PkiOptions,
+): void {
+  const atMs = options.clock.now();
   const der = (name: CertificateName): Uint8Array => made.get(name)?.certificate ?? new Uint8Array(0);
   const anchors = [der("ci")];
   const read = (name: CertificateName): Certificate => parseCertificate(der(name));
-  const refuse = (detail: string): never => {
-    throw new SimwardError("SIM_PKI", { detail: `${dir}: ${detail}` });
-  };
-  asSimPki(dir, () => {
-    for (const name of certificateNames) {
-      if (name !== "ci" && name !== "euicc") verifyUnderCi(der(name), name, { anchors, atMs });
-    }
-    const { eid } = verifyEuiccChain(der("euicc"), der("eum"), { anchors, atMs });
-    if (eid !== subjects.eid) refuse("the eUICC certificate is for another EID than asked for");
-  });
-  if (read("ci").curve !== curve) refuse(`made on ${read("ci").curve}, asked for ${curve}`);
+  for (const name of certificateNames) {
+    if (name === "ci" || name === "euicc" || !made.has(name)) continue;
+    asSimPki(pathOf(name), () => verifyUnderCi(der(name), name, { anchors, atMs }));
+  }
+  if (made.has("euicc")) {
+    const { eid } = asSimPki(pathOf("euicc"), () => verifyEuiccChain(der("euicc"), der("eum"), { anchors, atMs }));
+    if (eid !== subjects.eid) throw refusal(pathOf("euicc"), "for another EID than asked for");
+  }
+  if (read("ci").curve !== curve) throw refusal(pathOf("ci"), `made on ${read("ci").curve}, asked for ${curve}`);
   const hosts = [
-    ["dptls", subjects.smdpHosts],
-    ["eimtls", subjects.eimHosts],
+    ["dptls", options.smdpHosts],
+    ["eimtls", options.eimHosts],
   ] as const;
   for (const [name, wanted] of hosts) {
     const { dnsNames, addresses } = read(name);
-    const carried = dnsNames.length + addresses.length;
-    const lacking = wanted.filter((host) => !dnsNames.includes(host) && !isAddress(host));
-    if (lacking.length > 0 || carried < wanted.length) refuse(`${name} is not for ${lacking.join(", ") || "all hosts asked for"}`);
+    // The name it is called by comes first.
+    const [host = "localhost"] = wanted ?? [];
+    if (isAddress(host) ? addresses.length === 0 : !dnsNames.includes(host)) throw refusal(pathOf(name), `${name} is not for ${host}`);
   }
 }
 

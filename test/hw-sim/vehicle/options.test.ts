@@ -4,7 +4,7 @@ import { parseCommandLine, type RunOptions } from "../../../hw-sim/options.ts";
 
 function run(...args: string[]): RunOptions {
   const parsed = parseCommandLine(["run", ...args]);
-  if (parsed.kind !== "run") throw new Error(parsed.text);
+  if (parsed.kind !== "run") throw new Error(`${parsed.kind} in place of run`);
   return parsed.options;
 }
 
@@ -17,6 +17,9 @@ describe("simward-sim run", () => {
       eimPort: 0,
       apiPort: 0,
       eimFqdn: "localhost",
+      smdpFqdn: "localhost",
+      services: [],
+      profiles: [],
       faults: [],
       logLevel: "info",
     });
@@ -64,11 +67,41 @@ describe("simward-sim run", () => {
     [["--fault", "loss"], "loss", "name=value"],
     [["--log-level", "loud"], "--log-level", "debug"],
     [["--speed", "9600"], "--speed", "unknown option"],
+    [["--card", "chip"], "--card", "builtin"],
+    [["--card", "vpcd:x:y"], "--card vpcd", "port"],
+    [["--card", "http://a b"], "--card", "URL"],
+    [["--card", "vpcd", "--serve-card", "http:1"], "--serve-card", "built-in"],
+    [["--card", "vpcd", "--identity", "dir"], "--identity", "built-in"],
+    [["--serve-card", "usb"], "--serve-card", "vpcd, tcp, http"],
+    [["--curve", "secp521r1"], "--curve", "brainpool"],
+    [["--profile", "x.der,colour=red"], "--profile", "matchingId="],
+    [["--profile", "x.der,matchingId=a b"], "--profile", "letters"],
     [["--eim-port"], "--eim-port", "argument missing"],
   ])("refuses %j, naming what and where", (args, where, what) => {
     const refused = expect.objectContaining({ code: "SIM_OPTION", detail: expect.stringContaining(where) });
     expect(() => run(...args)).toThrow(refused);
     expect(() => run(...args)).toThrow(what);
+  });
+
+  it("takes cards, identities and profiles", () => {
+    expect(run("--card", "vpcd").card).toEqual({ kind: "vpcd", host: "127.0.0.1", port: 35963 });
+    expect(run("--card", "vpcd:0.0.0.0:4000").card).toEqual({ kind: "vpcd", host: "0.0.0.0", port: 4000 });
+    expect(run("--card", "http://10.0.0.2:8080/apdu").card).toEqual({ kind: "http", url: "http://10.0.0.2:8080/apdu" });
+    expect(run("--serve-card", "vpcd:[::1]:35963", "--serve-card", "http:8080")).toMatchObject({
+      services: [
+        { kind: "vpcd", host: "::1", port: 35963 },
+        { kind: "http", host: "127.0.0.1", port: 8080 },
+      ],
+    });
+    expect(run("--profile", "dir/fleet 1.der", "--profile", "x.der,matchingId=A-1,name=Fleet,spn=Net").profiles).toMatchObject([
+      { path: "dir/fleet 1.der", matchingId: "fleet-1" },
+      { path: "x.der", matchingId: "A-1", name: "Fleet", spn: "Net" },
+    ]);
+    expect(parseCommandLine(["card", "--vpcd", "35963", "--http", "0", "--identity", "certs"])).toMatchObject({
+      kind: "card",
+      options: { identityDir: "certs", services: [{ kind: "vpcd", port: 35963 }, { kind: "http" }] },
+    });
+    expect(() => parseCommandLine(["card"])).toThrow("--vpcd, --tcp, --http");
   });
 
   it("refuses to guess a command", () => {

@@ -88,6 +88,8 @@ describe("simward-sim run", () => {
         api: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
       },
       smdp: { https: expect.stringMatching(/^https:\/\/localhost:\d+$/) },
+      card: null,
+      cardServices: [],
       pkiDir: expect.stringMatching(/^\//),
       eid: expect.stringMatching(/^\d{32}$/),
       imei: expect.stringMatching(/^\d{15}$/),

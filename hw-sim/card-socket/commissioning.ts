@@ -1,0 +1,86 @@
+// What a fleet's workshop does when it fits somebody else's card: asks it who it is, and makes the eIM known to a card that knows none
+// (ES10b.AddInitialEim, SGP.32 §5.9.4). Over the card's own interface, as any IPA would.
+import { bcdToDigits, concatBytes, fromHex } from "../../base/bytes.ts";
+import { SimwardError } from "../../base/errors.ts";
+import { decode, encode, type Type } from "../../ipa/asn1/schema.ts";
+import {
+  AddInitialEimRequest,
+  AddInitialEimResponse,
+  EimConfigurationData,
+  GetCertsRequest,
+  GetCertsResponse,
+  GetEimConfigurationDataRequest,
+  GetEimConfigurationDataResponse,
+} from "../../ipa/messages/eim-config.ts";
+import { GetEuiccDataRequest, GetEuiccDataResponse } from "../../ipa/messages/euicc-info.ts";
+import type { CardProcedure } from "../contracts.ts";
+import { isDone, statusOf, whole, withChannel } from "./responses.ts";
+
+const isdrAid = fromHex("A0000005591010FFFFFFFF8900000100");
+const blockBytes = 255;
+
+export interface CardFacts {
+  /** 32 digits. */
+  readonly eid: string;
+  readonly eims: readonly EimConfigurationData[];
+  /** Under the CI asked for, DER; undefined when the card has none there. */
+  readonly certificates: { readonly euicc: Uint8Array; readonly eum: Uint8Array } | undefined;
+}
+
+export interface CommissioningOptions {
+  /** Of the CI under which the fleet's servers are. */
+  readonly ciPKId: Uint8Array;
+  /** EimConfigurationData, DER: made known to a card that has no eIM yet; undefined leaves it without. */
+  readonly eim: Uint8Array | undefined;
+}
+
+/** Throws SIM_CARD when the card is no SGP.32 eUICC or refuses the eIM. */
+export function* commission({ ciPKId, eim }: CommissioningOptions): CardProcedure<CardFacts> {
+  const opened = yield fromHex("0070000001");
+  const [channel] = opened;
+  if (channel === undefined || opened.length !== 3 || !isDone(opened)) throw refused("the card has no logical channel", opened);
+  try {
+    const selected = yield* whole(channel, concatBytes(Uint8Array.of(withChannel(0x00, channel), 0xa4, 0x04, 0x00, 0x10), isdrAid));
+    if (!isDone(selected)) throw refused("the card has no ISD-R: it is no eUICC", selected);
+    const { eidValue } = yield* es10(channel, GetEuiccDataRequest, { tagList: Uint8Array.of(0x5a) }, GetEuiccDataResponse);
+    const first = yield* configurations(channel);
+    if (first.length === 0 && eim !== undefined) yield* introduce(channel, eim);
+    const certs = yield* es10(channel, GetCertsRequest, { euiccCiPKId: ciPKId }, GetCertsResponse);
+    return {
+      eid: bcdToDigits(eidValue),
+      eims: first.length > 0 || eim === undefined ? first : yield* configurations(channel),
+      certificates: certs.kind === "certs" ? { euicc: certs.value.euiccCertificate, eum: certs.value.eumCertificate } : undefined,
+    };
+  } finally {
+    yield Uint8Array.of(0x00, 0x70, 0x80, channel);
+  }
+}
+
+function* configurations(channel: number): CardProcedure<readonly EimConfigurationData[]> {
+  const answer = yield* es10(channel, GetEimConfigurationDataRequest, {}, GetEimConfigurationDataResponse);
+  return answer.eimConfigurationDataList;
+}
+
+function* introduce(channel: number, eim: Uint8Array): CardProcedure<void> {
+  const list = { eimConfigurationDataList: [decode(EimConfigurationData, eim)] };
+  const answer = yield* es10(channel, AddInitialEimRequest, list, AddInitialEimResponse);
+  if (answer.kind === "addInitialEimError") throw new SimwardError("SIM_CARD", { detail: `the card refuses the eIM: ${answer.value}` });
+}
+
+/** One ES10 command in blocks of STORE DATA (GlobalPlatform §11.11). */
+function* es10<Q, R>(channel: number, request: Type<Q>, value: Q, response: Type<R>): CardProcedure<R> {
+  const command = encode(request, value);
+  const blocks = Math.ceil(command.length / blockBytes);
+  let answer: Uint8Array = Uint8Array.of();
+  for (let number = 0; number < blocks; number++) {
+    const data = command.subarray(number * blockBytes, (number + 1) * blockBytes);
+    const p1 = number === blocks - 1 ? 0x91 : 0x11;
+    answer = yield* whole(channel, concatBytes(Uint8Array.of(withChannel(0x80, channel), 0xe2, p1, number, data.length), data));
+    if (!isDone(answer)) throw refused(`the card refuses ${request.tags[0]?.toString(16).toUpperCase()}`, answer);
+  }
+  return decode(response, answer.subarray(0, -2));
+}
+
+function refused(what: string, response: Uint8Array): SimwardError {
+  return new SimwardError("SIM_CARD", { detail: `${what} (${statusOf(response).toString(16).toUpperCase()})` });
+}

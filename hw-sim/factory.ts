@@ -1,0 +1,45 @@
+// Where the built-in eUICC comes from: with the scenario's bootstrap profile, under certificates made here or somebody else's, with its memory.
+import type { Clock } from "../base/clock.ts";
+import { systemRandom } from "../base/random.ts";
+import { encode } from "../ipa/asn1/schema.ts";
+import { StoreMetadataRequest } from "../ipa/messages/profile-info.ts";
+import { createEuicc } from "./euicc/euicc.ts";
+import type { EuiccOptions, VirtualEuicc } from "./euicc/types.ts";
+import type { CardIdentityFiles } from "./identity.ts";
+import type { Pki } from "./pki/pki.ts";
+import { makeProfile } from "./profiles.ts";
+import type { Scenario } from "./scenarios/scenario.ts";
+import type { VehicleState } from "./state.ts";
+
+export interface EuiccFactory {
+  readonly clock: Clock;
+  readonly identity: CardIdentityFiles;
+  readonly state: VehicleState;
+  readonly scenario: Scenario;
+  /** EimConfigurationData, DER, associated at the factory. */
+  readonly eims: readonly Uint8Array[];
+  /** What a test wants otherwise. */
+  readonly euicc?: Partial<Pick<EuiccOptions, "capabilities" | "faults" | "profiles" | "eims">>;
+}
+
+/** Throws SIM_OPTION, PROFILE_PACKAGE. */
+export function makeEuicc({ clock, identity, state, scenario, eims, euicc }: EuiccFactory): VirtualEuicc {
+  const bootstrap = makeProfile(scenario.bootstrap);
+  return createEuicc({
+    ...identity,
+    clock,
+    random: systemRandom,
+    profiles: [{ upp: bootstrap.upp, metadata: encode(StoreMetadataRequest, bootstrap.metadata), enabled: true }],
+    eims,
+    onChange: (snapshot) => state.saveSnapshot(snapshot),
+    ...(state.snapshot === undefined ? {} : { snapshot: state.snapshot }),
+    ...euicc,
+  });
+}
+
+/** The eUICC that the virtual world's own EUM has made. */
+export function identityOf(pki: Pki): CardIdentityFiles {
+  const { certificate: euiccCertificate, privateKey } = pki.get("euicc");
+  const identity = { ciCertificate: pki.get("ci").certificate, eumCertificate: pki.get("eum").certificate, euiccCertificate, privateKey };
+  return { eid: pki.subjects.eid, identities: [identity] };
+}
