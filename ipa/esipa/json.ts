@@ -1,30 +1,10 @@
 // ESipa's JSON binding (SGP.32 §6.4) as tables: each function's members, their ASN.1 tags and how a value is written. Messages stay ASN.1 on our
-// side; here they are put into JSON and taken out of it, octets that others have signed untouched.
-import { bcdToDigits, fromHex, fromUtf8, toHexUpper, utf8 } from "../../base/bytes.ts";
+// side; here they are put into JSON and taken out of it.
+import { utf8 } from "../../base/bytes.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { encode, integer } from "../asn1/schema.ts";
-import { childrenOf, contentOf, rawOf, readOnlyTlv, type Tlv, writeTlv } from "../asn1/tlv.ts";
-import { collapsed } from "../euicc/double-tag.ts";
-
-/** tlv: base64 of the whole TLV. content: base64 of what is inside. inner: base64 of the one TLV inside. */
-type Coding = "tlv" | "content" | "inner" | "hex" | "digits" | "text" | "true" | "integer";
-
-interface Member {
-  readonly name: string;
-  /** Of the ASN.1 message. */
-  readonly tag: number;
-  readonly coding: Coding;
-  /** Its tag in JSON, where that is another one. */
-  readonly jsonTag?: number;
-}
-
-/** A CHOICE of the ASN.1 response: taken when the JSON has the member `when`. */
-interface Alternative {
-  readonly when: string;
-  /** The members go into this tag; without one they stand in the response itself. */
-  readonly holder?: number;
-  readonly members: readonly Member[];
-}
+import { childrenOf, readOnlyTlv, writeTlv } from "../asn1/tlv.ts";
+import { type Alternative, failureIn, type Member, malformed, member, parsed, readAlternative, written } from "./json-codec.ts";
 
 interface JsonFunction {
   readonly tag: number;
@@ -36,13 +16,6 @@ interface JsonFunction {
   /** Subject and reason code → the error INTEGER of the ASN.1 binding. */
   readonly errors: Readonly<Record<string, number>>;
 }
-
-const member = (name: string, tag: number, coding: Coding = "tlv", jsonTag?: number): Member => ({
-  name,
-  tag,
-  coding,
-  ...(jsonTag === undefined ? {} : { jsonTag }),
-});
 
 const transactionId = member("transactionId", 0x80, "hex");
 const undefinedError = 127;
@@ -199,126 +172,19 @@ export function jsonRequest(functionName: string, message: Uint8Array): Uint8Arr
 /** A JSON response as the message of the ASN.1 binding; errors become its error INTEGER. Throws ESIPA_RESPONSE. */
 export function jsonResponse(functionName: string, body: Uint8Array): Uint8Array {
   const { tag, responses, empty, errorTag, errors } = functionOf(functionName);
-  if (body.length === 0) return functionName === "handleNotification" ? body : malformed(functionName, "no body");
-  const json = parsed(functionName, body);
+  const where = `ESipa.${functionName}`;
+  if (body.length === 0) return functionName === "handleNotification" ? body : malformed(where, "no body");
+  const json = parsed(where, body);
   const failure = failureIn(json);
   if (failure !== undefined) return writeTlv(tag, encode(integer(errorTag), errors[failure] ?? undefinedError));
-  const found = responses.find(({ when }) => json[when] !== undefined && json[when] !== null);
-  if (found === undefined) {
-    if (empty === undefined) return malformed(functionName, "none of its members is there");
-    return functionName === "handleNotification" ? empty : writeTlv(tag, empty);
-  }
-  const parts = found.members.flatMap((one) => {
-    const value = Object.hasOwn(json, one.name) ? json[one.name] : undefined;
-    return value === undefined || value === null ? [] : [read(functionName, one, value)];
-  });
-  return writeTlv(tag, ...(found.holder === undefined ? parts : [writeTlv(found.holder, ...parts)]));
+  const parts = readAlternative(where, responses, json);
+  if (parts !== undefined) return writeTlv(tag, ...parts);
+  if (empty === undefined) return malformed(where, "none of its members is there");
+  return functionName === "handleNotification" ? empty : writeTlv(tag, empty);
 }
 
 function functionOf(functionName: string): JsonFunction {
   const found = Object.hasOwn(functions, functionName) ? functions[functionName] : undefined;
   if (found === undefined) throw new SimwardError("INTERNAL", { detail: `ESipa.${functionName} has no JSON binding` });
   return found;
-}
-
-// --- one value --------------------------------------------------------------------------------------------------------------
-
-function written({ coding, jsonTag }: Member, tlv: Tlv): string | number | boolean {
-  const content = contentOf(tlv);
-  switch (coding) {
-    case "tlv":
-      return toBase64(jsonTag === undefined ? rawOf(tlv) : writeTlv(jsonTag, content));
-    case "content":
-      return toBase64(content);
-    case "inner":
-      return toBase64(content);
-    case "hex":
-      return toHexUpper(content);
-    case "digits":
-      return bcdToDigits(content);
-    case "text":
-      return fromUtf8(content);
-    case "true":
-      return true;
-    case "integer":
-      return content.reduce((sum, octet) => sum * 256 + octet, 0);
-  }
-}
-
-function read(functionName: string, one: Member, value: unknown): Uint8Array {
-  const { name, tag, coding } = one;
-  const wrong = (reason: string): never => malformed(functionName, `${name}: ${reason}`);
-  if (coding === "integer") {
-    const number = typeof value === "string" && /^\d{1,3}$/.test(value) ? Number(value) : value;
-    return typeof number === "number" && Number.isSafeInteger(number) ? encode(integer(tag), number) : wrong("no integer");
-  }
-  if (typeof value !== "string") return wrong("no string");
-  switch (coding) {
-    case "hex":
-      return /^([0-9A-Fa-f]{2}){1,16}$/.test(value) ? writeTlv(tag, fromHex(value)) : wrong("not hex of 1 to 16 octets");
-    case "text":
-      return writeTlv(tag, utf8(value));
-    case "true":
-    case "digits":
-      return wrong("not of a response");
-    default: {
-      const octets = fromBase64(value) ?? wrong("no base64");
-      const tlv = readWhole(octets);
-      // Signatures and key identifiers come with or without their envelope.
-      if (coding === "content") return tlv?.tag === tag ? octets : writeTlv(tag, octets);
-      if (tlv === undefined) return wrong("no TLV");
-      if (coding === "inner") return tlv.tag === tag ? octets : writeTlv(tag, octets);
-      const meant = collapsed(tlv);
-      if (meant.tag !== tag) return wrong(`another tag, ${meant.tag.toString(16)}`);
-      return rawOf(meant);
-    }
-  }
-}
-
-function readWhole(octets: Uint8Array): Tlv | undefined {
-  try {
-    return readOnlyTlv(octets);
-  } catch {
-    return undefined;
-  }
-}
-
-function toBase64(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("base64");
-}
-
-/** White space inside is passed over. Undefined when it is no base64. */
-export function fromBase64(text: string): Uint8Array | undefined {
-  const compact = text.replace(/\s+/g, "");
-  if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/.test(compact)) return undefined;
-  return new Uint8Array(Buffer.from(compact, "base64"));
-}
-
-// --- the envelope -----------------------------------------------------------------------------------------------------------
-
-type Json = Readonly<Record<string, unknown>>;
-
-const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
-
-function parsed(functionName: string, body: Uint8Array): Json {
-  let json: unknown;
-  try {
-    json = JSON.parse(fromUtf8(body));
-  } catch (error) {
-    throw new SimwardError("ESIPA_RESPONSE", { detail: `ESipa.${functionName}: the body is not JSON`, cause: error });
-  }
-  return isObject(json) ? json : malformed(functionName, "the body is no JSON object");
-}
-
-/** "8.1.1/3.9" of a function that failed; "" when it does not say why. */
-function failureIn({ header }: Json): string | undefined {
-  const execution = isObject(header) && isObject(header.functionExecutionStatus) ? header.functionExecutionStatus : undefined;
-  const { status } = execution ?? {};
-  if (status === undefined || status === "Executed-Success" || status === "Executed-WithWarning") return undefined;
-  const data = isObject(execution?.statusCodeData) ? execution.statusCodeData : {};
-  return typeof data.subjectCode === "string" && typeof data.reasonCode === "string" ? `${data.subjectCode}/${data.reasonCode}` : "";
-}
-
-function malformed(functionName: string, reason: string): never {
-  throw new SimwardError("ESIPA_RESPONSE", { detail: `ESipa.${functionName}: ${reason}` });
 }

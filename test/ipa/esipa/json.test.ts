@@ -1,7 +1,8 @@
 // The JSON binding's two directions by themselves: members and codings of every request, every status code, tolerance, refusals of what is none.
 import { describe, expect, test } from "vitest";
 import { fromHex, fromUtf8, toHexUpper, utf8 } from "../../../base/bytes.ts";
-import { fromBase64, jsonRequest, jsonResponse } from "../../../ipa/esipa/json.ts";
+import { jsonRequest, jsonResponse } from "../../../ipa/esipa/json.ts";
+import { fromBase64 } from "../../../ipa/esipa/json-codec.ts";
 
 const eid = "89049032123451234512345678901235";
 const body = (functionName: string, hex: string): unknown => JSON.parse(fromUtf8(jsonRequest(functionName, fromHex(hex))));
