@@ -80,7 +80,14 @@ async function run(): Promise<number> {
   modem.onEvent((event) => {
     if (event.kind === "time" && clock.nitz(event.utcMs)) log.info("time from the network", { utc: new Date(clock.now()).toISOString() });
   });
-  const transports = createTransports({ config, clock, random: systemRandom, sessions, natMemory: await openNatMemory(disk, log) });
+  const transports = createTransports({
+    config,
+    clock,
+    random: systemRandom,
+    sessions,
+    natMemory: await openNatMemory(disk, log),
+    onNoConnectionId: () => log.warn("this OpenSSL has no room for DTLS Connection ID; going on without"),
+  });
   const agent = await createAgent({
     config,
     clock,

@@ -13,6 +13,8 @@ export interface TransportsOptions {
   readonly random: Random;
   readonly sessions: DtlsSessionStore;
   readonly natMemory: NatMemory;
+  /** Told once when Connection ID is configured and this Node's OpenSSL leaves no room for it. */
+  readonly onNoConnectionId?: () => void;
 }
 
 const withCcm8: readonly DtlsCipherSuite[] = ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-CCM8"];
@@ -23,17 +25,19 @@ export interface Transports {
 }
 
 /** Throws OPENSSL_MISSING where Node does not offer its OpenSSL. */
-export function createTransports({ config, clock, random, sessions, natMemory }: TransportsOptions): Transports {
+export function createTransports({ config, clock, random, sessions, natMemory, onNoConnectionId }: TransportsOptions): Transports {
   const peer = (eimId: string) => config.eim.peer.find((one) => one.eim_id === eimId);
   const exchangeTimeoutMs = config.eim.exchange_timeout_seconds * 1_000;
   const all = [
     coapsEsipaTransport({
-      dtls: openDtls(),
+      dtls: openDtls(onNoConnectionId === undefined ? {} : { onNoConnectionId }),
       clock,
       random,
       sessions,
       natMemory: { load: (eimId) => natMemory.load(eimId) ?? peer(eimId)?.nat_idle_seconds, save: natMemory.save },
       cipherSuitesFor: (eimId) => (peer(eimId)?.allow_ccm8 === true ? withCcm8 : undefined),
+      connectionId: config.eim.connection_id,
+      connectionIdMaxAgeMs: config.eim.connection_id_max_age_seconds * 1_000,
       mtuBytes: config.eim.mtu_bytes,
       retransmitInitialMs: config.eim.retransmit_initial_ms,
       handshakeTimeoutMs: exchangeTimeoutMs,

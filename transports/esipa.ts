@@ -29,6 +29,10 @@ export interface CoapsEsipaOptions {
   readonly natMemory?: NatMemory;
   /** The suites offered to one eIM; the default ones where it answers undefined. */
   readonly cipherSuitesFor?: (eimId: string) => readonly DtlsCipherSuite[] | undefined;
+  /** Offers Connection ID, so that an association outlives what NATs forget; off by default. */
+  readonly connectionId?: boolean;
+  /** Renews such an association, by resumption, at this age; never by default. */
+  readonly connectionIdMaxAgeMs?: number;
   /** First DTLS retransmission. */
   readonly retransmitInitialMs?: number;
   readonly mtuBytes?: number;
@@ -43,7 +47,7 @@ export interface CoapsEsipaOptions {
 }
 
 export interface ClosableEsipaTransport extends EsipaTransport {
-  /** The vehicle has another address now: associations made from the former one are not waited for. */
+  /** The vehicle has another address now: associations made from the former one go on from it where they can, and are not waited for where not. */
   pathChanged(): void;
   close(): void;
 }
@@ -65,6 +69,7 @@ export function coapsEsipaTransport(options: CoapsEsipaOptions): ClosableEsipaTr
           clock: options.clock,
           ...given("sessions", options.sessions),
           ...given("cipherSuites", options.cipherSuitesFor?.(eim.eimId)),
+          ...given("connectionId", options.connectionId),
           ...given("retransmitInitialMs", options.retransmitInitialMs),
           ...given("mtuBytes", options.mtuBytes),
           ...given("handshakeTimeoutMs", options.handshakeTimeoutMs),
@@ -72,6 +77,7 @@ export function coapsEsipaTransport(options: CoapsEsipaOptions): ClosableEsipaTr
         }),
       onEvent: (event) => options.onEvent?.(eim.eimId, event),
       onNatIdle: (seconds) => options.natMemory?.save(eim.eimId, seconds),
+      ...given("renewAfterMs", options.connectionIdMaxAgeMs),
       ...given("natIdleSeconds", options.natMemory?.load(eim.eimId)),
       ...given("blockBytes", options.blockBytes),
       ...given("ackTimeoutMs", options.ackTimeoutMs),

@@ -79,6 +79,10 @@ const eim = strictObject({
   mtu_bytes: optional(pipe(number(), integer(), minValue(256), maxValue(1_472)), 1_200),
   /** First DTLS retransmission; raise it on links with long round trips. */
   retransmit_initial_ms: optional(pipe(number(), integer(), minValue(100), maxValue(30_000)), 1_000),
+  /** Offers DTLS Connection ID (RFC 9146): an eIM that speaks it knows the vehicle again at another address, without a handshake. */
+  connection_id: optional(boolean(), true),
+  /** Age at which such an association is renewed by resumption, with another name: a constant one would link the vehicle across networks. */
+  connection_id_max_age_seconds: optional(seconds(60, 30 * 86_400), 86_400),
   peer: optional(array(eimPeer), []),
 });
 

@@ -24,6 +24,8 @@ export interface EsipaServerOptions {
   /** What a CoAP answer with a body is coded as; 2.04 by default. */
   readonly coapCode?: "2.04" | "2.05";
   readonly coapBlockBytes?: number;
+  /** Names the associations of vehicles that ask for it (RFC 9146); on by default. */
+  readonly connectionId?: boolean;
 }
 
 export interface EsipaServers {
@@ -39,6 +41,8 @@ const protocol = "gsma/rsp/v2.1.0";
 const jsonPath = "/gsma/rsp2/esipa/";
 const maxBodyBytes = 1 << 20;
 const portAttempts = 20;
+/** Longer than the hour between two polls: an association that survives NATs is of use only while the server has it. */
+const idleTimeoutMs = 2 * 3_600_000;
 
 /** Throws SIM_OPTION when it cannot listen, OPENSSL_MISSING. */
 export async function startEsipaServers(options: EsipaServerOptions): Promise<EsipaServers> {
@@ -94,7 +98,8 @@ async function startCoaps(options: EsipaServerOptions, port: number, silenced: S
   let server: DtlsServer;
   try {
     const pem = { certificateChainPem: identity.certificatePem, privateKeyPem: identity.privateKeyPem };
-    server = await options.dtls.listen({ host, port, identity: pem, clock });
+    const connectionId = options.connectionId ?? true;
+    server = await options.dtls.listen({ host, port, identity: pem, clock, connectionId, idleTimeoutMs });
   } catch (cause) {
     coap.close();
     if (cause instanceof SimwardError) throw cause;

@@ -130,6 +130,25 @@ export function echo(link: DatagramLink, clock: SystemClock, sizeBytes = 32): Pr
   });
 }
 
+/** Sends something of that size, once, and waits for it to come back: for counting, where nothing is lost. */
+export function exchange(link: DatagramLink, sizeBytes: number): Promise<void> {
+  const message = new Uint8Array(sizeBytes).fill(counter++ % 256);
+  return new Promise((resolve, reject) => {
+    let stopWatching = (): void => {};
+    const stopListening = link.onDatagram((datagram) => {
+      if (Buffer.compare(datagram, message) !== 0) return;
+      stopListening();
+      stopWatching();
+      resolve();
+    });
+    stopWatching = link.onClosed(reject);
+    link.send(message);
+  });
+}
+
+/** No retransmission before there was time for an answer on the busiest machine: for counting, too. */
+export const unhurried = { retransmitInitialMs: 20_000 } as const;
+
 /** The end of a link. */
 export function closed(link: DatagramLink): Promise<Error> {
   return new Promise((resolve) => link.onClosed(resolve));

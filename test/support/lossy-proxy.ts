@@ -32,7 +32,7 @@ export interface LossyProxy {
   readonly dropped: number;
   /** Sends to the client as if the server had. */
   inject(direction: Direction, datagram: Uint8Array): void;
-  /** From now on the server sees every client at a new port, as after a NAT forgot the way. */
+  /** From now on the server sees every client at a new port, as after a NAT forgot the way; what is sent to the former ones is lost. */
   rebind(): void;
   close(): Promise<void>;
 }
@@ -47,7 +47,6 @@ export async function lossyProxy(options: LossyProxyOptions): Promise<LossyProxy
   const alter = options.alter ?? ((datagram: Uint8Array) => [datagram]);
   const host = "127.0.0.1";
   const ways = new Map<string, Way>();
-  const retired = new Set<Socket>();
   const seen: { direction: Direction; datagram: Uint8Array }[] = [];
   const index = { up: 0, down: 0 };
   const timers = new Set<Disposer>();
@@ -130,7 +129,7 @@ export async function lossyProxy(options: LossyProxyOptions): Promise<LossyProxy
     },
     rebind() {
       for (const way of ways.values()) {
-        retired.add(way.upstream);
+        way.upstream.close();
         way.upstream = newUpstream(way);
       }
     },
@@ -138,7 +137,7 @@ export async function lossyProxy(options: LossyProxyOptions): Promise<LossyProxy
       if (isClosed) return;
       isClosed = true;
       for (const stop of timers) stop();
-      const sockets = [front, ...retired, ...[...ways.values()].map(({ upstream }) => upstream)];
+      const sockets = [front, ...[...ways.values()].map(({ upstream }) => upstream)];
       // A socket that never sent was never bound; closing it works all the same.
       await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))));
     },

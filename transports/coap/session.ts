@@ -1,5 +1,5 @@
 // A CoAP client that outlives its associations: it opens them, gives them up when the peer or a NAT forgot them, and goes on at the failed block.
-// A Connection ID layer (RFC 9146) fits below it: with one, a link survives the silence that is judged here (`survivesRebinding`).
+// A link with Connection ID (RFC 9146) survives what a NAT forgets: its silence is no reason to leave it, only its age is.
 import type { Clock, Disposer } from "../../base/clock.ts";
 import { isCode, SimwardError } from "../../base/errors.ts";
 import { Queue } from "../../base/queue.ts";
@@ -8,7 +8,7 @@ import type { DatagramLink } from "../link.ts";
 import { coapDefaults } from "./client.ts";
 import type { ReceivedMessage } from "./message.ts";
 import { createMessenger, type ExchangeRequest, type Messenger } from "./messenger.ts";
-import { judgeSilence, learnNatIdle, type SilenceVerdict, unknownNatIdleSeconds } from "./nat.ts";
+import { judgeSilence, learnNatIdle, quietSeconds, type SilenceVerdict, unknownNatIdleSeconds } from "./nat.ts";
 import { unknownRoundTrip } from "./reliability.ts";
 import { createTokens, transfer } from "./transfer.ts";
 import type { CoapClient, CoapClientOptions, CoapEvent } from "./types.ts";
@@ -22,8 +22,10 @@ export interface CoapSessionOptions extends Omit<CoapClientOptions, "link"> {
   readonly natIdleSeconds?: number;
   /** Told whenever more was learned, to be kept across restarts. */
   readonly onNatIdle?: (seconds: number) => void;
-  /** The link survives a change of address by itself (Connection ID): silence then says nothing. */
+  /** The link survives a change of address by itself (Connection ID): silence then says nothing of NATs. What the link says of itself by default. */
   readonly survivesRebinding?: (link: DatagramLink) => boolean;
+  /** Such a link is left for a new one at this age, so that its name does not follow the vehicle for ever; never by default. */
+  readonly renewAfterMs?: number;
   /** Close an association after this much silence; kept open by default. */
   readonly idleCloseMs?: number;
 }
@@ -31,11 +33,14 @@ export interface CoapSessionOptions extends Omit<CoapClientOptions, "link"> {
 export interface CoapSession extends CoapClient {
   readonly natIdleSeconds: number;
   readonly connected: boolean;
-  /** The way to the peer has changed (another address of ours): what is under way goes on over a new association, and so does all after it. */
+  /** The way to the peer has changed (another address of ours): what is under way goes on over it, by a new association unless the old one survives that. */
   renew(): void;
 }
 
 type ConnectReason = Extract<CoapEvent, { kind: "connect" }>["why"];
+
+/** For a link that survives rebinding, after a silence: the peer may have forgotten it, but one lost datagram is no sign of that. */
+const immuneRetransmit = 2;
 
 /** New associations that one exchange may cost: more means that they do not help. */
 const maxReconnects = 2;
@@ -50,6 +55,7 @@ export function createCoapSession(options: CoapSessionOptions): CoapSession {
   const closing = new AbortController();
   let natIdleSeconds = options.natIdleSeconds ?? unknownNatIdleSeconds;
   let messenger: Messenger | undefined;
+  let openedMs = 0;
   let stopIdle: Disposer = () => undefined;
 
   const learn = (silenceSeconds: number, survived: boolean): void => {
@@ -67,14 +73,18 @@ export function createCoapSession(options: CoapSessionOptions): CoapSession {
     else old?.link.close();
   };
 
+  const isImmune = (link: DatagramLink): boolean => options.survivesRebinding?.(link) ?? link.survivesRebinding ?? false;
+
   const connect = async (why: ConnectReason, signal: AbortSignal): Promise<Messenger> => {
-    drop("abandon");
+    // A peer that is known to be there is told, so that it need not keep what nobody will use.
+    drop(why === "age" ? "close" : "abandon");
     const link = await options.connect(signal);
     if (closing.signal.aborted) {
       link.close();
       throw closing.signal.reason;
     }
     onEvent({ kind: "connect", why, peer: link.peer });
+    openedMs = clock.monotonicMs();
     messenger = createMessenger({
       link,
       clock,
@@ -86,11 +96,26 @@ export function createCoapSession(options: CoapSessionOptions): CoapSession {
     return messenger;
   };
 
-  const judge = (current: Messenger): { readonly verdict: SilenceVerdict; readonly silenceSeconds: number } => {
+  interface Judgement {
+    readonly verdict: SilenceVerdict;
+    readonly silenceSeconds: number;
+    readonly maxRetransmit: number;
+    /** How it ends tells something of the NAT. */
+    readonly teaches: boolean;
+  }
+  const judge = (current: Messenger): Judgement => {
     const silenceSeconds = (clock.monotonicMs() - current.heardMs) / 1_000;
-    const immune = options.survivesRebinding?.(current.link) ?? false;
-    return { verdict: immune ? "alive" : judgeSilence(silenceSeconds, natIdleSeconds), silenceSeconds };
+    if (isImmune(current.link)) {
+      const patience = silenceSeconds >= quietSeconds ? Math.min(immuneRetransmit, maxRetransmit) : maxRetransmit;
+      return { verdict: "alive", silenceSeconds, maxRetransmit: patience, teaches: false };
+    }
+    const verdict = judgeSilence(silenceSeconds, natIdleSeconds);
+    const teaches = verdict !== "alive";
+    return { verdict, silenceSeconds, maxRetransmit: teaches ? 0 : maxRetransmit, teaches };
   };
+
+  const isOld = (link: DatagramLink): boolean =>
+    options.renewAfterMs !== undefined && isImmune(link) && clock.monotonicMs() - openedMs >= options.renewAfterMs;
 
   /** The association to use for the next message: the one there is, unless it has closed or been silent for too long. */
   const ready = async (signal: AbortSignal): Promise<Messenger> => {
@@ -103,18 +128,18 @@ export function createCoapSession(options: CoapSessionOptions): CoapSession {
     let current = await ready(signal);
     for (let reconnects = 0; ; reconnects++) {
       const isFresh = reconnects > 0;
-      const { verdict, silenceSeconds } = judge(current);
-      const doubtful = verdict !== "alive" && !isFresh;
+      const { silenceSeconds, ...judged } = judge(current);
+      const teaches = judged.teaches && !isFresh;
       try {
-        const answer = await current.exchange(request, doubtful ? 0 : maxRetransmit, signal);
-        if (doubtful) learn(silenceSeconds, true);
+        const answer = await current.exchange(request, isFresh ? maxRetransmit : judged.maxRetransmit, signal);
+        if (teaches) learn(silenceSeconds, true);
         return answer;
       } catch (error) {
         const silent = isCode(error, "COAP_TIMEOUT") && !isFresh;
         if (signal.aborted || reconnects >= maxReconnects || !(silent || current.closedBy !== undefined)) throw error;
         current = await connect(silent ? "silent" : "closed", signal);
         // Only a peer that answers again proves that it was the way back that had gone.
-        if (doubtful && silent) learn(silenceSeconds, false);
+        if (teaches && silent) learn(silenceSeconds, false);
       }
     }
   };
@@ -130,7 +155,8 @@ export function createCoapSession(options: CoapSessionOptions): CoapSession {
         stopIdle();
         const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
         try {
-          const { link } = await ready(either);
+          // Between requests only: a transfer under way stays where it is.
+          const { link } = messenger !== undefined && isOld(messenger.link) ? await connect("age", either) : await ready(either);
           return await transfer(request, (message) => exchange(message, either), {
             random: options.random,
             tokens,
@@ -154,6 +180,10 @@ export function createCoapSession(options: CoapSessionOptions): CoapSession {
     },
     renew: () => {
       const link = messenger?.link;
+      if (link?.rebind !== undefined && isImmune(link)) {
+        link.rebind();
+        return;
+      }
       // The messenger stays until the next exchange finds its link closed: one that is under way goes on at its failed block.
       if (link?.abandon === undefined) link?.close();
       else link.abandon();

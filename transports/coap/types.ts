@@ -43,8 +43,8 @@ export interface CoapClientOptions {
 export type CoapEvent =
   | { readonly kind: "block"; readonly direction: "up" | "down"; readonly number: number; readonly bytes: number; readonly last: boolean }
   | { readonly kind: "retransmit"; readonly messageId: number; readonly attempt: number }
-  /** A session opened a new association: none was there, the old one was silent for too long, did not answer, or had closed. */
-  | { readonly kind: "connect"; readonly why: "first" | "idle" | "silent" | "closed"; readonly peer: string };
+  /** A session opened a new association: none was there, the old one was silent for too long, did not answer, had closed, or was old. */
+  | { readonly kind: "connect"; readonly why: "first" | "idle" | "silent" | "closed" | "age"; readonly peer: string };
 
 export interface CoapClient {
   /** Throws COAP_TIMEOUT, COAP_RESET, COAP_MESSAGE, COAP_BLOCK, COAP_TOO_LARGE; the link's reason when it closes; the signal's when aborted. */

@@ -88,6 +88,58 @@ describe("silence", () => {
   });
 });
 
+describe("a link that survives a change of address (Connection ID)", () => {
+  const immune = { survivesRebinding: () => true } as const;
+
+  it("is given up after three datagrams when the peer forgot it, not after eleven, and teaches nothing of NATs", async () => {
+    const t = bench({ session: immune });
+    await t.ask();
+    await t.clock.advance(3_600_000);
+    t.paths[0]?.cut();
+    await t.ask();
+    expect(t.reasons()).toEqual(["first", "silent"]);
+    expect([t.sent(0), t.sent(1)]).toEqual([4, 1]);
+    expect(t.learned).toEqual([]);
+  });
+
+  it("is renewed at its age, between requests, with a goodbye", async () => {
+    const t = bench({ session: { ...immune, renewAfterMs: 86_400_000 } });
+    for (let hour = 0; hour < 49; hour++) {
+      await t.ask();
+      await t.clock.advance(3_600_000);
+    }
+    expect(t.reasons()).toEqual(["first", "age", "age"]);
+    const mortal = bench({ session: { survivesRebinding: () => false, natIdleSeconds: 3_600, renewAfterMs: 1_000 } });
+    await mortal.ask();
+    await mortal.clock.advance(9_000);
+    await mortal.ask();
+    expect(mortal.reasons()).toEqual(["first"]);
+  });
+
+  it("goes on from another address of ours where it can, and is left where it cannot", async () => {
+    for (const survives of [true, false]) {
+      let rebinds = 0;
+      const t = bench({ session: { survivesRebinding: () => survives } });
+      await t.ask();
+      const link = t.paths[0]?.client;
+      if (link !== undefined) Object.assign(link, { rebind: () => rebinds++ });
+      t.session.renew();
+      await t.ask();
+      expect([rebinds, t.reasons()]).toEqual(survives ? [1, ["first"]] : [0, ["first", "closed"]]);
+    }
+  });
+
+  it("says so itself", async () => {
+    const t = bench();
+    await t.ask();
+    const link = t.paths[0]?.client;
+    if (link !== undefined) Object.assign(link, { survivesRebinding: true });
+    await t.clock.advance(600_000);
+    await t.ask();
+    expect(t.reasons()).toEqual(["first"]);
+  });
+});
+
 describe("a peer that forgot us in the middle", () => {
   it.each([
     { name: "while sending", upBytes: 8_192, downBytes: 30, cutAfter: 4 },
