@@ -1,31 +1,30 @@
 // The composition root: the only place that makes services and ties them together. Everything comes in as a port, so a thousand agents fit one process.
 import type { Modem } from "../at-drivers/modem.ts";
-import type { Clock, Disposer } from "../base/clock.ts";
+import { type Clock, type Disposer, deadline } from "../base/clock.ts";
 import { type Disk, subDisk } from "../base/disk.ts";
 import { asSimwardError, type ErrorReport, errorReport, SimwardError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import { runMachine } from "../base/machine.ts";
-import { Queue } from "../base/queue.ts";
 import type { Random } from "../base/random.ts";
 import { version } from "../base/version.ts";
-import { getEuiccInfo2, getProfilesInfo } from "../ipa/euicc/es10.ts";
-import type { Ipa, PollOutcome } from "../ipa/ipa.ts";
+import { type Es10, getEuiccInfo2, getProfilesInfo } from "../ipa/euicc/es10.ts";
+import type { Ipa, IpaStatus, PollOutcome } from "../ipa/ipa.ts";
 import { createIpa } from "../ipa/ipa.ts";
 import type { EimPeer } from "../ipa/options.ts";
 import type { ClosableEsipaTransport } from "../transports/esipa.ts";
+import { createAlarms } from "./alarms.ts";
 import { createEventHub } from "./api/events.ts";
 import type { ApiServices } from "./api/routes.ts";
 import type { CardStatus, PollResult } from "./api/types.ts";
-import { verifyChain } from "./audit/chain.ts";
-import { auditEventOf } from "./audit/from-ipa.ts";
 import { openAudit } from "./audit/log.ts";
 import type { AuditEvent, AuditRecord } from "./audit/types.ts";
 import type { Config } from "./config/schema.ts";
-import { createKeeper } from "./connectivity/keeper.ts";
+import { openApnMemory } from "./connectivity/apn-memory.ts";
+import { createKeeper, type PathState } from "./connectivity/keeper.ts";
+import { createSignalWatch } from "./connectivity/signal.ts";
+import { createIpaEvents } from "./ipa-events.ts";
 import { bindRules, createPolicyGate } from "./policy/engine.ts";
-import { backOffDelayMs, intervalDelayMs, startDelayMs } from "./scheduler/delays.ts";
-import { initialPollState, nextPoll, type PollEffect, type PollInput, type PollState } from "./scheduler/poll-machine.ts";
-import { openAgentState } from "./state/agent-state.ts";
+import { createPoller } from "./scheduler/poller.ts";
+import { type AgentState, openAgentState } from "./state/agent-state.ts";
 import { cardStatusOf, profileStatusOf, statusOf } from "./status.ts";
 
 export interface AgentPorts {
@@ -49,81 +48,85 @@ export interface Agent extends ApiServices {
   stop(): Promise<void>;
 }
 
-/** Opens state and audit trail. Throws STATE_CORRUPT, STATE_TOO_NEW, AUDIT_BROKEN, DISK_READ. */
+/** How long a question from outside waits for the card. */
+const cardPatienceMs = 30_000;
+
+/** Opens state and audit trail; what is damaged there is an alarm and an audit record, no end. Throws DISK_READ. */
 export async function createAgent(ports: AgentPorts): Promise<Agent> {
   const { config, clock, random, log, modem } = ports;
   const startedMs = clock.monotonicMs();
-  const state = await openAgentState(ports.disk);
-  const auditDisk = subDisk(ports.disk, "audit");
+  const alarms = createAlarms();
+  const hub = createEventHub(clock);
+  const stopping = new AbortController();
+  const disposers: Disposer[] = [];
+
+  // --- what is kept ------------------------------------------------------------------------------------------------------------
+
   const audit = await openAudit({
-    disk: auditDisk,
+    disk: subDisk(ports.disk, "audit"),
     clock,
     segmentBytes: config.audit.segment_bytes,
     maxSegments: config.audit.max_segments,
   });
-  const hub = createEventHub(clock);
-  const alarms = new Map<string, ErrorReport>();
-  const eimErrors = new Map<string, ErrorReport>();
-  const polls = new Queue(32);
-  const stopping = new AbortController();
-  const disposers: Disposer[] = [];
-  let card: CardStatus | undefined;
-  let cancelTimer: Disposer = () => {};
-  let timerAtMs: number | undefined;
-  let lastRsrpDbm: number | undefined;
-  let lastAddress: string | undefined;
-
-  const alarm = (where: string, error: unknown): void => {
-    alarms.delete(where);
-    alarms.set(where, errorReport(error));
-  };
   /** An unwritable trail is an alarm; it does not take the vehicle off the air. */
   const record = async (event: AuditEvent): Promise<void> => {
     try {
       await audit.append(event);
     } catch (error) {
-      alarm("audit", error);
+      alarms.raise("audit", error);
       log.error("audit", { error: asSimwardError(error), waiting: event.event });
     }
   };
   disposers.push(
     audit.onRecord((one: AuditRecord) => {
-      alarms.delete("audit");
+      alarms.clear("audit");
       hub.publish("audit", { record: one });
     }),
   );
+  let stateLost: SimwardError | undefined;
+  const state = await openAgentState(ports.disk, (why) => {
+    stateLost = why;
+  });
+  const keep = async (change: (s: Readonly<AgentState>) => AgentState): Promise<void> => {
+    try {
+      await state.update((s) => ({ ...change(s), auditHead: audit.head }));
+      alarms.clear("state");
+    } catch (error) {
+      alarms.raise("state", error);
+      throw error;
+    }
+  };
+  const keepLastPoll = (): Promise<void> =>
+    keep((s) => ({ ...s, lastPollMs: clock.now() })).catch((error: unknown) => log.error("state", { error: asSimwardError(error) }));
+
+  // --- what works --------------------------------------------------------------------------------------------------------------
 
   const keeper = createKeeper({
     modem,
     apns: config.apn,
+    memory: await openApnMemory(ports.disk, log),
     radio: config.radio,
     clock,
     random,
     log: log.child({ part: "connectivity" }),
     audit: record,
+    onApn: (problem) => (problem === undefined ? alarms.clear("apn") : alarms.raise("apn", problem)),
     credential: ports.credential,
   });
+  let lastPlmn: string | undefined;
   const ipa = createIpa({
     card: modem.apdu,
     transports: ports.transports,
     clock,
     random,
-    events: {
-      async emit(event) {
-        const { kind, ...fields } = wholeMilliseconds(event);
-        hub.publish(kind, fields);
-        log[kind === "step" || kind === "segment" ? "debug" : kind === "error" ? "error" : "info"](kind, fields);
-        const auditEvent = auditEventOf(wholeMilliseconds(event));
-        if (auditEvent !== undefined) await record(auditEvent);
-      },
-    },
+    events: createIpaEvents({ hub, log, record }),
     gate: createPolicyGate(bindRules(config.policy)),
     journal: {
       load: async () => state.get().journal ?? undefined,
-      save: (journal) => state.update((s) => ({ ...s, journal, auditHead: audit.head })),
+      save: (journal) => keep((s) => ({ ...s, journal })),
     },
     connectivity: keeper,
-    device: () => ({ imei: modem.status.imei, rPlmn: modem.status.registration.plmn }),
+    device: () => ({ imei: modem.status.imei, rPlmn: modem.status.registration.plmn ?? lastPlmn }),
     options: {
       peers: ports.peers,
       preferBinding: config.eim.prefer_binding,
@@ -135,155 +138,123 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       pprConsent: config.rsp.ppr_consent,
     },
   });
+  const signal = createSignalWatch(modem, clock);
 
-  const intervalMs = config.eim.poll_interval_seconds * 1_000;
-  const perform = (effect: PollEffect, send: (input: PollInput) => void): void => {
-    switch (effect.kind) {
-      case "start":
-        void polls
-          .run(() => startIpa())
-          .then(() => send({ kind: "started" }))
-          .catch((error: unknown) => {
-            alarm("start", error);
-            log.error("the IPA could not start", { error: asSimwardError(error) });
-            send({ kind: "startFailed", retry: asSimwardError(error).retry });
-          });
-        break;
-      case "poll":
-        void poll(undefined).catch((error: unknown) => log.error("poll", { error: asSimwardError(error) }));
-        break;
-      case "unschedule":
-        cancelTimer();
-        timerAtMs = undefined;
-        break;
-      case "schedule": {
-        const delayMs = delayOf(effect);
-        cancelTimer();
-        timerAtMs = clock.monotonicMs() + delayMs;
-        cancelTimer = clock.after(delayMs, () => {
-          timerAtMs = undefined;
-          send({ kind: "due" });
-        });
-        break;
-      }
+  // --- polling -----------------------------------------------------------------------------------------------------------------
+
+  let card: CardStatus | undefined;
+  const eimErrors = new Map<string, ErrorReport>();
+
+  const readCard = async (): Promise<void> => {
+    const { eid } = ipa.status();
+    if (eid === undefined) return;
+    try {
+      const info = await ipa.euicc.withEuicc("card status", (es10) => es10.call(getEuiccInfo2, {}), stopping.signal);
+      card = cardStatusOf(eid, info);
+    } catch (error) {
+      if (!stopping.signal.aborted) log.warn("EUICCInfo2", { error: asSimwardError(error) });
     }
   };
-  const delayOf = (effect: Extract<PollEffect, { kind: "schedule" }>): number => {
-    const eid = ipa.status().eid ?? "";
-    const byInterval = intervalDelayMs(eid, intervalMs, clock.now());
-    if (effect.why === "start") return startDelayMs(eid, intervalMs, clock.now(), state.get().lastPollMs ?? undefined, random.unit());
-    return effect.why === "interval"
-      ? byInterval
-      : (backOffDelayMs(effect.retry, effect.failures, intervalMs, random.unit()) ?? byInterval);
+  const onStart = async (outcome: IpaStatus | SimwardError): Promise<void> => {
+    if (outcome instanceof SimwardError) {
+      alarms.raise("start", outcome);
+      log.error("the IPA could not start", { error: outcome });
+      return;
+    }
+    alarms.clear("start");
+    await readCard();
   };
-  const machine = runMachine<PollState, PollInput, PollEffect>({ initial: initialPollState, next: nextPoll, perform });
-
-  const startIpa = async (): Promise<void> => {
-    const status = await ipa.start(stopping.signal);
-    alarms.delete("start");
-    if (status.eid === undefined) return;
-    const { eid } = status;
-    card = await ipa.euicc
-      .withEuicc("card status", async (es10) => cardStatusOf(eid, await es10.call(getEuiccInfo2, {})), stopping.signal)
-      .catch((error: unknown) => {
-        log.warn("EUICCInfo2", { error: asSimwardError(error) });
-        return undefined;
-      });
+  const onPoll = async (outcome: PollOutcome): Promise<void> => {
+    for (const { eimId, error } of outcome.eims) {
+      if (error === undefined) eimErrors.delete(eimId);
+      else eimErrors.set(eimId, errorReport(error));
+    }
+    const { error } = outcome;
+    // What is wrong with one eIM stands beside it in the status; what keeps all of them from being asked is an alarm, unless it is the path.
+    if (error === undefined || outcome.eims.length > 0 || error.retry === "online") alarms.clear("poll");
+    else if (error.code !== "ABORTED") alarms.raise("poll", error);
+    if (error?.retry === "online") await keeper.check();
+    if (outcome.kind === "nothing" || outcome.kind === "done") await keepLastPoll();
+    if (outcome.packages > 0) await readCard();
   };
+  const poller = createPoller(
+    {
+      ipa,
+      clock,
+      random,
+      log,
+      intervalMs: config.eim.poll_interval_seconds * 1_000,
+      lastPollMs: () => state.get().lastPollMs ?? undefined,
+      hasPath: () => keeper.path.up,
+      onStart,
+      onPoll,
+    },
+    stopping.signal,
+  );
 
-  const poll = (eimId: string | undefined): Promise<PollOutcome> =>
-    polls.run(async () => {
-      machine.send({ kind: "pollBegun" });
-      let ended: PollOutcome | undefined;
-      try {
-        const outcome = await ipa.pollOnce(eimId, stopping.signal);
-        for (const one of outcome.eims) {
-          if (one.error === undefined) eimErrors.delete(one.eimId);
-          else eimErrors.set(one.eimId, errorReport(one.error));
-        }
-        ended = outcome;
-        if (outcome.kind === "nothing" || outcome.kind === "done") await remember();
-        const delivery = await ipa.deliverNotifications(stopping.signal);
-        if (delivery.error !== undefined) log.warn("notifications wait", { error: delivery.error, remaining: delivery.remaining });
-        return outcome;
-      } finally {
-        machine.send({
-          kind: "pollEnded",
-          retry: ended?.error?.retry ?? (ended === undefined ? "later" : undefined),
-          unfinished: ended?.unfinished ?? false,
-        });
-      }
-    }, stopping.signal);
-
-  const remember = async (): Promise<void> => {
-    await state
-      .update((s) => ({ ...s, lastPollMs: clock.now(), auditHead: audit.head }))
-      .catch((error: unknown) => {
-        alarm("state", error);
-        log.error("state", { error: asSimwardError(error) });
-      });
-  };
+  // --- module and path ---------------------------------------------------------------------------------------------------------
 
   const cardMayBeThere = (): void => {
-    modem
-      .ready(stopping.signal)
-      .then(() => machine.send({ kind: "cardReady" }))
-      .catch((error: unknown) => {
-        if (!stopping.signal.aborted) log.error("module", { error: asSimwardError(error) });
-      });
+    modem.ready(stopping.signal).then(poller.cardReady, (error: unknown) => {
+      if (!stopping.signal.aborted) log.error("module", { error: asSimwardError(error) });
+    });
+  };
+  let lastWay: string | undefined;
+  const onPath = ({ up, apn, iccid, session, reason }: PathState): void => {
+    const { plmn } = modem.status.registration;
+    hub.publish(up ? "path.up" : "path.down", { apn, address: session?.address, plmn, reason });
+    if (!up) return;
+    const way = `${iccid} ${session?.address}`;
+    if (way !== lastWay) for (const transport of ports.transports) transport.pathChanged();
+    lastWay = way;
+    poller.pathUp();
+  };
+
+  /** For questions from outside: the answer may have to wait for what the card is doing, but not for ever. */
+  const askCard = async <T>(why: string, use: (es10: Es10) => Promise<T>): Promise<T> => {
+    const busy = (): SimwardError => new SimwardError("BUSY", { detail: `the card: ${ipa.status().cardBusyWith ?? why}` });
+    const limit = deadline(clock, cardPatienceMs, busy, stopping.signal);
+    return ipa.euicc.withEuicc(why, use, limit.signal).finally(limit.done);
   };
 
   return {
     ipa,
     async start() {
-      const verification = await verifyChain(auditDisk, state.get().auditHead);
+      const verification = await audit.verify(state.get().auditHead);
       if (!verification.ok) {
-        const error = new SimwardError("AUDIT_BROKEN", {
-          detail: `${verification.problem?.segment}, line ${verification.problem?.line}: ${verification.problem?.reason}`,
-        });
-        alarm("auditTrail", error);
+        const { segment, line, reason } = verification.problem ?? { segment: "", line: 0, reason: "" };
+        const error = new SimwardError("AUDIT_BROKEN", { detail: `${segment}, line ${line}: ${reason}` });
+        alarms.raise("auditTrail", error);
         log.error("audit trail", { error });
       }
       await record({ event: "daemon.started", cause: "start", data: { version, auditWhole: verification.ok } });
+      if (stateLost !== undefined) {
+        alarms.raise("stateLost", stateLost);
+        log.error("state", { error: stateLost });
+        await record({ event: "state.lost", cause: "start", data: { code: stateLost.code, reason: stateLost.message } });
+      }
       disposers.push(
         modem.onEvent((event) => {
-          if (event.kind === "gone") machine.send({ kind: "cardGone" });
+          if (event.kind === "gone") poller.cardGone();
           if (event.kind === "back") cardMayBeThere();
+          if (event.kind === "registration") lastPlmn = event.registration.plmn ?? lastPlmn;
         }),
-        keeper.onPath((path) => {
-          hub.publish(path.up ? "path.up" : "path.down", {
-            apn: path.apn,
-            address: path.session?.address,
-            plmn: modem.status.registration.plmn,
-            reason: path.reason,
-          });
-          if (!path.up) return;
-          const { address } = path.session ?? {};
-          if (address !== lastAddress) for (const transport of ports.transports) transport.pathChanged();
-          lastAddress = address;
-          machine.send({ kind: "pathUp" });
-        }),
+        keeper.onPath(onPath),
       );
       keeper.start();
       cardMayBeThere();
     },
     async stop() {
-      stopping.abort(new SimwardError("ABORTED"));
-      cancelTimer();
+      stopping.abort(new SimwardError("ABORTED", { detail: "simward stops" }));
       for (const dispose of disposers) dispose();
-      await keeper.stop();
       await ipa.close();
+      await Promise.all([poller.stop(), keeper.stop()]);
       await record({ event: "daemon.stopped", cause: "stop" });
-      await remember();
+      await keep((s) => s).catch((error: unknown) => log.error("state", { error: asSimwardError(error) }));
+      await audit.close();
     },
     async status() {
-      lastRsrpDbm =
-        modem.status.link === "ready" && !polls.busy
-          ? await modem
-              .signalQuality()
-              .then((q) => q.rsrpDbm)
-              .catch(() => undefined)
-          : lastRsrpDbm;
+      const rsrpDbm = (await signal.latest())?.rsrpDbm;
       return statusOf({
         clock,
         startedMs,
@@ -291,34 +262,28 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         path: keeper.path,
         ipa,
         card,
-        nextPollInMs: timerAtMs === undefined ? undefined : Math.max(0, Math.round(timerAtMs - clock.monotonicMs())),
+        nextPollInMs: poller.nextPollInMs,
         lastErrors: eimErrors,
         audit: audit.head,
-        alarms: [...alarms.values()].reverse(),
-        rsrpDbm: lastRsrpDbm,
+        alarms: alarms.list(),
+        rsrpDbm,
       });
     },
     async profiles() {
-      const response = await ipa.euicc.withEuicc("profile list", (es10) => es10.call(getProfilesInfo, {}), stopping.signal);
+      const response = await askCard("profile list", (es10) => es10.call(getProfilesInfo, {}));
       if (response.kind !== "profileInfoListOk") throw new SimwardError("ES10_REFUSED", { detail: `GetProfilesInfo: ${response.value}` });
       return { schema: "simward/profiles/1", eid: ipa.status().eid ?? "", profiles: response.value.map(profileStatusOf) };
     },
     async pollEim(eimId) {
-      if (machine.state.phase === "absent") throw new SimwardError("MODEM_ABSENT", { detail: modem.status.reason ?? modem.address });
-      return pollResult(await poll(eimId));
+      if (poller.phase === "absent") throw new SimwardError("MODEM_ABSENT", { detail: modem.status.reason ?? modem.address });
+      return pollResult(await poller.ask(eimId));
     },
     async auditRecords(query) {
       const records: AuditRecord[] = [];
-      const { last, event, afterSeq } = query;
-      for await (const one of audit.query({
-        last,
-        ...(event === undefined ? {} : { event }),
-        ...(afterSeq === undefined ? {} : { afterSeq }),
-      }))
-        records.push(one);
+      for await (const one of audit.query(query)) records.push(one);
       return { schema: "simward/audit/1", records };
     },
-    verifyAudit: async () => ({ schema: "simward/audit-verification/1", ...(await audit.verify()) }),
+    verifyAudit: async () => ({ schema: "simward/audit-verification/1", ...(await audit.verify(state.get().auditHead)) }),
     events: (afterId, fn) => hub.subscribe(afterId, fn),
     auditAdminAct: (act, role, peer, data) =>
       record({
@@ -327,11 +292,6 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         data: { role, uid: peer?.uid ?? null, pid: peer?.pid ?? null, ...data },
       }),
   };
-}
-
-/** Clocks answer fractions; nobody reads them. */
-function wholeMilliseconds<E extends object>(event: E): E {
-  return "durationMs" in event && typeof event.durationMs === "number" ? { ...event, durationMs: Math.round(event.durationMs) } : event;
 }
 
 function pollResult(outcome: PollOutcome): PollResult {

@@ -10,6 +10,7 @@ export class Queue {
   readonly #waiting: Waiting[] = [];
   readonly #capacity: number;
   #busy = false;
+  #drained: Promise<void> = Promise.resolve();
   #closedBy: unknown;
 
   constructor(capacity = 1_000) {
@@ -54,7 +55,7 @@ export class Queue {
       };
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#waiting.push(entry);
-      void this.#drain();
+      if (!this.#busy) this.#drained = this.#drain();
     });
   }
 
@@ -64,8 +65,12 @@ export class Queue {
     for (const entry of this.#waiting.splice(0)) entry.refuse(reason);
   }
 
+  /** Resolves when what runs has ended and nobody waits any more; with `close` before it, that is the end of all work. */
+  idle(): Promise<void> {
+    return this.#drained;
+  }
+
   async #drain(): Promise<void> {
-    if (this.#busy) return;
     this.#busy = true;
     try {
       for (let entry = this.#waiting.shift(); entry !== undefined; entry = this.#waiting.shift()) await entry.run();

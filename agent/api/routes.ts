@@ -16,6 +16,7 @@ import {
 } from "valibot";
 import type { Disposer } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
+import type { AuditQuery } from "../audit/types.ts";
 import type { PeerCredentials } from "./peer.ts";
 import type { ApiEvent, AuditPage, AuditVerificationReport, PollResult, ProfileList, Role, Status } from "./types.ts";
 
@@ -24,11 +25,7 @@ export interface ApiServices {
   status(): Promise<Status>;
   profiles(): Promise<ProfileList>;
   pollEim(eimId: string | undefined): Promise<PollResult>;
-  auditRecords(query: {
-    readonly last: number;
-    readonly event?: string | undefined;
-    readonly afterSeq?: number | undefined;
-  }): Promise<AuditPage>;
+  auditRecords(query: AuditQuery): Promise<AuditPage>;
   verifyAudit(): Promise<AuditVerificationReport>;
   events(afterId: number | undefined, fn: (event: ApiEvent) => void): Disposer;
   /** Writes through the API are audited with who did it. */

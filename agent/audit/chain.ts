@@ -121,19 +121,73 @@ export async function verifyChain(disk: Disk, expected?: AuditHead): Promise<Aud
   return { ok: true, records, firstSeq, head, tornBytes };
 }
 
-export async function* queryChain(disk: Disk, query: AuditQuery): AsyncIterable<AuditRecord> {
-  const matching: AuditRecord[] = [];
-  for (const segment of await listSegments(disk)) {
-    const content = await disk.read(segment);
-    for (const line of splitLines(content ?? new Uint8Array(0)).lines) {
+/** Where the trail ends: a last line that is no record still counts, and its place is told. */
+export async function endOf(
+  disk: Disk,
+  segments: readonly string[],
+): Promise<{ readonly head: AuditHead; readonly damaged: { readonly segment: string; readonly line: number } | undefined }> {
+  let damaged: { readonly segment: string; readonly line: number } | undefined;
+  let hash: string | undefined;
+  let unreadable = 0;
+  for (const segment of [...segments].reverse()) {
+    const { lines } = splitLines((await disk.read(segment)) ?? new Uint8Array(0));
+    for (let at = lines.length; at > 0; at--) {
+      const line = lines[at - 1] ?? "";
+      hash ??= hashLine(line);
       const record = parseRecord(line);
-      if (record === undefined || record.seq <= (query.afterSeq ?? 0) || !record.event.startsWith(query.event ?? "")) continue;
-      if (query.last === undefined) yield record;
-      else {
-        matching.push(record);
-        if (matching.length > query.last) matching.shift();
-      }
+      if (record !== undefined) return { head: { seq: record.seq + unreadable, hash }, damaged };
+      damaged ??= { segment, line: at };
+      unreadable++;
     }
   }
-  yield* matching;
+  return { head: hash === undefined ? emptyHead : { seq: unreadable, hash }, damaged };
+}
+
+/** Reads no more segments than the answer needs, one at a time. */
+export async function* queryChain(disk: Disk, query: AuditQuery): AsyncIterable<AuditRecord> {
+  const segments = await listSegments(disk);
+  if (query.last !== undefined) {
+    yield* await lastRecords(disk, segments, query, query.last);
+    return;
+  }
+  let left = query.first ?? Number.POSITIVE_INFINITY;
+  for (const segment of segments.slice(await firstAfter(disk, segments, query.afterSeq ?? 0))) {
+    for (const record of await recordsOf(disk, segment)) {
+      if (!matches(record, query)) continue;
+      if (left-- <= 0) return;
+      yield record;
+    }
+  }
+}
+
+async function lastRecords(disk: Disk, segments: readonly string[], query: AuditQuery, count: number): Promise<readonly AuditRecord[]> {
+  const found: AuditRecord[] = [];
+  for (const segment of [...segments].reverse()) {
+    const records = await recordsOf(disk, segment);
+    for (const record of records.reverse()) {
+      if (found.length >= count || record.seq <= (query.afterSeq ?? 0)) return found.reverse();
+      if (matches(record, query)) found.push(record);
+    }
+  }
+  return found.reverse();
+}
+
+/** Index of the segment that holds the record after this one. Mostly the end is asked for, so that is where the search begins. */
+async function firstAfter(disk: Disk, segments: readonly string[], afterSeq: number): Promise<number> {
+  if (afterSeq === 0) return 0;
+  for (let at = segments.length - 1; at > 0; at--) {
+    const [first] = await recordsOf(disk, segments[at] ?? "");
+    if (first !== undefined && first.seq <= afterSeq + 1) return at;
+  }
+  return 0;
+}
+
+/** A segment that was trimmed meanwhile has none. */
+async function recordsOf(disk: Disk, segment: string): Promise<AuditRecord[]> {
+  const { lines } = splitLines((await disk.read(segment)) ?? new Uint8Array(0));
+  return lines.map(parseRecord).filter((record) => record !== undefined);
+}
+
+function matches(record: AuditRecord, query: AuditQuery): boolean {
+  return record.seq > (query.afterSeq ?? 0) && record.event.startsWith(query.event ?? "");
 }

@@ -4,8 +4,8 @@ import type { Clock, Disposer, WallTime } from "../../base/clock.ts";
 import type { Disk } from "../../base/disk.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { Queue } from "../../base/queue.ts";
-import { emptyHead, hashLine, listSegments, parseRecord, queryChain, segmentName, splitLines, trimmedEvent, verifyChain } from "./chain.ts";
-import type { AuditEvent, AuditHead, AuditLog, AuditRecord } from "./types.ts";
+import { emptyHead, endOf, hashLine, listSegments, queryChain, segmentName, splitLines, trimmedEvent, verifyChain } from "./chain.ts";
+import type { AuditEvent, AuditLog, AuditRecord } from "./types.ts";
 
 export interface AuditOptions {
   /** The directory of the trail. */
@@ -26,7 +26,10 @@ interface Happened {
   readonly wall: WallTime;
 }
 
-/** Opens the trail, cuts a torn tail and records that. Throws AUDIT_BROKEN when the last record cannot be read. */
+/**
+ * Opens the trail; a torn tail is cut, and that and a damaged end are recorded. A trail that does not hold together is gone on with all the same,
+ * as it is: verifying tells. Throws DISK_READ.
+ */
 export async function openAudit(options: AuditOptions): Promise<AuditLog> {
   const { disk, clock } = options;
   const segmentBytes = options.segmentBytes ?? 256 * 1024;
@@ -43,10 +46,18 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
   const owed: Happened[] = [];
   let lost = 0;
   let cancelRetry: Disposer = () => {};
+  let closed = false;
 
   const now = (event: AuditEvent): Happened => ({ event, wall: clock.wall() });
 
   const writeLine = async ({ event, wall }: Happened): Promise<AuditRecord> => {
+    try {
+      // Nobody knows how much of a line that could not be written is on the medium.
+      if (torn) await disk.truncate(segmentName(segment), wholeBytes);
+    } catch (error) {
+      throw new SimwardError("AUDIT_WRITE", { detail: event.event, cause: error });
+    }
+    torn = false;
     if (wholeBytes >= segmentBytes) {
       segment++;
       wholeBytes = 0;
@@ -61,12 +72,9 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
     const line = JSON.stringify(record);
     const bytes = utf8(`${line}\n`);
     try {
-      if (torn) await disk.truncate(segmentName(segment), wholeBytes);
-      torn = true;
       await disk.append(segmentName(segment), bytes, true);
-      torn = false;
     } catch (error) {
-      // Nobody knows how much of the line is on the medium: the next write begins by cutting it off.
+      torn = true;
       throw new SimwardError("AUDIT_WRITE", { detail: event.event, cause: error });
     }
     wholeBytes += bytes.length;
@@ -94,10 +102,11 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
         owed.shift();
       }
     } catch (error) {
-      cancelRetry = clock.after(writeAgainMs, () => void queue.run(writeOwed).catch(() => undefined));
+      if (!closed) cancelRetry = clock.after(writeAgainMs, () => void queue.run(writeOwed).catch(() => undefined));
       throw error;
     }
-    if (wholeBytes >= segmentBytes) await trim();
+    // What could not be trimmed is, when the next segment is full.
+    if (wholeBytes >= segmentBytes) await trim().catch(() => undefined);
     return record;
   };
 
@@ -105,7 +114,7 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
     const segments = await listSegments(disk);
     const surplus = segments.slice(0, Math.max(0, segments.length - maxSegments));
     if (surplus.length === 0) return;
-    const last = await lastOf(disk, surplus);
+    const { head: last } = await endOf(disk, surplus);
     // Recorded before it is done: a cut in between leaves too much, never too little.
     const data = { segments: surplus.length, lastSeq: last.seq, lastHash: last.hash };
     await writeLine(now({ event: trimmedEvent, cause: "audit", data }));
@@ -118,11 +127,12 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
     segment = Number.parseInt(newest, 10);
     const split = splitLines((await disk.read(newest)) ?? new Uint8Array(0));
     wholeBytes = split.wholeBytes;
-    head = await lastOf(disk, segments);
-    if (split.tornBytes > 0) {
-      torn = true;
-      await writeLine(now({ event: "audit.tornTail", cause: "start", data: { bytes: split.tornBytes } }));
-    }
+    torn = split.tornBytes > 0;
+    const end = await endOf(disk, segments);
+    head = end.head;
+    if (torn) owe(now({ event: "audit.tornTail", cause: "start", data: { bytes: split.tornBytes } }));
+    if (end.damaged !== undefined) owe(now({ event: "audit.damaged", cause: "start", data: { ...end.damaged } }));
+    await writeOwed().catch(() => undefined);
   }
 
   return {
@@ -139,23 +149,15 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
       });
     },
     query: (query) => queryChain(disk, query),
-    verify: () => queue.run(() => verifyChain(disk)),
+    verify: (expected) => queue.run(() => verifyChain(disk, expected)),
     onRecord(fn) {
       listeners.add(fn);
       return () => listeners.delete(fn);
     },
+    async close() {
+      closed = true;
+      cancelRetry();
+      await queue.idle();
+    },
   };
-}
-
-/** The head after the last whole line of these segments. */
-async function lastOf(disk: Disk, segments: readonly string[]): Promise<AuditHead> {
-  for (const name of [...segments].reverse()) {
-    const { lines } = splitLines((await disk.read(name)) ?? new Uint8Array(0));
-    const line = lines.at(-1);
-    if (line === undefined) continue;
-    const record = parseRecord(line);
-    if (record === undefined) throw new SimwardError("AUDIT_BROKEN", { detail: `${name}, line ${lines.length}: no audit record` });
-    return { seq: record.seq, hash: hashLine(line) };
-  }
-  return emptyHead;
 }

@@ -31,11 +31,13 @@ export interface AuditHead {
 
 export interface AuditQuery {
   /** Only records after this one. */
-  readonly afterSeq?: number;
+  readonly afterSeq?: number | undefined;
   /** The last so many of those that match. */
-  readonly last?: number;
+  readonly last?: number | undefined;
+  /** The first so many of those that match; not together with `last`. */
+  readonly first?: number | undefined;
   /** Events that begin with this, e.g. "profile.". */
-  readonly event?: string;
+  readonly event?: string | undefined;
 }
 
 export interface AuditVerification {
@@ -53,7 +55,10 @@ export interface AuditLog {
   /** Durable when it resolves. Throws AUDIT_WRITE; then it is kept in memory and written, with its own time, before the next one. */
   append(event: AuditEvent): Promise<AuditRecord>;
   query(query: AuditQuery): AsyncIterable<AuditRecord>;
-  verify(): Promise<AuditVerification>;
+  /** With `expected`, the trail must contain that head. */
+  verify(expected?: AuditHead): Promise<AuditVerification>;
   readonly head: AuditHead;
   onRecord(fn: (record: AuditRecord) => void): () => void;
+  /** Writes no more by itself. */
+  close(): Promise<void>;
 }

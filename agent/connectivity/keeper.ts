@@ -1,24 +1,30 @@
 // Keeps the vehicle online: APN for the profile now active, registration, data session; up again after each loss; adopts a changed profile.
+// One thing at a time: an attempt to get a path, or a change of profile. A timer, an event or a change is always what comes next.
 import type { DataSession, Modem, PdpAuth } from "../../at-drivers/modem.ts";
 import type { Registration } from "../../at-drivers/types.ts";
 import { type Clock, type Disposer, deadline } from "../../base/clock.ts";
-import { asSimwardError, isCode, SimwardError } from "../../base/errors.ts";
+import { asSimwardError, type ErrorCode, isCode, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { Queue } from "../../base/queue.ts";
 import type { Random } from "../../base/random.ts";
 import type { ProfileSwitch } from "../../ipa/ports.ts";
 import type { AuditEvent } from "../audit/types.ts";
 import type { ApnConfig, Config } from "../config/schema.ts";
-import { chooseApn } from "./apn.ts";
+import { type ApnSetting, apnCandidates, chooseApn, sameApn, turnAfter } from "./apn.ts";
+import type { ApnMemory } from "./apn-memory.ts";
 
 export interface KeeperOptions {
   readonly modem: Modem;
   readonly apns: readonly ApnConfig[];
+  readonly memory: ApnMemory;
   readonly radio: Config["radio"];
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly audit: (event: AuditEvent) => Promise<unknown>;
+  /** Never rejects; records are kept in the order in which they are given. */
+  readonly audit: (event: AuditEvent) => Promise<void>;
+  /** That the configured APN does not work, or that it does (again). */
+  readonly onApn: (problem: SimwardError | undefined) => void;
   /** The content of a systemd credential. Throws CONFIG_READ. */
   readonly credential: (name: string) => Promise<string>;
 }
@@ -26,6 +32,8 @@ export interface KeeperOptions {
 export interface PathState {
   readonly up: boolean;
   readonly session: DataSession | undefined;
+  /** The subscription it is up with. */
+  readonly iccid: string | undefined;
   /** The APN in use, ours or the module's. */
   readonly apn: string | undefined;
   /** Why there is no path. */
@@ -36,126 +44,227 @@ export interface Keeper extends ProfileSwitch {
   readonly path: PathState;
   onPath(fn: (path: PathState) => void): Disposer;
   start(): void;
+  /** Asks the module whether the data session is still there; for when the world behind it does not answer. Never rejects. */
+  check(): Promise<void>;
+  /** Resolves when nothing runs any more. */
   stop(): Promise<void>;
 }
 
+const down: PathState = { up: false, session: undefined, iccid: undefined, apn: undefined, reason: undefined };
 const defaultCid = 1;
-const firstRetryMs = 5_000;
-const lastRetryMs = 300_000;
 const adoptAgainMs = 3_000;
+/** Modules lose URCs: that a session has ended is also seen by asking. */
+const checkMs = 60_000;
+/** A path that did not last this long counts as one that never came up: what flaps is left to the timer. */
+const stableMs = 60_000;
+const flapsAtOnce = 3;
+const stopLimitMs = 5_000;
 const connected: readonly Registration["status"][] = ["home", "roaming"];
 
+/** Full jitter, 5 s doubled up to five minutes. `unit` is uniform in [0, 1). */
+export function pathRetryDelayMs(failures: number, unit: number): number {
+  return 1_000 + unit * Math.min(300_000, 5_000 * 2 ** Math.min(Math.max(failures - 1, 0), 10));
+}
+
 export function createKeeper(options: KeeperOptions): Keeper {
-  const { modem, clock, log } = options;
+  const { modem, clock, log, memory } = options;
   const work = new Queue();
   const stopping = new AbortController();
   const listeners = new Set<(path: PathState) => void>();
-  let path: PathState = { up: false, session: undefined, apn: undefined, reason: "not yet connected" };
+  let disposers: readonly Disposer[] = [];
+  let path: PathState = { ...down, reason: "not yet connected" };
+  let upSinceMs = 0;
+  let registered = false;
+  /** Attempts in a row without a path; losses in a row of paths that did not last. */
   let failures = 0;
+  let flaps = 0;
+  /** With this subscription, whatever it was that failed: decides which APN has its turn. */
+  let tried = { iccid: "", times: 0 };
   let cancelRetry: Disposer = () => {};
+  /** An attempt waits for its turn: one is enough. */
+  let isWaiting = false;
   /** Ends the attempt under way to get a path with the profile before. */
   let attempting = new AbortController();
   /** Changes of profile that wait or run: nothing is done for the profile before meanwhile. */
   let adopting = 0;
-  let disposers: readonly Disposer[] = [];
 
-  const setPath = async (next: PathState): Promise<void> => {
+  const setPath = (next: PathState): void => {
     const before = path;
     path = next;
     if (before.up !== next.up) {
-      const registration = modem.status.registration;
-      const where = { plmn: registration.plmn ?? null, rat: registration.rat ?? null, apn: next.apn ?? before.apn ?? null };
-      if (next.up) await options.audit({ event: "path.up", cause: "module", data: { ...where, address: next.session?.address ?? null } });
-      else await options.audit({ event: "path.down", cause: "module", data: { ...where, reason: next.reason ?? "unknown" } });
+      const { plmn, rat } = modem.status.registration;
+      const where = { plmn: plmn ?? null, rat: rat ?? null, apn: next.apn ?? before.apn ?? null };
+      const data = next.up ? { ...where, address: next.session?.address ?? null } : { ...where, reason: next.reason ?? "unknown" };
+      void options.audit({ event: next.up ? "path.up" : "path.down", cause: "module", data });
     }
-    for (const listener of listeners) listener(next);
+    for (const listener of [...listeners]) listener(next);
   };
+  const setDown = (reason: string, apn: string | undefined): void => setPath({ ...down, apn, reason });
 
-  const applyApn = async (iccid: string, mcc: string | undefined, signal: AbortSignal): Promise<ApnConfig | undefined> => {
-    const apn = chooseApn(options.apns, { iccid, mcc });
-    if (apn === undefined) return undefined;
-    const { changed } = await modem.ensureContext({ cid: apn.cid, type: apn.type, apn: apn.name }, await authOf(apn), signal);
-    if (changed)
-      await options.audit({ event: "apn.applied", cause: "config", data: { iccid, apn: apn.name, cid: apn.cid, type: apn.type } });
-    return apn;
-  };
+  // --- one attempt -------------------------------------------------------------------------------------------------------------
 
-  const authOf = async (apn: ApnConfig): Promise<PdpAuth | undefined> => {
+  const authOf = async (apn: ApnSetting): Promise<PdpAuth | undefined> => {
     if (apn.auth === "none") return undefined;
     const password = apn.password_credential === undefined ? "" : await options.credential(apn.password_credential);
     return { protocol: apn.auth, user: apn.user ?? "", password };
   };
 
+  /** What the context was before simward's first touch is the way back from a wrong [[apn]]: noted before it is overwritten. */
+  const noteOwn = async ({ cid, type }: ApnSetting, signal: AbortSignal): Promise<void> => {
+    if (memory.own(cid) !== undefined) return;
+    const found = (await modem.contexts(signal)).find((context) => context.cid === cid);
+    await memory.noteOwn({ cid, type: found?.type ?? type, name: found?.apn ?? "", auth: "none" });
+  };
+
+  interface Applied {
+    readonly chosen: ApnSetting | undefined;
+    readonly inUse: ApnSetting | undefined;
+    readonly changed: boolean;
+  }
+
+  const applyApn = async (iccid: string, mcc: string | undefined, turn: number, signal: AbortSignal): Promise<Applied> => {
+    const chosen = chooseApn(options.apns, { iccid, mcc });
+    if (chosen !== undefined) await noteOwn(chosen, signal);
+    const candidates = apnCandidates(chosen, memory.of(iccid), memory.own(chosen?.cid ?? defaultCid));
+    const inUse = candidates[turn % candidates.length];
+    if (inUse === undefined) return { chosen, inUse, changed: false };
+    const { cid, type, name } = inUse;
+    const { changed } = await modem.ensureContext({ cid, type, apn: name }, await authOf(inUse), signal);
+    if (changed) {
+      const data = { iccid, apn: name, cid, type };
+      if (chosen === undefined || sameApn(chosen, inUse)) await options.audit({ event: "apn.applied", cause: "config", data });
+      else await options.audit({ event: "apn.restored", cause: "connectivity", data: { ...data, insteadOf: chosen.name } });
+    }
+    return { chosen, inUse, changed };
+  };
+
   /** Throws with the reason when there is no path in time. */
-  const bringUp = async (timeoutMs: number, signal: AbortSignal): Promise<void> => {
-    const endMs = clock.monotonicMs() + timeoutMs;
+  const bringUp = async (limitMs: number, signal: AbortSignal): Promise<void> => {
     await modem.ready(signal);
     const iccid = await modem.iccid(signal);
-    const before = await applyApn(iccid, modem.status.registration.plmn?.slice(0, 3), signal);
-    const registration = await modem.awaitRegistered({ timeoutMs: Math.max(1, endMs - clock.monotonicMs()), signal });
-    // The market is known only now; its APN may be another one.
-    const apn = (await applyApn(iccid, registration.plmn?.slice(0, 3), signal)) ?? before;
-    const session = await modem.connect(apn?.cid ?? defaultCid, signal);
-    await setPath({ up: true, session, apn: session.apn ?? apn?.name, reason: undefined });
+    if (tried.iccid !== iccid) tried = { iccid, times: 0 };
+    const turn = turnAfter(tried.times++);
+    const mccOf = ({ plmn }: Registration): string | undefined => plmn?.slice(0, 3);
+    let mcc = mccOf(modem.status.registration) ?? memory.of(iccid).mcc;
+    let applied = await applyApn(iccid, mcc, turn, signal);
+    const found = mccOf(await modem.awaitRegistered({ timeoutMs: limitMs, signal }));
+    if (found !== undefined && found !== mcc) {
+      // The market is known only now; its APN may be another one.
+      mcc = found;
+      applied = await applyApn(iccid, mcc, turn, signal);
+      if (applied.changed) await modem.awaitRegistered({ timeoutMs: limitMs, signal });
+    }
+    const { chosen, inUse } = applied;
+    const session = await modem.connect(inUse?.cid ?? defaultCid, signal);
+    // At once: an event that ends this session must find it up.
+    upSinceMs = clock.monotonicMs();
+    setPath({ up: true, session, iccid, apn: session.apn ?? inUse?.name, reason: undefined });
+    tried = { iccid, times: 0 };
+    const isInstead = chosen !== undefined && inUse !== undefined && !sameApn(chosen, inUse);
+    const problem = isInstead
+      ? new SimwardError("APN_FAILED", { detail: `${JSON.stringify(chosen.name)}; ${JSON.stringify(inUse.name)} is in use` })
+      : undefined;
+    options.onApn(problem);
+    await memory.note(iccid, { worked: inUse, failed: isInstead ? chosen : undefined, mcc });
   };
 
-  const attempt = (timeoutMs: number, signal?: AbortSignal): Promise<SimwardError | undefined> => {
-    const limit = deadline(
+  /** Answers why there is no path. */
+  const attempt = async (limitMs: number, signal: AbortSignal): Promise<SimwardError | undefined> => {
+    try {
+      await bringUp(limitMs, signal);
+      return undefined;
+    } catch (error) {
+      const cause = asSimwardError(error);
+      setDown(cause.message, path.apn);
+      return cause;
+    }
+  };
+
+  const within = (code: ErrorCode, limitMs: number, parent: AbortSignal): ReturnType<typeof deadline> =>
+    deadline(
       clock,
-      timeoutMs,
-      () => new SimwardError("PROFILE_NOT_ONLINE", { detail: `no data path within ${Math.round(timeoutMs / 1_000)} s` }),
-      signal,
+      limitMs,
+      () => new SimwardError(code, { detail: `${whereItStands(modem)}, after ${Math.round(limitMs / 1_000)} s` }),
+      parent,
     );
-    return bringUp(timeoutMs, limit.signal)
-      .then(() => undefined)
-      .catch(async (error: unknown) => {
-        const cause = asSimwardError(error);
-        await setPath({ up: false, session: undefined, apn: path.apn, reason: cause.message });
-        return cause;
-      })
-      .finally(limit.done);
-  };
 
-  const retryIn = (ms: number): void => {
+  // --- again and again ---------------------------------------------------------------------------------------------------------
+
+  const wakeIn = (ms: number): void => {
     cancelRetry();
-    cancelRetry = stopping.signal.aborted ? () => {} : clock.after(ms, keepUp);
+    cancelRetry = stopping.signal.aborted ? () => {} : clock.after(ms, wake);
   };
 
-  const keepUp = (): void => {
+  const wake = (): void => {
     cancelRetry();
     cancelRetry = () => {};
-    if (stopping.signal.aborted) return;
+    if (stopping.signal.aborted || isWaiting) return;
+    isWaiting = true;
     void work
-      .run(async () => {
-        if (path.up || adopting > 0) return;
-        const { signal } = attempting;
-        const error = await attempt(options.radio.registration_timeout_seconds * 1_000, AbortSignal.any([stopping.signal, signal]));
-        if (stopping.signal.aborted || signal.aborted) return;
-        failures = error === undefined ? 0 : failures + 1;
-        if (error === undefined) return;
-        log.warn("no data path", { error, failures });
-        const ceilingMs = Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(failures - 1, 10));
-        retryIn(1_000 + options.random.unit() * ceilingMs);
+      .run(() => {
+        isWaiting = false;
+        return keepUp();
       })
-      .catch((error: unknown) => log.error("keeping the path up failed", { error: asSimwardError(error) }));
+      .catch((error: unknown) => {
+        if (!stopping.signal.aborted) log.error("keeping the path up failed", { error: asSimwardError(error) });
+      });
   };
 
-  /** Tries until the deadline: a module may reset by itself while it changes, and a network may refuse the first time. */
-  const adopt = async (iccid: string | undefined, deadlineMs: number, signal: AbortSignal | undefined): Promise<"online" | "offline"> => {
-    const endMs = clock.monotonicMs() + deadlineMs;
-    const late = (): SimwardError => new SimwardError("PROFILE_NOT_ONLINE", { detail: `within ${Math.round(deadlineMs / 1_000)} s` });
-    const limit = deadline(clock, deadlineMs, late, signal);
+  const keepUp = async (): Promise<void> => {
+    if (path.up || adopting > 0 || stopping.signal.aborted) return;
+    const limitMs = options.radio.registration_timeout_seconds * 1_000;
+    const given = AbortSignal.any([stopping.signal, attempting.signal]);
+    const limit = within("NO_DATA_PATH", limitMs, given);
+    const error = await attempt(limitMs, limit.signal).finally(limit.done);
+    // Whoever has ended it says how it goes on.
+    if (given.aborted) return;
+    failures = error === undefined ? 0 : failures + 1;
+    if (error === undefined) return;
+    log.warn("no data path", { error, failures });
+    wakeIn(pathRetryDelayMs(failures, options.random.unit()));
+  };
+
+  const lost = (reason: string): void => {
+    if (!path.up) return;
+    flaps = clock.monotonicMs() - upSinceMs < stableMs ? flaps + 1 : 0;
+    setDown(reason, path.apn);
+    if (flaps < flapsAtOnce) wake();
+    else wakeIn(pathRetryDelayMs(flaps, options.random.unit()));
+  };
+
+  const check = async (): Promise<void> => {
+    const before = path;
+    if (before.session === undefined) return;
+    let session: DataSession | undefined = before.session;
     try {
-      // What the path was before the change says nothing about the one after it.
-      await setPath({ up: false, session: undefined, apn: undefined, reason: "the profile changes" });
-      if (iccid === undefined) return "offline";
+      session = await modem.session(before.session.cid, stopping.signal);
+    } catch (error) {
+      // What cannot be asked says nothing; a module that is gone is told as such.
+      log.debug("the data session could not be checked", { error: asSimwardError(error) });
+    }
+    if (path !== before) return;
+    if (session === undefined) lost("the data session ended unnoticed");
+    else if (session.address !== before.session.address) setPath({ ...before, session });
+  };
+
+  // --- a change of profile -----------------------------------------------------------------------------------------------------
+
+  /** Tries until the deadline: a module may reset by itself while it changes, and a network may refuse the first time. */
+  const adopt = async (iccid: string | undefined, endMs: number, signal: AbortSignal): Promise<"online" | "offline"> => {
+    setDown("the profile changes", undefined);
+    failures = 0;
+    flaps = 0;
+    if (iccid === undefined) return "offline";
+    const leftMs = (): number => Math.max(1, endMs - clock.monotonicMs());
+    const limit = within("PROFILE_NOT_ONLINE", leftMs(), signal);
+    try {
       for (;;) {
-        const error = (await readAnew(iccid, limit.signal)) ?? (await attempt(Math.max(1, endMs - clock.monotonicMs()), limit.signal));
-        if (signal?.aborted) throw signal.reason;
+        const error = (await readAnew(iccid, limit.signal)) ?? (await attempt(leftMs(), limit.signal));
+        signal.throwIfAborted();
         if (error === undefined) return "online";
         log.warn("the new profile finds no data path", { iccid, error });
         // Its ladder has been climbed to the top.
-        if (isCode(error, "SWITCH_NOT_SEEN") || clock.monotonicMs() + adoptAgainMs >= endMs) return "offline";
+        if (isCode(error, "SWITCH_NOT_SEEN") || leftMs() <= adoptAgainMs) return "offline";
         await clock.sleep(adoptAgainMs, signal);
       }
     } finally {
@@ -168,22 +277,12 @@ export function createKeeper(options: KeeperOptions): Keeper {
     try {
       await modem.ready(signal);
       const { steps, tookMs } = await modem.awaitCard({ iccid, signal });
-      await options.audit({
-        event: "module.cardAdopted",
-        cause: "module",
-        data: { iccid, steps: [...steps], tookMs: Math.round(tookMs) },
-      });
+      const data = { iccid, steps: [...steps], tookMs: Math.round(tookMs) };
+      await options.audit({ event: "module.cardAdopted", cause: "module", data });
       return undefined;
     } catch (error) {
       return asSimwardError(error);
     }
-  };
-
-  const lost = (reason: string): void => {
-    if (!path.up) return;
-    void setPath({ up: false, session: undefined, apn: path.apn, reason })
-      .catch((error: unknown) => log.error("audit", { error: asSimwardError(error) }))
-      .then(keepUp);
   };
 
   return {
@@ -195,45 +294,64 @@ export function createKeeper(options: KeeperOptions): Keeper {
       return () => listeners.delete(fn);
     },
     start() {
+      registered = connected.includes(modem.status.registration.status);
       disposers = [
+        clock.every(checkMs, () => void check()),
         modem.onEvent((event) => {
           switch (event.kind) {
-            case "registration":
-              if (!connected.includes(event.registration.status)) lost(`registration: ${event.registration.status}`);
-              else if (!path.up && !work.busy) keepUp();
+            case "registration": {
+              const before = registered;
+              registered = connected.includes(event.registration.status);
+              if (!registered) lost(`registration: ${event.registration.status}`);
+              else if (!before && !path.up && flaps < flapsAtOnce) wake();
               break;
+            }
             case "bearer":
               if (!event.active) lost("the network or the module ended the data session");
               break;
             case "gone":
+              registered = false;
               lost(`the module is gone: ${event.reason}`);
               break;
             case "back":
-              keepUp();
+              lost("the module has restarted");
+              wake();
               break;
             default:
           }
         }),
       ];
-      keepUp();
+      wake();
     },
+    check,
     async adopt({ iccid, deadlineMs, signal }) {
+      const endMs = clock.monotonicMs() + deadlineMs;
+      const ending = signal === undefined ? stopping.signal : AbortSignal.any([stopping.signal, signal]);
       // An attempt with the former profile may take minutes; the new one has its own deadline, and behind that the way back.
       adopting++;
       attempting.abort(new SimwardError("ABORTED", { detail: "the profile changes" }));
       attempting = new AbortController();
       try {
-        return await work.run(() => adopt(iccid, deadlineMs, signal), signal);
+        return await work.run(() => adopt(iccid, endMs, ending), ending);
       } finally {
         adopting--;
-        if (!path.up) retryIn(firstRetryMs);
+        if (!path.up) wakeIn(pathRetryDelayMs(1, options.random.unit()));
       }
     },
     async stop() {
-      stopping.abort(new SimwardError("ABORTED"));
+      stopping.abort(new SimwardError("ABORTED", { detail: "simward stops" }));
       cancelRetry();
       for (const dispose of disposers) dispose();
-      work.close(new SimwardError("ABORTED"));
+      work.close(stopping.signal.reason);
+      await Promise.race([work.idle(), clock.sleep(stopLimitMs)]);
     },
   };
+}
+
+/** How far it has come, for the reason of a path that did not come up in time. */
+function whereItStands({ status: { link, reason, registration } }: Modem): string {
+  if (link !== "ready") return `the module is ${link}${reason === undefined ? "" : ` (${reason})`}`;
+  const { status, rejectCause, plmn } = registration;
+  if (connected.includes(status)) return `registered with ${plmn ?? "a network"}, but without a data session`;
+  return `registration: ${status}${rejectCause === undefined ? "" : `, reject cause ${rejectCause}`}`;
 }

@@ -56,9 +56,12 @@ export function nextPoll(state: PollState, input: PollInput): Step<PollState, Po
       if (state.phase === "startFailed") return { state: { phase: "starting", failures: state.failures }, effects: [{ kind: "start" }] };
       return state.phase === "idle" ? { state, effects: [{ kind: "poll" }] } : stay;
     case "pathUp":
-      // The path is what was waited for: ask soon, but not all vehicles of a cell in the same second.
+      // The path is what was waited for. The longer it was away, the more vehicles come back with this one: they must not all ask at once.
       return state.phase === "idle" && state.awaitsPath
-        ? { state: { ...state, awaitsPath: false }, effects: [{ kind: "schedule", why: "backOff", retry: "soon", failures: 1 }] }
+        ? {
+            state: { ...state, awaitsPath: false },
+            effects: [{ kind: "schedule", why: "backOff", retry: "online", failures: state.failures }],
+          }
         : stay;
     case "pollBegun":
       return state.phase === "idle" ? { state: { phase: "polling", failures: state.failures }, effects: [{ kind: "unschedule" }] } : stay;

@@ -1,6 +1,7 @@
 // What the daemon remembers across restarts, besides the audit trail and what the eUICC itself keeps.
 import { nullable, number, object, optional, parse, string, unknown } from "valibot";
 import type { Disk } from "../../base/disk.ts";
+import type { SimwardError } from "../../base/errors.ts";
 import type { AuditHead } from "../audit/types.ts";
 import { openState, type StateStore } from "./store.ts";
 
@@ -19,7 +20,8 @@ const schema = object({
   auditHead: object({ seq: number(), hash: string() }),
 });
 
-export function openAgentState(disk: Disk): Promise<StateStore<AgentState>> {
+/** Without `onLost` it throws what makes the state unusable. */
+export function openAgentState(disk: Disk, onLost?: (why: SimwardError) => void): Promise<StateStore<AgentState>> {
   return openState<AgentState>({
     disk,
     name: "state",
@@ -29,5 +31,6 @@ export function openAgentState(disk: Disk): Promise<StateStore<AgentState>> {
       const state = parse(schema, value);
       return { ...state, journal: typeof state.journal === "object" ? (state.journal as object | null) : null };
     },
+    ...(onLost === undefined ? {} : { onLost }),
   });
 }

@@ -6,6 +6,9 @@ import type { Log } from "../../base/log.ts";
 import type { NatMemory } from "../../transports/esipa.ts";
 import { openState } from "./store.ts";
 
+/** More eIMs than a card has; the one heard of longest ago goes first. */
+const maxEims = 32;
+
 export async function openNatMemory(disk: Disk, log: Log): Promise<NatMemory> {
   const schema = record(string(), number());
   const store = await openState<Readonly<Record<string, number>>>({
@@ -14,12 +17,17 @@ export async function openNatMemory(disk: Disk, log: Log): Promise<NatMemory> {
     version: 1,
     initial: {},
     parse: (value) => parse(schema, value),
+    onLost: (error) => log.warn("what was learnt of the NAT is lost", { error }),
   });
   return {
     load: (eimId) => store.get()[eimId],
     save: (eimId, natIdleSeconds) => {
       store
-        .update((known) => ({ ...known, [eimId]: natIdleSeconds }))
+        .update((known) => {
+          if (known[eimId] === natIdleSeconds) return known;
+          const { [eimId]: _former, ...others } = known;
+          return { ...Object.fromEntries(Object.entries(others).slice(1 - maxEims)), [eimId]: natIdleSeconds };
+        })
         .catch((error: unknown) => log.warn("what was learnt of the NAT could not be stored", { error: asSimwardError(error) }));
     },
   };

@@ -103,7 +103,7 @@ describe("the poll machine", () => {
       idle(2, true),
       [backOff("online", 2)],
     ],
-    ["the path comes back that was waited for", idle(2, true), { kind: "pathUp" }, idle(2, false), [backOff("soon", 1)]],
+    ["the path comes back that was waited for", idle(2, true), { kind: "pathUp" }, idle(2, false), [backOff("online", 2)]],
     ["a path comes up that nobody waited for", idle(0), { kind: "pathUp" }, idle(0), []],
     ["the module goes while polling", polling(), { kind: "cardGone" }, { phase: "absent" }, [{ kind: "unschedule" }]],
     [

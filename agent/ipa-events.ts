@@ -1,0 +1,38 @@
+// What the IPA tells, to whom it concerns: listeners of the API, the log, the audit trail.
+import type { Log, LogLevel } from "../base/log.ts";
+import type { IpaEvent, IpaEvents } from "../ipa/events.ts";
+import type { EventHub } from "./api/events.ts";
+import { auditEventOf } from "./audit/from-ipa.ts";
+import type { AuditEvent } from "./audit/types.ts";
+
+/** `info` for kinds that are not here. */
+const levels: Partial<Record<IpaEvent["kind"], Exclude<LogLevel, "silent">>> = {
+  step: "debug",
+  segment: "debug",
+  warning: "warn",
+  error: "error",
+};
+
+export function createIpaEvents(parts: {
+  readonly hub: EventHub;
+  readonly log: Log;
+  /** Never rejects. */
+  readonly record: (event: AuditEvent) => Promise<void>;
+}): IpaEvents {
+  const { hub, log, record } = parts;
+  return {
+    async emit(told) {
+      const event = wholeMilliseconds(told);
+      const { kind, ...fields } = event;
+      hub.publish(kind, fields);
+      log[levels[kind] ?? "info"](kind, fields);
+      const auditEvent = auditEventOf(event);
+      if (auditEvent !== undefined) await record(auditEvent);
+    },
+  };
+}
+
+/** Clocks answer fractions; nobody reads them. */
+function wholeMilliseconds<E extends object>(event: E): E {
+  return "durationMs" in event && typeof event.durationMs === "number" ? { ...event, durationMs: Math.round(event.durationMs) } : event;
+}
