@@ -9,7 +9,17 @@ import { type Es10, getEuiccInfo2 } from "./euicc/es10.ts";
 import { createEuiccSession, type OwnedEuiccSession } from "./euicc/session.ts";
 import type { IpaEvents } from "./events.ts";
 import { defaultIpaOptions, type IpaOptions } from "./options.ts";
-import type { ApduAccess, DeviceFacts, EsipaTransport, EuiccSession, Journal, PolicyGate, ProfileFacts, ProfileSwitch } from "./ports.ts";
+import type {
+  ApduAccess,
+  DeviceFacts,
+  EsipaTransport,
+  EuiccSession,
+  Journal,
+  PolicyGate,
+  ProfileFacts,
+  ProfileSwitch,
+  RspPorts,
+} from "./ports.ts";
 import { profileFacts, readEid, readNotifications, readPackageResults, readProfiles } from "./procedures/card.ts";
 import { ask, type IpaContext, type Memory } from "./procedures/context.ts";
 import { resumeDownload } from "./procedures/download.ts";
@@ -32,6 +42,8 @@ export interface IpaPorts {
   readonly journal: Journal;
   readonly connectivity: ProfileSwitch;
   readonly device: () => DeviceFacts;
+  /** Ways to SM-DP+ and SM-DS; without them every download goes through the eIM. */
+  readonly rsp?: RspPorts | undefined;
   /** Defaults where left out. */
   readonly options?: Partial<IpaOptions> | undefined;
 }

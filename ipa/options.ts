@@ -31,6 +31,9 @@ export interface EimPeer {
   readonly compat?: Partial<EsipaCompat> | undefined;
 }
 
+/** eimDownloadDataHandling: it finds the SM-DP+ by its order. eimCtxParams1Generation: it writes ctxParams1. eimProfileMetadataVerification: it judges policy rules. */
+export type EimFeature = "eimDownloadDataHandling" | "eimCtxParams1Generation" | "eimProfileMetadataVerification";
+
 export interface IpaOptions {
   readonly peers: readonly EimPeer[];
   /** Tried first where an eIM offers several. coaps by default. */
@@ -53,6 +56,10 @@ export interface IpaOptions {
   readonly resultRetryMs: number;
   /** REFRESH by the card (TRUE) or left to the module's driver (SGP.32 §5.9.16 …). */
   readonly refreshFlag: boolean;
+  /** Speak to RSP servers without the eIM where `rsp` is there and the eIM has not said that it relays. */
+  readonly directDownload: boolean;
+  /** What is left to the eIM in indirect downloads, and announced to it (SGP.32 §2.11.2.2). */
+  readonly eimFeatures: readonly EimFeature[];
   /** One ES10b.ImmediateEnable attempt after each installation. */
   readonly immediateEnable: boolean;
   /** A profile policy rule that wants the end user's consent: there is no end user. */
@@ -74,6 +81,8 @@ export const defaultIpaOptions: IpaOptions = {
   reportRetryMs: 10_000,
   resultRetryMs: 6 * 3_600_000,
   refreshFlag: true,
+  directDownload: true,
+  eimFeatures: [],
   immediateEnable: false,
   pprConsent: "deny",
   deviceCapabilities: {},

@@ -80,6 +80,15 @@ export interface Es9Transport {
   post(server: RspServer, functionName: string, body: unknown, signal: AbortSignal): Promise<unknown>;
 }
 
+/** How the IPA reaches SM-DP+ and SM-DS by itself. */
+export interface RspPorts {
+  readonly transport: Es9Transport;
+  /** Of the GSMA CIs that such servers' TLS certificates must lead to, DER; never the web's roots. */
+  readonly ciCertificates: readonly Uint8Array[];
+  /** Secret: the code that the operator gave out of band, where a download asks for one. */
+  readonly confirmationCode?: (() => Promise<string | undefined>) | undefined;
+}
+
 /** What a policy answers. Only `refuse` stops the IPA; the others are told and gone on with. */
 export type Verdict =
   | { readonly kind: "allow" }

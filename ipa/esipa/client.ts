@@ -45,7 +45,12 @@ export type EimPackage =
 export type AuthenticatedClient =
   | { readonly kind: "smdp"; readonly value: AuthenticateClientOkDPEsipa }
   /** The SM-DS names another server. */
-  | { readonly kind: "smds"; readonly trigger: ProfileDownloadTriggerRequest | undefined };
+  | {
+      readonly kind: "smds";
+      readonly trigger: ProfileDownloadTriggerRequest | undefined;
+      /** Further events, to be followed after that one. */
+      readonly more?: readonly ProfileDownloadTriggerRequest[] | undefined;
+    };
 
 export interface EimClientOptions {
   readonly eimId: string;
@@ -156,6 +161,17 @@ export class EimClient {
   /** Resolves when the eIM has taken it. SGP.32 §5.14.9 */
   async handleNotification(pendingNotification: Uint8Array, signal?: AbortSignal): Promise<void> {
     await this.#exchange("handleNotification", messages.handleNotification(pendingNotification), signal);
+  }
+
+  /** A BF50 about a direct download: by HandleNotification (SGP.32 §3.2.3.1), or by itself to an eIM that will not have it so. */
+  async handleResult(request: Uint8Array, signal?: AbortSignal): Promise<void> {
+    try {
+      await this.#exchange("handleNotification", messages.handleResult(request, this.compat.esipaVersion), signal);
+    } catch (error) {
+      const known = asSimwardError(error);
+      if (isUnreachable(known)) throw known;
+      await this.provideEimPackageResult(request, signal);
+    }
   }
 
   #classify(body: Uint8Array): EimPackage {

@@ -106,6 +106,17 @@ export function handleNotification(pendingNotification: Uint8Array): Uint8Array 
   return writeTlv(0xbf3d, writeTlv(0xa0, pendingNotification));
 }
 
+/** BF3D around a BF50; in v1.0 its contents under A1. */
+export function handleResult(provideEimPackageResultRequest: Uint8Array, version: Version): Uint8Array {
+  if (version === "1.0") return writeTlv(0xbf3d, writeTlv(0xa1, contentOf(readOnlyTlv(provideEimPackageResultRequest))));
+  return writeTlv(0xbf3d, provideEimPackageResultRequest);
+}
+
+/** BF54: what the eUICC made of a download; `result` is its BF37 (SGP.32 §2.11.2.3). */
+export function profileDownloadResult(eimTransactionId: Uint8Array | undefined, result: Uint8Array, version: Version): Uint8Array {
+  return writeTlv(0xbf54, ...given(0x82, version === "1.0" ? undefined : eimTransactionId), result);
+}
+
 function given(tag: number, content: Uint8Array | undefined): Uint8Array[] {
   return content === undefined ? [] : [writeTlv(tag, content)];
 }

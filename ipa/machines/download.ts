@@ -1,4 +1,4 @@
-// Indirect profile download as a pure machine (SGP.32 §3.2.3.2): which step comes next, how each failure ends, what a restart goes on with.
+// Profile download as a pure machine, direct and through the eIM (SGP.32 §3.2.3): which step comes next, how each failure ends, what a restart goes on with.
 // Its state is what the journal holds. Octets of the session (challenge, certificates, package) live in the procedure and die with it.
 import type { ErrorCode, ErrorReport, RetryClass } from "../../base/errors.ts";
 import type { Step } from "../../base/machine.ts";
@@ -15,6 +15,7 @@ export type DownloadPhase =
   | "loading"
   | "enabling"
   | "adopting"
+  | "reporting"
   | "notifying"
   | "removing"
   | "searching"
@@ -49,8 +50,14 @@ export interface DownloadState {
   /** Begun, those that the end of the daemon interrupted left out. */
   readonly attempts: number;
   readonly interruptions?: number | undefined;
+  /** With the RSP server itself, or with the eIM in between; indirect when absent. */
+  readonly way?: "direct" | "indirect" | undefined;
+  /** Of a direct download: the RSP server, host or host:port. */
+  readonly server?: string | undefined;
   /** The trigger is one that an SM-DS gave. */
   readonly redirected?: boolean | undefined;
+  /** Further triggers of that SM-DS, base64: each is followed when the one before has come to its end. */
+  readonly events?: readonly string[] | undefined;
   /** Of the RSP session, hex. */
   readonly transactionId?: string | undefined;
   /** The card holds a session that it can cancel (after AuthenticateServer). */
@@ -59,7 +66,9 @@ export interface DownloadState {
   /** Of the ProfileInstallationResult. */
   readonly seqNumber?: number | undefined;
   readonly installed: boolean;
-  /** The eIM has the result. */
+  /** Of a direct download: the eIM has the result, or it is on its way there. */
+  readonly reported?: boolean | undefined;
+  /** The SM-DP+, or the eIM that relayed, has the ProfileInstallationResult. */
   readonly notified: boolean;
   /** ImmediateEnable worked. */
   readonly enabled: boolean;
@@ -79,12 +88,12 @@ export interface InstallationFacts {
 export type DownloadInput =
   | { readonly kind: "allowed" }
   | { readonly kind: "resumed"; readonly afterRestart: boolean }
-  | { readonly kind: "initiated"; readonly transactionId: string }
+  | { readonly kind: "initiated"; readonly transactionId: string; readonly server?: string | undefined }
   /** The card's answer to the server's challenge, its own error included: either goes to the server. */
   | { readonly kind: "serverAuthenticated"; readonly error: ErrorReport | undefined }
   | { readonly kind: "clientAuthenticated" }
-  /** An SM-DS named another server: its trigger, BF54, base64. */
-  | { readonly kind: "redirected"; readonly trigger: string }
+  /** An SM-DS named another server, or several: triggers, BF54, base64. */
+  | { readonly kind: "redirected"; readonly trigger: string; readonly more?: readonly string[] | undefined }
   | { readonly kind: "metadataAccepted"; readonly iccid: string | undefined }
   | { readonly kind: "metadataRefused"; readonly reason: CancelReason; readonly error: ErrorReport }
   | { readonly kind: "prepared"; readonly error: ErrorReport | undefined }
@@ -93,6 +102,7 @@ export type DownloadInput =
   | { readonly kind: "noInstallation"; readonly error: ErrorReport }
   | { readonly kind: "immediateEnable"; readonly ok: boolean }
   | { readonly kind: "adopted" }
+  | { readonly kind: "resultReported" }
   | { readonly kind: "notified" }
   | { readonly kind: "notNotified" }
   | { readonly kind: "removed" }
@@ -111,6 +121,8 @@ export type DownloadEffect =
   | { readonly do: "load" }
   | { readonly do: "enable" }
   | { readonly do: "adopt"; readonly iccid: string | undefined }
+  /** The result of a direct download to the eIM. */
+  | { readonly do: "report"; readonly seqNumber: number }
   | { readonly do: "notify"; readonly seqNumber: number }
   | { readonly do: "remove"; readonly seqNumber: number }
   /** Look for a ProfileInstallationResult of this session on the card. */
@@ -149,6 +161,7 @@ export interface DownloadRules {
 /** Another attempt may end differently, without anybody doing something about it: a lost channel, a lost path, a server's bad moment. */
 const transientClasses: ReadonlySet<RetryClass> = new Set(["soon", "online"]);
 const transientCodes: ReadonlySet<ErrorCode> = new Set(["ESIPA_STATUS", "HTTP_STATUS", "COAP_RESPONSE", "COAP_BLOCK"]);
+const timeouts: ReadonlySet<ErrorCode> = new Set(["HTTP_TIMEOUT", "COAP_TIMEOUT", "DTLS_TIMEOUT", "ESIPA_UNREACHABLE", "DEADLINE"]);
 /** The module is away, for longer than attempts in a row would last: the next poll comes when it is back. */
 const awayCodes: ReadonlySet<ErrorCode> = new Set(["PORT_CLOSED", "MODEM_ABSENT"]);
 
@@ -159,7 +172,10 @@ export function nextDownload(rules: DownloadRules, state: DownloadState, input: 
     case "resumed":
       return resume(rules, input.afterRestart && underWay.has(state.phase) ? interrupted(state) : state);
     case "initiated":
-      return to({ ...state, phase: "authenticatingServer", transactionId: input.transactionId }, { do: "authenticateServer" });
+      return to(
+        { ...state, phase: "authenticatingServer", transactionId: input.transactionId, server: input.server },
+        { do: "authenticateServer" },
+      );
     case "serverAuthenticated":
       if (input.error === undefined)
         return to({ ...state, phase: "authenticatingClient", sessionOpen: true }, { do: "authenticateClient" });
@@ -171,7 +187,7 @@ export function nextDownload(rules: DownloadRules, state: DownloadState, input: 
       return state.failure === undefined ? to({ ...state, phase: "checkingMetadata" }, { do: "checkMetadata" }) : report(state);
     case "redirected": {
       if (state.redirected === true) return fail(state, redirectedTwice, undefined);
-      return to({ ...fresh(state), phase: "initiating", trigger: input.trigger, redirected: true }, { do: "initiate" });
+      return to({ ...fresh(state), phase: "initiating", trigger: input.trigger, redirected: true, events: input.more }, { do: "initiate" });
     }
     case "metadataAccepted":
       return to({ ...state, phase: "preparing", iccid: input.iccid }, { do: "prepare" });
@@ -193,6 +209,8 @@ export function nextDownload(rules: DownloadRules, state: DownloadState, input: 
       return input.ok ? to({ ...state, phase: "adopting", enabled: true }, { do: "adopt", iccid: state.iccid }) : notify(state);
     case "adopted":
       return notify(state);
+    case "resultReported":
+      return notify({ ...state, reported: true });
     case "notified":
       return state.seqNumber === undefined
         ? finish(state)
@@ -232,6 +250,7 @@ function resume(rules: DownloadRules, state: DownloadState): Step<DownloadState,
       return rules.immediateEnable ? to(state, { do: "enable" }) : notify(state);
     case "adopting":
       return to(state, { do: "adopt", iccid: state.iccid });
+    case "reporting":
     case "notifying":
       return notify(state);
     case "removing":
@@ -259,7 +278,8 @@ function installation(
     ...state,
     sessionOpen: false,
     failure: undefined,
-    installed: facts.installed,
+    // Of one of an SM-DS's events, if not of this.
+    installed: facts.installed || state.installed,
     seqNumber: facts.seqNumber,
     iccid: facts.iccid ?? state.iccid,
   };
@@ -279,8 +299,12 @@ function installation(
   return after([told], enables ? to({ ...known, phase: "enabling" }, { do: "enable" }) : notify(known));
 }
 
+/** In a direct download the eIM has the result first: it is the one that ordered it. */
 function notify(state: DownloadState): Step<DownloadState, DownloadEffect> {
-  return state.seqNumber === undefined ? finish(state) : to({ ...state, phase: "notifying" }, { do: "notify", seqNumber: state.seqNumber });
+  const { seqNumber } = state;
+  if (seqNumber === undefined) return finish(state);
+  if (state.way === "direct" && state.reported !== true) return to({ ...state, phase: "reporting" }, { do: "report", seqNumber });
+  return to({ ...state, phase: "notifying" }, { do: "notify", seqNumber });
 }
 
 function fail(state: DownloadState, error: ErrorReport, reason: CancelReason | undefined): Step<DownloadState, DownloadEffect> {
@@ -324,7 +348,10 @@ function report(state: DownloadState): Step<DownloadState, DownloadEffect> {
 }
 
 function finish(state: DownloadState): Step<DownloadState, DownloadEffect> {
-  return to({ ...state, phase: "done" }, { do: "finish" });
+  const [trigger, ...events] = state.events ?? [];
+  if (trigger === undefined) return to({ ...state, phase: "done" }, { do: "finish" });
+  const { seqNumber: _seqNumber, reported: _reported, ...rest } = fresh(state);
+  return to({ ...rest, phase: "initiating", trigger, events, attempts: 1, notified: false }, { do: "initiate" });
 }
 
 /** Whether it is worth beginning anew: a matter of the moment, and not too often. */
@@ -338,6 +365,7 @@ function isTransient({ code, retry }: ErrorReport): boolean {
 
 function reasonFor({ failure }: DownloadState): CancelReason {
   const step = failure?.step;
+  if (failure !== undefined && timeouts.has(failure.error.code)) return "timeout";
   return step === "fetching" || step === "loading" || step === "searching" ? "loadBppExecutionError" : "undefinedReason";
 }
 
@@ -347,7 +375,7 @@ function failureOf(state: DownloadState, error: ErrorReport): DownloadFailure {
 
 /** Nothing is left of the attempt before. */
 function fresh(state: DownloadState): DownloadState {
-  const { transactionId: _transactionId, failure: _failure, cancelReason: _cancelReason, iccid: _iccid, ...rest } = state;
+  const { transactionId: _transactionId, server: _server, failure: _failure, cancelReason: _cancelReason, iccid: _iccid, ...rest } = state;
   return { ...rest, sessionOpen: false };
 }
 

@@ -13,29 +13,44 @@ export function registeredIdOf(certificate: Uint8Array): string | undefined {
   }
 }
 
+/** 2.5.29.14 */
+const subjectKeyIdentifier = fromHex("551D0E");
+
+/** The subjectKeyIdentifier extension (RFC 5280 §4.2.1.2). */
+export function subjectKeyIdOf(certificate: Uint8Array): Uint8Array | undefined {
+  try {
+    const value = extensionIn(readTlv(certificate), subjectKeyIdentifier);
+    return value === undefined ? undefined : contentOf(readTlv(value)).slice();
+  } catch {
+    return undefined;
+  }
+}
+
 /** 2.5.29.35 */
 const authorityKeyIdentifier = fromHex("551D23");
 
 /** keyIdentifier of the authorityKeyIdentifier extension (RFC 5280 §4.2.1.1). */
 export function authorityKeyIdOf(certificate: Uint8Array): Uint8Array | undefined {
   try {
-    return search(readTlv(certificate));
+    const value = extensionIn(readTlv(certificate), authorityKeyIdentifier);
+    const keyId = value === undefined ? undefined : childrenOf(readTlv(value)).find((child) => child.tag === 0x80);
+    return keyId === undefined ? undefined : contentOf(keyId).slice();
   } catch {
     return undefined;
   }
 }
 
-function search(tlv: Tlv): Uint8Array | undefined {
+/** extnValue of an extension: the octets inside its OCTET STRING. */
+function extensionIn(tlv: Tlv, oid: Uint8Array): Uint8Array | undefined {
   if (!isConstructed(tlv.tag)) return undefined;
   const children = childrenOf(tlv);
   const [first] = children;
-  if (first?.tag === 0x06 && Buffer.compare(contentOf(first), authorityKeyIdentifier) === 0) {
+  if (first?.tag === 0x06 && Buffer.compare(contentOf(first), oid) === 0) {
     const value = children.find((child) => child.tag === 0x04);
-    const keyId = value === undefined ? undefined : childrenOf(readTlv(contentOf(value))).find((child) => child.tag === 0x80);
-    return keyId === undefined ? undefined : contentOf(keyId).slice();
+    return value === undefined ? undefined : contentOf(value);
   }
   for (const child of children) {
-    const found = search(child);
+    const found = extensionIn(child, oid);
     if (found !== undefined) return found;
   }
   return undefined;

@@ -3,6 +3,7 @@ import { concatBytes, digitsToBcd, digitsToSwappedBcd, plmnToBytes } from "../..
 import type { DeviceInfo } from "../messages/common.ts";
 import type { IpaCapabilities } from "../messages/esipa.ts";
 import type { IpaContext } from "./context.ts";
+import { isDirect } from "./direct-download.ts";
 
 /** Undefined while the module has not told its IMEI. TBCD of TS 29.002, the first digit of a pair low; but not the IMEI's last octet: check digit high, F low. */
 export function deviceInfo({ ports, options }: IpaContext): DeviceInfo | undefined {
@@ -22,8 +23,13 @@ export function rPlmn({ ports }: IpaContext): Uint8Array | undefined {
   return digits !== undefined && /^\d{5,6}$/.test(digits) ? plmnToBytes(digits) : undefined;
 }
 
-export function ipaCapabilities({ ports }: IpaContext): IpaCapabilities {
+export function ipaCapabilities(context: IpaContext): IpaCapabilities {
+  const { ports, options } = context;
+  const direct = isDirect(context) ? (["directRspServerCommunication"] as const) : [];
   const schemes = ports.transports.map(({ scheme }) => scheme);
   const protocols = { https: "ipaRetrieveHttps", coaps: "ipaRetrieveCoaps" } as const;
-  return { ipaFeatures: ["indirectRspServerCommunication"], ipaSupportedProtocols: schemes.map((scheme) => protocols[scheme]) };
+  return {
+    ipaFeatures: [...direct, "indirectRspServerCommunication", ...options.eimFeatures],
+    ipaSupportedProtocols: schemes.map((scheme) => protocols[scheme]),
+  };
 }

@@ -1,4 +1,4 @@
-// Indirect profile download (SGP.32 §3.2.3.2): performs what the download machine decides, on the card and, through the eIM, at the SM-DP+.
+// Profile download (SGP.32 §3.2.3): performs what the download machine decides, on the card and at the SM-DP+, itself or through the eIM.
 // One logical channel is held from the challenge to the installation result; what was signed is passed on as it came.
 import { createHash } from "node:crypto";
 import { bytesToPlmn, equalBytes, fromHex, swappedBcdToDigits, toHex } from "../../base/bytes.ts";
@@ -6,7 +6,7 @@ import { asSimwardError, errorReport, SimwardError } from "../../base/errors.ts"
 import { decode, encode } from "../asn1/schema.ts";
 import { rawOf, readOnlyTlv } from "../asn1/tlv.ts";
 import type { EimClient } from "../esipa/client.ts";
-import { profileDownloadError } from "../esipa/messages.ts";
+import { profileDownloadError, profileDownloadResult } from "../esipa/messages.ts";
 import { collapsed } from "../euicc/double-tag.ts";
 import {
   authenticateServer,
@@ -33,6 +33,7 @@ import type { StoreMetadataRequest } from "../messages/profile-info.ts";
 import { notificationOf, readNotifications, readProfiles, removeFromList } from "./card.ts";
 import { ask, type BorrowedCard, borrowCard, type IpaContext, within } from "./context.ts";
 import { deviceInfoOrNone } from "./device.ts";
+import { hashOfConfirmationCode, type RspPath, rspClient, wayOf } from "./direct-download.ts";
 import { drive, type Telling } from "./drive.ts";
 import { fromBase64, toBase64 } from "./journal.ts";
 import { adoptProfile, refreshProfiles } from "./package.ts";
@@ -70,6 +71,7 @@ export async function downloadProfile(
     trigger: toBase64(received.raw),
     sha256,
     eimTransactionId: transaction,
+    way: wayOf(context, eimId, received.value),
     attempts: 0,
     sessionOpen: false,
     installed: false,
@@ -102,6 +104,8 @@ interface Session {
   readonly answer: InitiateAuthenticationOkEsipa;
   readonly ciPkId: SubjectKeyIdentifier;
   readonly transactionId: Uint8Array;
+  /** Who is spoken to: the eIM, or the server itself. */
+  readonly path: RspPath;
   authenticateServerResponse?: Uint8Array;
   authenticated?: AuthenticateClientOkDPEsipa;
   prepareDownloadResponse?: Uint8Array;
@@ -154,7 +158,7 @@ class DownloadRun {
 
   #relays(state: DownloadState): Readonly<Record<string, string>> {
     const { relays } = this.#context.journal.content;
-    if (state.seqNumber === undefined) return relays;
+    if (state.seqNumber === undefined || state.way === "direct") return relays;
     const { [String(state.seqNumber)]: _own, ...others } = relays;
     return state.notified ? others : { ...others, [state.seqNumber]: state.eimId };
   }
@@ -192,8 +196,10 @@ class DownloadRun {
         return this.#enable();
       case "adopt":
         return this.#adopt(effect.iccid);
+      case "report":
+        return this.#report(state, effect.seqNumber);
       case "notify":
-        return this.#notify(effect.seqNumber);
+        return this.#notify(state, effect.seqNumber);
       case "remove":
         return this.#remove(effect.seqNumber);
       case "search":
@@ -210,7 +216,7 @@ class DownloadRun {
   // --- mutual authentication ------------------------------------------------------------------------------------------------
 
   async #initiate(state: DownloadState): Promise<DownloadInput> {
-    const { eims, tell } = this.#context;
+    const { eims, tell, options } = this.#context;
     const trigger = decode(ProfileDownloadTriggerRequest, fromBase64(state.trigger), { name: "ProfileDownloadTriggerRequest" });
     const es10 = await this.#card.es10();
     const contacts = trigger.profileDownloadData?.kind;
@@ -223,13 +229,28 @@ class DownloadRun {
     const info = await es10.ask(getEuiccInfo1, {});
     const euiccInfo1 = restrictedInfo1(info.value, info.raw, allowedCi);
     const { euiccChallenge } = await es10.call(getEuiccChallenge, {});
-    const { smdpAddress } = target;
-    const { eimTransactionId } = trigger;
-    const answer = await this.#client.initiateAuthentication({ euiccChallenge, smdpAddress, euiccInfo1, eimTransactionId }, this.#signal);
+    const isDirect = state.way === "direct";
+    const path = isDirect ? await this.#server(target, info.value.euiccCiPKIdListForVerification) : this.#client;
+    // What the eIM handles it knows by its own transaction (SGP.32 §3.2.3.2).
+    const smdpAddress = !isDirect && options.eimFeatures.includes("eimDownloadDataHandling") ? undefined : target.smdpAddress;
+    const ordered = state.eimTransactionId === undefined ? undefined : fromHex(state.eimTransactionId);
+    const eimTransactionId = trigger.eimTransactionId ?? ordered;
+    const answer = await path.initiateAuthentication({ euiccChallenge, smdpAddress, euiccInfo1, eimTransactionId }, this.#signal);
     const ciPkId = checkServer(answer, { euiccChallenge, target, info: info.value, allowedCi });
     const { transactionId } = answer.serverSigned1.value;
-    this.#session = { target, answer, ciPkId, transactionId };
-    return { kind: "initiated", transactionId: toHex(transactionId) };
+    this.#session = { target, answer, ciPkId, transactionId, path };
+    return { kind: "initiated", transactionId: toHex(transactionId), server: isDirect ? target.smdpAddress : undefined };
+  }
+
+  async #server({ smdpAddress, confirmationCodeRequired }: DownloadTarget, trustedCis: readonly Uint8Array[]): Promise<RspPath> {
+    if (smdpAddress === undefined) throw new SimwardError("DOWNLOAD_FAILED", { detail: "the trigger names no RSP server" });
+    if (confirmationCodeRequired && (await this.#confirmationCode()) === undefined)
+      throw new SimwardError("DOWNLOAD_REFUSED", { detail: "a confirmation code is required, and none is configured" });
+    return rspClient(this.#context, smdpAddress, trustedCis);
+  }
+
+  async #confirmationCode(): Promise<string | undefined> {
+    return this.#context.ports.rsp?.confirmationCode?.();
   }
 
   async #authenticateServer(): Promise<DownloadInput> {
@@ -255,26 +276,39 @@ class DownloadRun {
   async #authenticateClient(): Promise<DownloadInput> {
     const session = this.#open();
     const response = given(session.authenticateServerResponse);
-    const authenticated = await this.#client.authenticateClient(session.transactionId, response, this.#signal);
+    const authenticated = await session.path.authenticateClient(session.transactionId, response, this.#signal);
     if (authenticated.kind === "smdp") {
       session.authenticated = authenticated.value;
       return { kind: "clientAuthenticated" };
     }
-    if (authenticated.trigger === undefined) throw new SimwardError("DOWNLOAD_FAILED", { detail: "the SM-DS has no event for this eUICC" });
-    return { kind: "redirected", trigger: toBase64(encode(ProfileDownloadTriggerRequest, authenticated.trigger)) };
+    const { trigger, more = [] } = authenticated;
+    if (trigger === undefined) throw new SimwardError("DOWNLOAD_FAILED", { detail: "the SM-DS has no event for this eUICC" });
+    const encoded = (one: ProfileDownloadTriggerRequest): string => toBase64(encode(ProfileDownloadTriggerRequest, one));
+    return { kind: "redirected", trigger: encoded(trigger), more: more.map(encoded) };
   }
 
   // --- what is to be installed ----------------------------------------------------------------------------------------------
 
   async #checkMetadata(state: DownloadState): Promise<DownloadInput> {
-    const { transactionId, target, authenticated } = this.#open();
-    const { smdpSigned2, hashCc, profileMetaData } = given(authenticated);
+    const session = this.#open();
+    const { transactionId, target } = session;
+    const { smdpSigned2, profileMetaData } = given(session.authenticated);
     if (!equalBytes(smdpSigned2.value.transactionId, transactionId))
       throw new SimwardError("DOWNLOAD_REFUSED", { detail: "smdpSigned2 is about another transaction" });
-    if ((smdpSigned2.value.ccRequiredFlag || target.confirmationCodeRequired) && hashCc === undefined)
-      throw new SimwardError("DOWNLOAD_REFUSED", { detail: "a confirmation code is required, and the eIM gave none" });
+    if (smdpSigned2.value.ccRequiredFlag || target.confirmationCodeRequired) {
+      const hashCc = given(session.authenticated).hashCc ?? (await this.#hashCc(state, transactionId));
+      if (hashCc === undefined)
+        throw new SimwardError("DOWNLOAD_REFUSED", { detail: "a confirmation code is required, and there is none" });
+      session.authenticated = { ...given(session.authenticated), hashCc };
+    }
     if (profileMetaData === undefined) return { kind: "metadataAccepted", iccid: undefined };
     return (await this.#judge(state, profileMetaData)) ?? { kind: "metadataAccepted", iccid: swappedBcdToDigits(profileMetaData.iccid) };
+  }
+
+  /** In an indirect download the eIM gives it. */
+  async #hashCc({ way }: DownloadState, transactionId: Uint8Array): Promise<Uint8Array | undefined> {
+    const code = way === "direct" ? await this.#confirmationCode() : undefined;
+    return code === undefined ? undefined : hashOfConfirmationCode(code, transactionId);
   }
 
   /** Policy rules against the Rules Authorisation Table, and our own policy. Undefined when nothing speaks against it. */
@@ -286,7 +320,8 @@ class DownloadRun {
     const profilePolicyRules = metadata.profilePolicyRules ?? [];
     const facts = { iccid, serviceProviderName, profileName, profileClass, profilePolicyRules };
     await tell({ kind: "download.metadata", ...facts });
-    if (profilePolicyRules.length > 0) {
+    const isEims = state.way !== "direct" && options.eimFeatures.includes("eimProfileMetadataVerification");
+    if (profilePolicyRules.length > 0 && !isEims) {
       const es10 = await this.#card.es10();
       const { rat } = await es10.call(getRat, {});
       const verdict = checkProfilePolicyRules(metadata, rat, await readProfiles(es10), options.pprConsent);
@@ -299,7 +334,8 @@ class DownloadRun {
     const verdict = await ask(this.#context, "profileMetadata", { eimId: state.eimId, ...facts, ownerPlmn });
     if (verdict.kind !== "refuse") return undefined;
     const error = this.#refusal("POLICY_REFUSED", `${verdict.rule}: ${verdict.reason}`);
-    return { kind: "metadataRefused", reason: "endUserRejection", error };
+    // What is refused for now only leaves the order at the SM-DP+ as it was.
+    return { kind: "metadataRefused", reason: verdict.retryAt === undefined ? "endUserRejection" : "postponed", error };
   }
 
   #refusal(code: "DOWNLOAD_REFUSED" | "POLICY_REFUSED", detail: string): ReturnType<typeof errorReport> {
@@ -320,7 +356,7 @@ class DownloadRun {
   async #fetch(): Promise<DownloadInput> {
     const session = this.#open();
     const response = given(session.prepareDownloadResponse);
-    session.bpp = await this.#client.getBoundProfilePackage(session.transactionId, response, this.#signal);
+    session.bpp = await session.path.getBoundProfilePackage(session.transactionId, response, this.#signal);
     return { kind: "fetched" };
   }
 
@@ -389,7 +425,31 @@ class DownloadRun {
 
   // --- reports --------------------------------------------------------------------------------------------------------------
 
-  async #notify(seqNumber: number): Promise<DownloadInput> {
+  /** BF54 with the ProfileInstallationResult; what cannot be told now is told at the next poll. */
+  async #report(state: DownloadState, seqNumber: number): Promise<DownloadInput> {
+    const { journal, tell } = this.#context;
+    const { eimId, eimTransactionId } = state;
+    const raw = this.#result ?? (await this.#stored(seqNumber));
+    if (raw === undefined) return { kind: "resultReported" };
+    const transaction = eimTransactionId === undefined ? undefined : fromHex(eimTransactionId);
+    const result = profileDownloadResult(transaction, raw, this.#client.compat.esipaVersion);
+    const message = this.#client.encodeResult({ kind: "profileDownloadTriggerResult", result });
+    try {
+      await this.#client.handleResult(message, this.#signal);
+      await tell({ kind: "package.reported", eimId, packageKind: "profileDownload", eimTransactionId, seqNumber, acknowledged: [] });
+    } catch (error) {
+      this.#signal?.throwIfAborted();
+      const known = asSimwardError(error);
+      await tell({ kind: "package.unreported", eimId, seqNumber, error: errorReport(known) });
+      if (known.code !== "ESIPA_REFUSED") {
+        await journal.update({ outbox: [...journal.content.outbox, { eimId, message: toBase64(message) }] });
+        this.#unreported = known;
+      }
+    }
+    return { kind: "resultReported" };
+  }
+
+  async #notify(state: DownloadState, seqNumber: number): Promise<DownloadInput> {
     const { tell } = this.#context;
     const raw = this.#result ?? (await this.#stored(seqNumber));
     const facts = raw === undefined ? undefined : notificationOf(raw);
@@ -397,10 +457,12 @@ class DownloadRun {
     if (raw === undefined || facts === undefined) return { kind: "notified" };
     const { receiver } = facts;
     try {
-      await this.#client.handleNotification(raw, this.#signal);
+      const taker = state.way === "direct" ? rspClient(this.#context, receiver) : this.#client;
+      await taker.handleNotification(raw, this.#signal);
     } catch (error) {
       this.#signal?.throwIfAborted();
-      this.#unreported = asSimwardError(error);
+      // The SM-DP+ is waited for by notification delivery, an eIM that relays before it is asked for more.
+      if (state.way !== "direct") this.#unreported = asSimwardError(error);
       await tell({ kind: "notification.kept", seqNumber, receiver, error: errorReport(error) });
       return { kind: "notNotified" };
     }
@@ -433,8 +495,9 @@ class DownloadRun {
       const { raw } = await es10.ask(cancelSession, { transactionId, reason });
       const response = rawOf(collapsed(readOnlyTlv(raw)));
       const limitMs = Math.min(cancelTimeoutMs, options.esipaTimeoutMs);
-      const send = (signal: AbortSignal): Promise<void> => this.#client.cancelSession(transactionId, response, signal);
-      await within(ports.clock, limitMs, "ESipa.CancelSession", send, this.#signal);
+      const path = state.server === undefined ? this.#client : rspClient(this.#context, state.server);
+      const send = (signal: AbortSignal): Promise<void> => path.cancelSession(transactionId, response, signal);
+      await within(ports.clock, limitMs, "CancelSession", send, this.#signal);
       await tell({ kind: "download.cancelled", transactionId: toHex(transactionId), reason });
     } catch (error) {
       this.#signal?.throwIfAborted();
@@ -449,7 +512,8 @@ class DownloadRun {
     const { eimId } = state;
     const message = this.#failureMessage(state);
     try {
-      await this.#client.provideEimPackageResult(message, this.#signal);
+      if (state.way === "direct") await this.#client.handleResult(message, this.#signal);
+      else await this.#client.provideEimPackageResult(message, this.#signal);
     } catch (error) {
       this.#signal?.throwIfAborted();
       const known = asSimwardError(error);

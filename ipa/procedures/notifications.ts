@@ -1,9 +1,11 @@
-// Notification delivery (SGP.32 §3.7): what waits on the card, to each receiver in order of sequence numbers, through an eIM; removed once taken.
+// Notification delivery (SGP.32 §3.7): what waits on the card, to each receiver in order of sequence numbers, itself or through an eIM; removed once
+// taken.
 import { asSimwardError, errorReport, SimwardError } from "../../base/errors.ts";
 import { type EimClient, isUnreachable } from "../esipa/client.ts";
 import type { DeliveryOutcome } from "../ipa.ts";
 import { readNotifications, removeFromList, type StoredNotification } from "./card.ts";
 import type { IpaContext } from "./context.ts";
+import { isDirect, rspClient } from "./direct-download.ts";
 
 /**
  * One round. Who refuses keeps its own waiting; when an eIM cannot be reached, what goes through it waits. With `relayedBy`, only what that eIM
@@ -24,17 +26,12 @@ export async function deliverNotifications(
   let problem: SimwardError | undefined;
   for (const notification of wanted.slice(0, options.maxNotificationsPerRound)) {
     const { seqNumber, receiver, event } = notification;
-    const via = relayOf(context, notification);
-    if (blocked.has(receiver) || (via !== undefined && blocked.has(`via ${via}`))) continue;
-    try {
-      await clientFor(context, via).handleNotification(notification.raw, signal);
-    } catch (error) {
-      signal?.throwIfAborted();
-      const known = asSimwardError(error);
-      problem ??= known;
+    if (blocked.has(receiver)) continue;
+    const failure = await deliver(context, notification, blocked, signal);
+    if (failure !== undefined) {
+      problem ??= failure;
       blocked.add(receiver);
-      if (isUnreachable(known) && via !== undefined) blocked.add(`via ${via}`);
-      await tell({ kind: "notification.kept", seqNumber, receiver, error: errorReport(known) });
+      await tell({ kind: "notification.kept", seqNumber, receiver, error: errorReport(failure) });
       continue;
     }
     delivered++;
@@ -45,18 +42,59 @@ export async function deliverNotifications(
   return { delivered, remaining: memory.pendingNotifications, error: problem };
 }
 
+/** Tries the paths in turn until one takes it; answers why none did. A server's refusal is its last word. */
+async function deliver(
+  context: IpaContext,
+  notification: StoredNotification,
+  blocked: Set<string>,
+  signal: AbortSignal | undefined,
+): Promise<SimwardError | undefined> {
+  let failure: SimwardError | undefined;
+  for (const path of pathsOf(context, notification)) {
+    if (blocked.has(path.name)) continue;
+    try {
+      await path.taker().handleNotification(notification.raw, signal);
+      return undefined;
+    } catch (error) {
+      signal?.throwIfAborted();
+      const known = asSimwardError(error);
+      failure ??= known;
+      if (!isUnreachable(known) || known.code === "RSP_SERVER") break;
+      blocked.add(path.name);
+    }
+  }
+  return failure ?? new SimwardError("ESIPA_UNREACHABLE", { detail: "every path failed in this round" });
+}
+
+interface Taker {
+  handleNotification(pendingNotification: Uint8Array, signal?: AbortSignal): Promise<void>;
+}
+
+interface Path {
+  readonly name: string;
+  readonly taker: () => Taker;
+}
+
+/**
+ * The result of a relayed download goes through the eIM that relayed it, that of a direct one to its SM-DP+ (SGP.32 §3.7); all else to its
+ * SM-DP+ where this IPA can, or through the first eIM that can be reached at all.
+ */
+function pathsOf(context: IpaContext, { seqNumber, receiver, transactionId }: StoredNotification): readonly Path[] {
+  const { journal, eims } = context;
+  const direct: readonly Path[] = isDirect(context) ? [{ name: `to ${receiver}`, taker: () => rspClient(context, receiver) }] : [];
+  const relay = journal.content.relays[String(seqNumber)];
+  const relayed = relay !== undefined && eims.find(relay)?.access !== undefined;
+  const via = relayed ? relay : eims.all.find(({ access }) => access !== undefined)?.config.eimId;
+  const through: Path = { name: `via ${via ?? "no eIM"}`, taker: () => clientFor(context, via) };
+  if (relayed) return [through];
+  return transactionId !== undefined && direct.length > 0 ? direct : [...direct, through];
+}
+
 /** Results that are no longer on the card have been delivered by someone. */
 async function forgetDelivered({ journal }: IpaContext, waiting: readonly StoredNotification[]): Promise<void> {
   const there = new Set(waiting.map(({ seqNumber }) => String(seqNumber)));
   const relays = Object.fromEntries(Object.entries(journal.content.relays).filter(([seqNumber]) => there.has(seqNumber)));
   await journal.update({ relays });
-}
-
-/** A result of a download goes through the eIM that relayed it; all else through the first that can be reached at all. */
-function relayOf({ journal, eims }: IpaContext, { seqNumber }: StoredNotification): string | undefined {
-  const relay = journal.content.relays[String(seqNumber)];
-  if (relay !== undefined && eims.find(relay)?.access !== undefined) return relay;
-  return eims.all.find(({ access }) => access !== undefined)?.config.eimId;
 }
 
 function clientFor(context: IpaContext, via: string | undefined): EimClient {
