@@ -246,6 +246,8 @@ export class SimSlot {
   #presenceChanged(): void {
     if (this.#state === "off") return;
     this.#forget();
+    // What was under way with a card that has been pulled is over.
+    if (this.#card?.present === false) this.#resetCard();
     this.powerOn();
   }
 
