@@ -27,6 +27,7 @@ export interface WireRecord {
   readonly sequence: number;
   readonly cid: string;
   /** What is inside, once opened: the type that counts, and the content; undefined where the key did not fit. */
+  readonly keys?: (DirectionKeys & { readonly direction: Direction }) | undefined;
   readonly inner?: { readonly type: number; readonly content: Buffer } | undefined;
 }
 
@@ -47,6 +48,25 @@ function expand(mac: string, secret: Buffer, seed: Buffer, size: number): Buffer
     a = createHmac(mac, secret).update(a).digest();
   }
   return Buffer.concat(blocks).subarray(0, size);
+}
+
+export interface DirectionKeys {
+  readonly cipher: "aes-128-gcm" | "aes-256-gcm" | "aes-128-ccm";
+  readonly tagBytes: number;
+  readonly key: Buffer;
+  readonly salt: Buffer;
+}
+
+/** What protects the records of one direction, from the hellos of a capture. */
+export function keysOfCapture(
+  capture: readonly { readonly direction: Direction; readonly datagram: Uint8Array }[],
+  masterSecret: Buffer,
+  direction: Direction,
+): DirectionKeys {
+  const hellos = readCapture(capture, masterSecret, { cidUp: 8, cidDown: 0 });
+  const last = hellos.findLast(({ keys }) => keys !== undefined && keys.direction === direction)?.keys;
+  if (last === undefined) throw new Error("no encrypted record in that direction");
+  return last;
 }
 
 /** Every record of a capture of one association, in order. `cidUp` and `cidDown`: how long the CIDs in each direction are. */
@@ -81,14 +101,16 @@ export function readCapture(
         out.push({ direction, type, epoch, sequence, cid: "" });
         continue;
       }
-      out.push({ direction, type, epoch, sequence, cid: cid.toString("hex"), inner: open() });
+      if (suite === undefined) throw new Error("an encrypted record before the ServerHello");
+      const { keys, inner } = open(suite);
+      out.push({ direction, type, epoch, sequence, cid: cid.toString("hex"), keys, inner });
 
-      function open(): { type: number; content: Buffer } | undefined {
-        if (suite === undefined) throw new Error("an encrypted record before the ServerHello");
+      function open(suite: Suite): Pick<WireRecord, "keys" | "inner"> {
         const block = expand(suite.mac, masterSecret, Buffer.concat([serverRandom, clientRandom]), 2 * suite.key + 8);
         const isUp = direction === "up";
         const key = block.subarray(isUp ? 0 : suite.key, isUp ? suite.key : 2 * suite.key);
         const salt = block.subarray(2 * suite.key + (isUp ? 0 : 4), 2 * suite.key + (isUp ? 4 : 8));
+        const keys = { direction, cipher: suite.name, tagBytes: suite.tag, key, salt };
         const text = body.subarray(8, body.length - suite.tag);
         const size = Buffer.alloc(2);
         size.writeUInt16BE(text.length);
@@ -104,12 +126,12 @@ export function readCapture(
         decipher.setAAD(aad, { plaintextLength: text.length });
         try {
           const plain = Buffer.concat([decipher.update(text), decipher.final()]);
-          if (type !== 25) return { type, content: plain };
+          if (type !== 25) return { keys, inner: { type, content: plain } };
           let end = plain.length - 1;
           while (end >= 0 && plain[end] === 0) end--;
-          return { type: plain[end] ?? 0, content: plain.subarray(0, end) };
+          return { keys, inner: { type: plain[end] ?? 0, content: plain.subarray(0, end) } };
         } catch {
-          return undefined;
+          return { keys, inner: undefined };
         }
       }
     }

@@ -10,20 +10,28 @@ import { makeCertificate } from "../../support/test-pki.ts";
 
 const bench = dtlsBench();
 
-test("memory after 500 cycles is as before", { timeout: 120_000 }, async () => {
+test.each([
+  ["", false],
+  [" with Connection ID", true],
+])("memory after 500 cycles%s is as before", { timeout: 120_000 }, async (_how, connectionId) => {
   const allocated = allocatedBytes();
   const openssl = await loadOpenSsl();
   // A small session cache, so that it is full before anything is measured.
-  const server = await bench.server({ associationsMax: 20 });
+  const server = await bench.server({ associationsMax: 20, connectionId });
   const stranger = rootsOf(makeCertificate({ name: "stranger", ca: true }));
   const sessions = memorySessionStore();
   const cycle = async (i: number): Promise<void> => {
     if (i % 5 === 4) {
-      await refusal(bench.connect(server, { trust: stranger }));
+      await refusal(bench.connect(server, { trust: stranger, connectionId }));
       return;
     }
-    const link = await bench.connect(server, i % 5 === 3 ? { sessions } : {});
+    const link = await bench.connect(server, i % 5 === 3 ? { sessions, connectionId } : { connectionId });
     await echo(link, bench.clock);
+    if (i % 5 === 2) {
+      // Another socket of the client: the former one is to be let go, too.
+      link.rebind?.();
+      await echo(link, bench.clock);
+    }
     const serverEnd = closed(server.links.pop() ?? link);
     link.close();
     await serverEnd;
