@@ -1,5 +1,6 @@
 // A disk in memory that behaves like a bad one at a power cut: what was not synced is gone, and the last write may be torn at any octet.
 import type { Disk } from "./disk.ts";
+import { SimwardError } from "./errors.ts";
 import type { Random } from "./random.ts";
 import { integerBelow } from "./random.ts";
 
@@ -16,8 +17,10 @@ export interface FaultDisk extends Disk {
   readonly operations: number;
   /** Cuts the power in the middle of the nth change from now (1 = the next one). */
   cutAfter(changes: number): void;
-  /** Fails the nth change from now once, as a full or read-only disk does, without a power cut. */
+  /** Fails the nth change from now once, as a full disk does, without a power cut; part of an append may be there nevertheless. */
   failAfter(changes: number): void;
+  /** Fails every change from now on, until it is told that there is room again. Removing and cutting off still work. */
+  setFull(isFull: boolean): void;
   readonly isOff: boolean;
   /** What the medium holds after the cut, ready to be used by a restarted process. */
   powerOn(): void;
@@ -33,6 +36,7 @@ export function faultDisk(random: Random): FaultDisk {
   let operations = 0;
   let cutAt: number | undefined;
   let failAt: number | undefined;
+  let full = false;
   let off = false;
 
   const fileAt = (path: string): FileState => {
@@ -54,12 +58,16 @@ export function faultDisk(random: Random): FaultDisk {
     }
     for (const file of files.values()) file.current = file.durable;
   };
-  const change = (apply: () => void, torn: () => void): void => {
+  /** `torn` is what a power cut in the middle leaves, `refused` what a full disk does; undefined where it needs no room. */
+  const change = (path: string, apply: () => void, torn: () => void, refused?: () => void): void => {
     if (off) throw new PowerCut();
     operations++;
-    if (failAt !== undefined && operations >= failAt) {
-      failAt = undefined;
-      throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+    const isDue = failAt !== undefined && operations >= failAt;
+    if (isDue || (full && refused !== undefined)) {
+      if (isDue) failAt = undefined;
+      refused?.();
+      const cause = Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+      throw new SimwardError("DISK_WRITE", { detail: `${path}: no space left on device`, cause });
     }
     if (cutAt !== undefined && operations >= cutAt) {
       torn();
@@ -83,6 +91,9 @@ export function faultDisk(random: Random): FaultDisk {
     failAfter(changes) {
       failAt = operations + changes;
     },
+    setFull(isFull) {
+      full = isFull;
+    },
     powerOn() {
       if (!off) lose();
       off = false;
@@ -99,23 +110,33 @@ export function faultDisk(random: Random): FaultDisk {
         file.current = file.durable;
       };
       // The rename is atomic: at a cut the file is wholly old or wholly new.
-      change(take, () => {
-        if (random.unit() < 0.5) take();
-      });
+      change(
+        path,
+        take,
+        () => {
+          if (random.unit() < 0.5) take();
+        },
+        () => undefined,
+      );
     },
     async append(path, data, durable) {
       const file = fileAt(path);
-      const add = (): void => {
+      const add = (added = data): void => {
         const before = file.current ?? new Uint8Array(0);
-        const after = new Uint8Array(before.length + data.length);
+        const after = new Uint8Array(before.length + added.length);
         after.set(before);
-        after.set(data, before.length);
+        after.set(added, before.length);
         file.current = after;
       };
-      change(() => {
-        add();
-        if (durable) file.durable = file.current;
-      }, add);
+      change(
+        path,
+        () => {
+          add();
+          if (durable) file.durable = file.current;
+        },
+        add,
+        () => add(data.subarray(0, integerBelow(random, data.length))),
+      );
     },
     async truncate(path, length) {
       const file = fileAt(path);
@@ -124,7 +145,7 @@ export function faultDisk(random: Random): FaultDisk {
         file.durable = (file.current ?? new Uint8Array(0)).slice(0, length);
         file.current = file.durable;
       };
-      change(cut, () => {
+      change(path, cut, () => {
         if (random.unit() < 0.5) cut();
       });
     },
@@ -143,7 +164,7 @@ export function faultDisk(random: Random): FaultDisk {
         file.durable = undefined;
         file.current = undefined;
       };
-      change(drop, () => {
+      change(path, drop, () => {
         if (random.unit() < 0.5) drop();
       });
     },

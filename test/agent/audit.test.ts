@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { listSegments, verifyChain } from "../../agent/audit/chain.ts";
+import { listSegments, queryChain, verifyChain } from "../../agent/audit/chain.ts";
 import { openAudit } from "../../agent/audit/log.ts";
-import type { AuditRecord } from "../../agent/audit/types.ts";
+import type { AuditQuery, AuditRecord } from "../../agent/audit/types.ts";
 import { fromUtf8, utf8 } from "../../base/bytes.ts";
 import { VirtualClock } from "../../base/clock.ts";
+import type { Disk } from "../../base/disk.ts";
 import { type FaultDisk, faultDisk, PowerCut } from "../../base/fault-disk.ts";
 import { seededRandom } from "../../base/random.ts";
 
@@ -138,5 +139,76 @@ describe("the audit trail", () => {
     expect(records[1]).toMatchObject({ event: "tick", data: { i: 4 } });
     expect(records).toHaveLength(1_001);
     expect(await audit.verify()).toMatchObject({ ok: true });
+  });
+
+  test("a damaged end is told and gone on from: the vehicle is not dark because of a line of text", async () => {
+    const disk = faultDisk(seededRandom(1));
+    const before = await open(disk);
+    for (let i = 0; i < 3; i++) await before.append({ event: "tick", cause: "test" });
+    await disk.append("00000001.jsonl", utf8("{gar\u0000bage}\n"), true);
+    const audit = await open(disk);
+    expect(audit.head.seq).toBe(5);
+    await audit.append({ event: "after", cause: "test" });
+    expect((await all(audit.query({ afterSeq: 3 }))).map(({ seq, event, data }) => [seq, event, data])).toEqual([
+      [5, "audit.damaged", { segment: "00000001.jsonl", line: 4 }],
+      [6, "after", undefined],
+    ]);
+    expect(await audit.verify()).toMatchObject({ ok: false, problem: { segment: "00000001.jsonl", line: 4 } });
+    // Told once, not at every start.
+    expect((await open(disk)).head).toEqual(audit.head);
+  });
+
+  test("a torn tail on a disk that is full opens all the same, and is told when there is room", async () => {
+    const disk = faultDisk(seededRandom(1));
+    const clock = new VirtualClock({ ms: 0 });
+    await (await open(disk)).append({ event: "one", cause: "test" });
+    await disk.append("00000001.jsonl", utf8('{"seq":2'), true);
+    disk.setFull(true);
+    // Segments are smaller now than they were when this one was written.
+    const audit = await openAudit({ disk, clock, segmentBytes: 100 });
+    await expect(audit.append({ event: "two", cause: "test" })).rejects.toMatchObject({ code: "AUDIT_WRITE" });
+    disk.setFull(false);
+    await clock.advance(30_000);
+    expect((await all(audit.query({}))).map(({ event }) => event)).toEqual(["one", "audit.tornTail", "two"]);
+    expect(await audit.verify()).toMatchObject({ ok: true, tornBytes: 0 });
+    await audit.close();
+    expect(clock.nextTimerInMs()).toBeUndefined();
+  });
+
+  test("questions read the segments that hold the answer; verifying reads each once, one after the other", async () => {
+    const medium = faultDisk(seededRandom(1));
+    const audit = await open(medium, { segmentBytes: 4_000 });
+    for (let i = 0; i < 400; i++) await audit.append({ event: i % 100 === 0 ? "rare" : "tick", cause: "test", data: { i } });
+    const read: string[] = [];
+    let reading = 0;
+    const disk: Disk = {
+      ...medium,
+      async read(path) {
+        read.push(path);
+        expect(++reading).toBe(1);
+        const bytes = await medium.read(path);
+        await Promise.resolve();
+        reading--;
+        return bytes;
+      },
+    };
+    const segments = await listSegments(disk);
+    expect(segments.length).toBeGreaterThan(15);
+    const ask = async (query: AuditQuery): Promise<[readonly number[], number]> => {
+      read.length = 0;
+      const seqs = (await all(queryChain(disk, query))).map(({ seq }) => seq);
+      return [seqs, read.length];
+    };
+    expect(await ask({ last: 3 })).toEqual([[398, 399, 400], 1]);
+    expect(await ask({ afterSeq: 398 })).toEqual([[399, 400], 2]);
+    expect((await ask({ afterSeq: 10, first: 2 }))[0]).toEqual([11, 12]);
+    expect(await ask({ first: 2 })).toEqual([[1, 2], 1]);
+    expect(await ask({ afterSeq: 400 })).toEqual([[], 2]);
+    expect((await ask({ event: "rare", last: 2 }))[0]).toEqual([201, 301]);
+    expect((await ask({ event: "rare", last: 2, afterSeq: 250 }))[0]).toEqual([301]);
+    expect((await ask({ event: "rare", first: 1, afterSeq: 1 }))[0]).toEqual([101]);
+    read.length = 0;
+    expect(await verifyChain(disk, audit.head)).toMatchObject({ ok: true, records: 400 });
+    expect(read).toEqual(segments);
   });
 });
