@@ -16,12 +16,14 @@ export const coapDefaults = {
 
 export function createCoapClient(options: CoapClientOptions): CoapClient {
   const onEvent = options.onEvent ?? (() => undefined);
-  const roundTrip = { value: unknownRoundTrip(options.ackTimeoutMs ?? coapDefaults.ackTimeoutMs) };
+  const ackTimeoutMs = options.ackTimeoutMs ?? coapDefaults.ackTimeoutMs;
+  const roundTrip = { value: unknownRoundTrip(ackTimeoutMs) };
   const messenger = createMessenger({
     link: options.link,
     clock: options.clock,
     random: options.random,
     roundTrip,
+    ackTimeoutMs,
     responseTimeoutMs: options.responseTimeoutMs ?? coapDefaults.responseTimeoutMs,
     onEvent,
   });

@@ -43,6 +43,8 @@ export interface MessengerOptions {
   readonly random: Random;
   /** Where the round trip's estimate is kept: it outlives the link. */
   readonly roundTrip: { value: RoundTrip };
+  /** The first wait while no round trip has been measured; no floor is above it. */
+  readonly ackTimeoutMs: number;
   readonly responseTimeoutMs: number;
   readonly onEvent: (event: CoapEvent) => void;
 }
@@ -74,7 +76,6 @@ const exchangeLifetimeMs = 247_000;
 
 export function createMessenger(options: MessengerOptions): Messenger {
   const { link, clock, random, roundTrip } = options;
-  const startTimeoutMs = roundTrip.value.timeoutMs;
   let nextMessageId = integerBelow(random, 0x10000);
   let heardMs = clock.monotonicMs();
   let closedBy: Error | undefined;
@@ -200,7 +201,7 @@ export function createMessenger(options: MessengerOptions): Messenger {
   };
 
   const firstTimeoutMs = (runs: boolean): number => {
-    const floorMs = Math.min(runs ? runFloorMs : shortestTimeoutMs, startTimeoutMs);
+    const floorMs = Math.min(runs ? runFloorMs : shortestTimeoutMs, options.ackTimeoutMs);
     return Math.max(roundTrip.value.timeoutMs, floorMs) * (1 + randomFactor * random.unit());
   };
 

@@ -48,7 +48,8 @@ const maxReconnects = 2;
 export function createCoapSession(options: CoapSessionOptions): CoapSession {
   const { clock } = options;
   const onEvent = options.onEvent ?? (() => undefined);
-  const roundTrip = { value: unknownRoundTrip(options.ackTimeoutMs ?? coapDefaults.ackTimeoutMs) };
+  const ackTimeoutMs = options.ackTimeoutMs ?? coapDefaults.ackTimeoutMs;
+  const roundTrip = { value: unknownRoundTrip(ackTimeoutMs) };
   const maxRetransmit = options.maxRetransmit ?? coapDefaults.maxRetransmit;
   const tokens = createTokens(options.random);
   const requests = new Queue();
@@ -90,6 +91,7 @@ export function createCoapSession(options: CoapSessionOptions): CoapSession {
       clock,
       random: options.random,
       roundTrip,
+      ackTimeoutMs,
       responseTimeoutMs: options.responseTimeoutMs ?? coapDefaults.responseTimeoutMs,
       onEvent,
     });

@@ -88,6 +88,25 @@ describe("silence", () => {
   });
 });
 
+describe("the patience with a server that works before it answers", () => {
+  it("is the same on a later association, however short the round trip was found to be", async () => {
+    const t = bench({
+      answer: async (_, { clock, asked }) => {
+        if (asked.length > 5) await clock.sleep(1_900);
+        return { code: "2.04", payload: body(30) };
+      },
+      server: { separateAfterMs: 60_000 },
+      path: { delayMs: 1 },
+    });
+    for (let i = 0; i < 5; i++) await t.ask();
+    expect(t.session.roundTripMs).toBe(2);
+    await t.clock.advance(60_000);
+    await t.ask();
+    expect(t.reasons()).toEqual(["first", "idle"]);
+    expect([t.sent(0), t.sent(1)]).toEqual([5, 1]);
+  });
+});
+
 describe("a link that survives a change of address (Connection ID)", () => {
   const immune = { survivesRebinding: () => true } as const;
 
