@@ -54,6 +54,8 @@ export function createEuiccSession(options: EuiccSessionOptions): OwnedEuiccSess
       if (sw !== 0x9000 && sw >> 8 !== 0x91) throw statusError(sw, "TERMINAL CAPABILITY");
     } catch (error) {
       signal?.throwIfAborted();
+      // A port that is gone says nothing about the module, and there is no channel to be had either.
+      if (isCode(error, "PORT_CLOSED", "MODEM_ABSENT")) throw error;
       // Many modules have told the card already, and not every module lets its host do so.
       await events.emit({ kind: "warning", where: "TERMINAL CAPABILITY", error: errorReport(error) });
     }

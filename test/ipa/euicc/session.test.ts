@@ -255,6 +255,19 @@ describe("TERMINAL CAPABILITY", () => {
     }
   });
 
+  test("a port that is gone ends it there: told again when the port is back, and nothing is warned about", async () => {
+    const { card, done } = scriptedCard(
+      `= ${forms[84]}\n! MODEM_ABSENT\n= ${forms[84]}\n< 9000\n${isdr}\n${eidCommand}\n< ${eidData} 9000\nclose`,
+      { basic: true },
+    );
+    const { session, events } = sessionOn(card, "84");
+    const read = (): Promise<unknown> => session.withEuicc("test", (es10) => es10.call(getEid, { tagList: Uint8Array.of(0x5a) }));
+    await expect(read()).rejects.toMatchObject({ code: "MODEM_ABSENT" });
+    await read();
+    expect(done()).toBe(true);
+    expect(events.filter(({ kind }) => kind === "warning")).toEqual([]);
+  });
+
   test("told again after a REFRESH was announced, after a lost channel, and when the card was changed", async () => {
     const told = `= ${forms[84]}\n< 9000\n${isdr}`;
     const { card, done } = scriptedCard(
