@@ -14,6 +14,7 @@ import { serveApi } from "./api/server.ts";
 import { loadConfig } from "./config/load.ts";
 import { createAgent } from "./main.ts";
 import { peersOf } from "./peers.ts";
+import { rspOf } from "./rsp.ts";
 import { openNatMemory } from "./state/nat-memory.ts";
 import { openTlsSessions } from "./state/tls-sessions.ts";
 import { createTransports } from "./transports.ts";
@@ -97,6 +98,7 @@ async function run(): Promise<number> {
     modem,
     transports: transports.all,
     peers: await peersOf(config.eim.peer),
+    rsp: await rspOf(config.rsp, transports.es9, credential),
     credential,
   });
   const api = await serveApi(config.api, agent, log.child({ part: "api" }));

@@ -1,4 +1,5 @@
 // The composition root: the only place that makes services and ties them together. Everything comes in as a port, so a thousand agents fit one process.
+import { setMaxListeners } from "node:events";
 import type { Modem } from "../at-drivers/modem.ts";
 import { type Clock, type Disposer, deadline } from "../base/clock.ts";
 import { type Disk, subDisk } from "../base/disk.ts";
@@ -10,6 +11,7 @@ import { type Es10, getEuiccInfo2, getProfilesInfo } from "../ipa/euicc/es10.ts"
 import type { Ipa, IpaStatus, PollOutcome } from "../ipa/ipa.ts";
 import { createIpa } from "../ipa/ipa.ts";
 import type { EimPeer } from "../ipa/options.ts";
+import type { RspPorts } from "../ipa/ports.ts";
 import type { ClosableEsipaTransport } from "../transports/esipa.ts";
 import { createAlarms } from "./alarms.ts";
 import { createEventHub } from "./api/events.ts";
@@ -37,6 +39,8 @@ export interface AgentPorts {
   readonly modem: Modem;
   readonly transports: readonly ClosableEsipaTransport[];
   readonly peers: readonly EimPeer[];
+  /** Ways to SM-DP+ and SM-DS; without them downloads go through an eIM. */
+  readonly rsp?: RspPorts | undefined;
   readonly credential: (name: string) => Promise<string>;
 }
 
@@ -58,6 +62,8 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   const alarms = createAlarms();
   const hub = createEventHub(clock);
   const stopping = new AbortController();
+  // Everything that waits listens to it; Node takes more than ten for a leak.
+  setMaxListeners(0, stopping.signal);
   const disposers: Disposer[] = [];
 
   // --- what is kept ------------------------------------------------------------------------------------------------------------
@@ -117,6 +123,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   const ipa = createIpa({
     card: modem.apdu,
     transports: ports.transports,
+    rsp: ports.rsp,
     clock,
     random,
     events: createIpaEvents({ hub, log, record }),
@@ -136,6 +143,8 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       onlineTimeoutMs: config.eim.online_timeout_seconds * 1_000,
       rollbackAfterMs: config.eim.online_timeout_seconds * 1_000,
       pprConsent: config.rsp.ppr_consent,
+      directDownload: config.rsp.direct_download,
+      eimFeatures: config.rsp.eim_features,
     },
   });
   const signal = createSignalWatch(modem, clock);

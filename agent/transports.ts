@@ -1,10 +1,12 @@
-// The ways to an eIM that this daemon has, made from the configuration. DTLS and HTTPS are loaded when the first of them is used.
+// The ways to an eIM and to RSP servers that this daemon has, made from the configuration. DTLS and HTTPS are loaded when the first of them is used.
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
+import type { Es9Transport } from "../ipa/ports.ts";
 import { openDtls } from "../transports/dtls/dtls.ts";
 import type { DtlsCipherSuite, DtlsSessionStore } from "../transports/dtls/types.ts";
 import { type ClosableEsipaTransport, coapsEsipaTransport, httpsEsipaTransport, type NatMemory } from "../transports/esipa.ts";
 import { createHttpsClient } from "../transports/https/client.ts";
+import { createEs9Transport } from "../transports/https/es9.ts";
 import type { Config } from "./config/schema.ts";
 
 export interface TransportsOptions {
@@ -21,6 +23,8 @@ const withCcm8: readonly DtlsCipherSuite[] = ["ECDHE-ECDSA-AES128-GCM-SHA256", "
 
 export interface Transports {
   readonly all: readonly ClosableEsipaTransport[];
+  /** To SM-DP+ and SM-DS. */
+  readonly es9: Es9Transport;
   close(): void;
 }
 
@@ -28,6 +32,7 @@ export interface Transports {
 export function createTransports({ config, clock, random, sessions, natMemory, onNoConnectionId }: TransportsOptions): Transports {
   const peer = (eimId: string) => config.eim.peer.find((one) => one.eim_id === eimId);
   const exchangeTimeoutMs = config.eim.exchange_timeout_seconds * 1_000;
+  const https = createHttpsClient({ clock, timeoutMs: exchangeTimeoutMs });
   const all = [
     coapsEsipaTransport({
       dtls: openDtls(onNoConnectionId === undefined ? {} : { onNoConnectionId }),
@@ -42,10 +47,11 @@ export function createTransports({ config, clock, random, sessions, natMemory, o
       retransmitInitialMs: config.eim.retransmit_initial_ms,
       handshakeTimeoutMs: exchangeTimeoutMs,
     }),
-    httpsEsipaTransport({ https: createHttpsClient({ clock, timeoutMs: exchangeTimeoutMs }) }),
+    httpsEsipaTransport({ https }),
   ];
   return {
     all,
+    es9: createEs9Transport({ https }),
     close: () => {
       for (const transport of all) transport.close();
     },

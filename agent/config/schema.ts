@@ -91,6 +91,14 @@ const rsp = strictObject({
   terminal_capability: optional(picklist(["83", "84", "both"]), "84"),
   /** A device has no end user: whether a profile policy rule that asks for consent is consented to. */
   ppr_consent: optional(picklist(["allow", "deny"]), "deny"),
+  /** GSMA CI certificates, PEM or DER: without them no RSP server is spoken to directly. */
+  ci_dir: optional(path),
+  /** Download from the SM-DP+ without the eIM, unless the eIM says that it relays. */
+  direct_download: optional(boolean(), true),
+  /** Secret, given by the operator out of band. */
+  confirmation_code_credential: optional(credential),
+  /** What is left to the eIM in downloads that it relays; announced to it. */
+  eim_features: optional(array(picklist(["eimDownloadDataHandling", "eimCtxParams1Generation", "eimProfileMetadataVerification"])), []),
 });
 
 const policy = strictObject({

@@ -12,12 +12,13 @@ import { buildProfilePackage } from "../../../hw-sim/euicc/pe/builder.ts";
 import type { EuiccOptions, FactoryProfile, VirtualEuicc } from "../../../hw-sim/euicc/types.ts";
 import { createPki, type Pki } from "../../../hw-sim/pki/pki.ts";
 import { createSmdp, type Smdp } from "../../../hw-sim/smdp/smdp.ts";
+import { createSmds, type Smds } from "../../../hw-sim/smds/smds.ts";
 import { encode } from "../../../ipa/asn1/schema.ts";
 import type { IpaEvent } from "../../../ipa/events.ts";
 import { createIpa, type Ipa, type PollOutcome } from "../../../ipa/ipa.ts";
 import { StoreMetadataRequest } from "../../../ipa/messages/profile-info.ts";
 import type { IpaOptions } from "../../../ipa/options.ts";
-import type { ApduAccess, ApduChannel, EsipaTransport, GateFacts, Verdict } from "../../../ipa/ports.ts";
+import type { ApduAccess, ApduChannel, EsipaTransport, GateFacts, RspPorts, Verdict } from "../../../ipa/ports.ts";
 
 export const clock = new VirtualClock();
 export const pki: Pki = createPki({ clock });
@@ -32,6 +33,7 @@ export const c = "89460000000000000038";
 
 const key = (fill: number): Uint8Array => new Uint8Array(16).fill(fill);
 const smdpAddress = "dp.example.com";
+const smdsAddress = "ds.example.com";
 
 function recipe(iccid: string): { readonly upp: Uint8Array; readonly metadata: StoreMetadataRequest } {
   const last = Number(iccid.slice(-2, -1));
@@ -67,6 +69,9 @@ export interface VehicleOptions {
   readonly ipa?: Partial<IpaOptions>;
   /** Which ways to eIMs this vehicle has; coaps alone by default. */
   readonly schemes?: readonly ("coaps" | "https")[];
+  /** It reaches RSP servers by itself: SM-DP+ and SM-DS in process. */
+  readonly direct?: boolean;
+  readonly confirmationCode?: string;
 }
 
 /** What the life of an IPA ends with in tests: nothing is heard of it again. */
@@ -77,6 +82,11 @@ export class Vehicle {
   readonly eim: Eim;
   readonly eim2: Eim | undefined;
   readonly smdp: Smdp;
+  readonly smds: Smds;
+  /** ES9+ and ES11: "dp.example.com initiateAuthentication". */
+  readonly es9: string[] = [];
+  /** What the way to an RSP server does instead. */
+  interceptEs9: ((address: string, functionName: string, body: unknown) => Promise<unknown> | undefined) | undefined;
   euicc: VirtualEuicc;
   /** ICCIDs that find a network. */
   readonly coverage = new Set([a, b, c]);
@@ -108,12 +118,14 @@ export class Vehicle {
   adoptNever = 0;
   readonly #euiccOptions: EuiccOptions;
   readonly #ipaOptions: Partial<IpaOptions>;
+  readonly #rsp: { readonly confirmationCode: string | undefined } | undefined;
   readonly #schemes: readonly ("coaps" | "https")[];
   #onCrash: (() => void) | undefined;
   ipa: Ipa;
 
   constructor(options: VehicleOptions = {}) {
     this.smdp = createSmdp({ clock, pkis: [pki], address: smdpAddress });
+    this.smds = createSmds({ clock, pki, address: smdsAddress });
     const post: EimOptions["post"] = (_address, functionName, body) => this.smdp.handle(functionName, body);
     const euiccs = [{ eid, euiccCertificate: pki.get("euicc").certificate, eumCertificate: pki.get("eum").certificate }];
     this.eim = createEim({ clock, pki, post, euiccs, ...options.eim });
@@ -135,9 +147,11 @@ export class Vehicle {
       profiles: options.profiles ?? [factoryProfile(a, true)],
       eims: configured,
       defaultSmdpAddress: smdpAddress,
+      rootSmdsAddress: smdsAddress,
       ...options.euicc,
     };
     this.euicc = createEuicc(this.#euiccOptions);
+    this.#rsp = options.direct === true ? { confirmationCode: options.confirmationCode } : undefined;
     this.#schemes = options.schemes ?? ["coaps"];
     this.#ipaOptions = { terminalCapability: "none", ...options.ipa };
     this.ipa = this.#newIpa();
@@ -219,6 +233,7 @@ export class Vehicle {
     return createIpa({
       card: this.#card(),
       transports: this.#schemes.map((scheme) => this.#transport(life, scheme)),
+      ...(this.#rsp === undefined ? {} : { rsp: this.#rspPorts(life, this.#rsp) }),
       clock,
       random: seededRandom(7),
       events: { emit: (event) => void this.events.push(event) },
@@ -253,6 +268,27 @@ export class Vehicle {
       device: () => ({ imei: this.imei, rPlmn: this.rPlmn }),
       options: this.#ipaOptions,
     });
+  }
+
+  #rspPorts(life: { over: boolean }, { confirmationCode }: { readonly confirmationCode: string | undefined }): RspPorts {
+    return {
+      ciCertificates: [pki.get("ci").certificate],
+      confirmationCode: async () => confirmationCode,
+      transport: {
+        post: async ({ host }, functionName, body, signal) => {
+          if (life.over) return never();
+          await clock.sleep(200, signal);
+          const { iccid } = this.euicc;
+          if (iccid === undefined || !this.coverage.has(iccid)) throw new SimwardError("HTTP_CONNECT", { detail: "no data path" });
+          this.es9.push(`${host} ${functionName}`);
+          const instead = this.interceptEs9?.(host, functionName, body);
+          if (instead !== undefined) return instead;
+          if (host !== smdpAddress && host !== smdsAddress) throw new SimwardError("HTTP_CONNECT", { detail: host });
+          const server = host === smdsAddress ? this.smds : this.smdp;
+          return server.handle(functionName, JSON.parse(JSON.stringify(body)));
+        },
+      },
+    };
   }
 
   #die(life: { over: boolean }): Promise<never> {
