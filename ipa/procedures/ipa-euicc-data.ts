@@ -72,7 +72,6 @@ async function answer(
   try {
     const accepted = await sendResult(context, client, message, seqNumbers, signal);
     const acknowledged = client.compat.ackOnDataResponse ? accepted : [];
-    await removeAcknowledged(context, acknowledged, signal);
     const { eimTransactionId } = request;
     const transaction = eimTransactionId === undefined ? undefined : toHex(eimTransactionId);
     await tell({
@@ -83,6 +82,7 @@ async function answer(
       seqNumber: undefined,
       acknowledged,
     });
+    await removeAcknowledged(context, acknowledged, signal);
   } catch (error) {
     signal?.throwIfAborted();
     const known = asSimwardError(error);

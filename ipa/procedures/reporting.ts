@@ -124,9 +124,10 @@ async function deliverResult(
   const accepted = await sendResult(context, client, message, [seqNumber], signal);
   keepResult(context, seqNumber, outcome.eimId, true);
   const acknowledged = client.compat.removeOwnResult ? [...new Set([...accepted, seqNumber])] : accepted;
-  await removeAcknowledged(context, acknowledged, signal);
   const { eimId, eimTransactionId } = outcome;
+  // Before it is gone from the card: at a power cut between the two it is sent and told twice rather than never told.
   await context.tell({ kind: "package.reported", eimId, packageKind: "euiccPackage", eimTransactionId, seqNumber, acknowledged });
+  await removeAcknowledged(context, acknowledged, signal);
 }
 
 /** What the card holds now; when each was delivered is known of those known before. */
