@@ -98,7 +98,7 @@ async function run(): Promise<number> {
     modem,
     transports: transports.all,
     peers: await peersOf(config.eim.peer),
-    rsp: await rspOf(config.rsp, transports.es9, credential),
+    rsp: await rspOf(config.rsp, transports.es9, credential, (error) => log.warn("no direct downloads", { error })),
     credential,
   });
   const api = await serveApi(config.api, agent, log.child({ part: "api" }));

@@ -1,21 +1,29 @@
 // What a direct download needs of the configuration's [rsp]: the GSMA CI certificates to verify servers with, and the confirmation code.
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { SimwardError } from "../base/errors.ts";
+import { asSimwardError, SimwardError } from "../base/errors.ts";
 import type { Es9Transport, RspPorts } from "../ipa/ports.ts";
 import type { Config } from "./config/schema.ts";
 
 const certificateFile = /\.(pem|crt|cer|der)$/i;
 const pemBlock = /-----BEGIN CERTIFICATE-----([\s\S]+?)-----END CERTIFICATE-----/g;
 
-/** Undefined without `ci_dir`: then every download goes through an eIM. Throws CONFIG_READ, CONFIG_INVALID. */
+/** Undefined without `ci_dir` or certificates in it: then every download goes through an eIM. Why is said to `onProblem`. */
 export async function rspOf(
   { ci_dir: dir, confirmation_code_credential: name }: Config["rsp"],
   transport: Es9Transport,
   credential: (name: string) => Promise<string>,
+  onProblem: (error: SimwardError) => void,
 ): Promise<RspPorts | undefined> {
   if (dir === undefined) return undefined;
-  const ciCertificates = await certificatesIn(dir);
+  let ciCertificates: readonly Uint8Array[];
+  try {
+    ciCertificates = await certificatesIn(dir);
+  } catch (error) {
+    // No reason to leave the vehicle without its eIM.
+    onProblem(asSimwardError(error));
+    return undefined;
+  }
   return { transport, ciCertificates, ...(name === undefined ? {} : { confirmationCode: () => credential(name) }) };
 }
 

@@ -83,7 +83,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
   let cancelRetry: Disposer = () => {};
   /** An attempt waits for its turn: one is enough. */
   let isWaiting = false;
-  /** Ends the attempt under way to get a path with the profile before. */
+  /** Ends the attempt under way, because the profile changes or simward stops. */
   let attempting = new AbortController();
   /** Changes of profile that wait or run: nothing is done for the profile before meanwhile. */
   let adopting = 0;
@@ -213,11 +213,11 @@ export function createKeeper(options: KeeperOptions): Keeper {
   const keepUp = async (): Promise<void> => {
     if (path.up || adopting > 0 || stopping.signal.aborted) return;
     const limitMs = options.radio.registration_timeout_seconds * 1_000;
-    const given = AbortSignal.any([stopping.signal, attempting.signal]);
-    const limit = within("NO_DATA_PATH", limitMs, given);
+    const { signal } = attempting;
+    const limit = within("NO_DATA_PATH", limitMs, signal);
     const error = await attempt(limitMs, limit.signal).finally(limit.done);
     // Whoever has ended it says how it goes on.
-    if (given.aborted) return;
+    if (signal.aborted) return;
     failures = error === undefined ? 0 : failures + 1;
     if (error === undefined) return;
     log.warn("no data path", { error, failures });
@@ -340,6 +340,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     },
     async stop() {
       stopping.abort(new SimwardError("ABORTED", { detail: "simward stops" }));
+      attempting.abort(stopping.signal.reason);
       cancelRetry();
       for (const dispose of disposers) dispose();
       work.close(stopping.signal.reason);

@@ -89,6 +89,7 @@ export class FaultBench {
   readonly eim: Eim;
   readonly smdp: Smdp;
   readonly module: VirtualModem;
+  readonly faults = new Faults();
   readonly steps: Record<Place, number> = { disk: 0, wire: 0, card: 0 };
   /** Each blow that fell, with what it fell on. */
   readonly struck: string[] = [];
@@ -117,7 +118,7 @@ export class FaultBench {
     this.#forgetful = forgetful;
     this.disk = faultDisk(this.#random);
     const world = new World({ clock, country: defaultScenario.country });
-    const faults = new Faults();
+    const { faults } = this;
     obeyFaults(world, faults);
     if (noCoverage) faults.set("no-coverage", offeredIccid);
     this.smdp = createSmdp({ clock, pkis: [pki], address: smdpAddress });
