@@ -22,12 +22,14 @@ const never = new AbortController().signal;
 
 async function coapsEim(
   answer: (request: CoapServerRequest) => CoapServerResponse = ({ payload }) => ({ code: "2.04", payload: payload ?? body(0) }),
+  options: { readonly connectionId?: boolean } = {},
 ) {
   const asked: CoapServerRequest[] = [];
   const dtls = await openDtls().listen({
     host: "127.0.0.1",
     port: 0,
     clock: bench.clock,
+    ...options,
     identity: { certificateChainPem: pki.server.chainPem, privateKeyPem: pki.server.privateKeyPem },
   });
   bench.defer(() => dtls.close());
@@ -131,6 +133,55 @@ describe("ESipa over CoAP and DTLS", () => {
     expect(events.flatMap((event) => (event.kind === "connect" ? [event.why] : []))).toEqual(["first", "silent"]);
     expect(eim.resumed).toEqual([false, true]);
     expect(eim.asked).toHaveLength(2);
+  });
+
+  it("with Connection ID goes on over the same association, one datagram each way, and by its own will from another port", async () => {
+    const eim = await coapsEim(undefined, { connectionId: true });
+    const proxy = await bench.proxy(eim);
+    const learned: number[] = [];
+    const { transport, events } = coaps({
+      connectionId: true,
+      retransmitInitialMs: 20_000,
+      natMemory: { load: () => undefined, save: (_, seconds) => learned.push(seconds) },
+      ackTimeoutMs: 20_000,
+    });
+    await transport.exchange(endpoint(proxy.port), request, never);
+    const before = proxy.seen.length;
+    for (let i = 0; i < 10; i++) {
+      proxy.rebind();
+      expect((await transport.exchange(endpoint(proxy.port), request, never)).status).toBe(200);
+    }
+    expect(proxy.seen.length - before).toBe(20);
+    expect(events.flatMap((event) => (event.kind === "connect" ? [event.why] : []))).toEqual(["first"]);
+    expect([eim.resumed, eim.asked.length, learned]).toEqual([[false], 11, []]);
+  });
+
+  it("with Connection ID a body of many blocks arrives whole though the address changes before each of them", async () => {
+    const eim = await coapsEim(({ payload }) => ({ code: "2.05", payload: body((payload?.length ?? 0) * 3) }), { connectionId: true });
+    let rebind = (): void => {};
+    const proxy = await bench.proxy(eim, {
+      alter: (datagram, direction) => {
+        if (direction === "up" && datagram[0] === 25) rebind();
+        return [datagram];
+      },
+    });
+    rebind = () => proxy.rebind();
+    const { transport, events } = coaps({ connectionId: true, ackTimeoutMs: 300 });
+    const answer = await transport.exchange(endpoint(proxy.port), { functionName: "getEimPackage", body: body(5_000) }, never);
+    expect(Buffer.compare(answer.body, body(15_000))).toBe(0);
+    expect(events.flatMap((event) => (event.kind === "connect" ? [event.why] : []))).toEqual(["first"]);
+    expect([eim.resumed, eim.asked.length]).toEqual([[false], 1]);
+  });
+
+  it("a new address of the vehicle is the end of an association without Connection ID, and not of one with it", async () => {
+    for (const connectionId of [false, true]) {
+      const eim = await coapsEim(undefined, { connectionId });
+      const { transport } = coaps({ connectionId, sessions: memorySessionStore(), ackTimeoutMs: 300 });
+      await transport.exchange(endpoint(eim.port), request, never);
+      transport.pathChanged();
+      expect((await transport.exchange(endpoint(eim.port), request, never)).status).toBe(200);
+      expect(eim.resumed).toEqual(connectionId ? [false] : [false, true]);
+    }
   });
 
   it("never uses the association of an eIM whose trust or address changed", async () => {

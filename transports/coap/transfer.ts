@@ -28,10 +28,11 @@ export interface TransferSettings {
   readonly onEvent: (event: CoapEvent) => void;
 }
 
-/** Never the same twice (RFC 9175 §4.2), whatever association they are used on. */
+/** Counted, so that none comes twice (RFC 9175 §4.2) before 65,536 others have: more than any association lives to see. */
 export type TokenSource = () => Uint8Array;
 
-const tokenBytes = 4;
+/** Two are enough where DTLS answers for who speaks (RFC 7252 §5.3.1 wants four without it), and each is paid twice in every poll. */
+const tokenBytes = 2;
 
 export function createTokens(random: Random): TokenSource {
   let next = integerBelow(random, 256 ** tokenBytes);

@@ -74,6 +74,8 @@ export function createContext(openssl: OpenSsl, options: ContextOptions): Pointe
       constants.SSL_OP_NO_QUERY_MTU |
       constants.SSL_OP_NO_TICKET |
       constants.SSL_OP_NO_COMPRESSION |
+      // Means nothing with AEAD suites, but would be announced in both ClientHellos.
+      constants.SSL_OP_NO_ENCRYPT_THEN_MAC |
       constants.SSL_OP_NO_RENEGOTIATION |
       (options.role === "server" ? constants.SSL_OP_CIPHER_SERVER_PREFERENCE | constants.SSL_OP_COOKIE_EXCHANGE : 0);
     c.SSL_CTX_set_options(context, flags);

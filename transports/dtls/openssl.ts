@@ -2,6 +2,7 @@
 // Everything here is synchronous and stays on the thread that loaded it; nothing else in simward knows of OpenSSL.
 import type * as Koffi from "koffi";
 import { SimwardError } from "../../base/errors.ts";
+import { systemRandom } from "../../base/random.ts";
 
 /** An address in the process; null is NULL. */
 export type Pointer = bigint;
@@ -62,6 +63,7 @@ const signatures = {
   SSL_CTX_set_psk_server_callback: fn("void", "ptr", "ptr"),
   SSL_CTX_set_cookie_generate_cb: fn("void", "ptr", "ptr"),
   SSL_CTX_set_cookie_verify_cb: fn("void", "ptr", "ptr"),
+  SSL_CTX_set_generate_session_id: fn("int", "ptr", "ptr"),
   SSL_CTX_set_session_id_context: fn("int", "ptr", "bytes", "uint"),
   SSL_CTX_use_certificate_ASN1: fn("int", "ptr", "int", "bytes"),
   SSL_CTX_use_PrivateKey_ASN1: fn("int", "int", "ptr", "bytes", "long"),
@@ -158,7 +160,10 @@ export interface OpenSsl {
   readonly c: Symbols;
   /** Addresses of the callbacks, registered once for the life of the process: they outlive every SSL_CTX that uses them. */
   readonly callbacks: Readonly<
-    Record<"verify" | "pskClient" | "pskServer" | "cookie" | "checkCookie" | "nextTimeout" | "addExtension" | "parseExtension", Pointer>
+    Record<
+      "verify" | "pskClient" | "pskServer" | "cookie" | "checkCookie" | "nextTimeout" | "sessionId" | "addExtension" | "parseExtension",
+      Pointer
+    >
   >;
   /** Whom to ask on behalf of an SSL; removed before it is freed. */
   readonly hooks: Map<Pointer, SslHooks>;
@@ -178,6 +183,9 @@ export interface OpenSsl {
 
 /** What loading needs of koffi, so that tests can stand in a Node without OpenSSL. */
 export type KoffiModule = Pick<typeof Koffi, "load" | "proto" | "pointer" | "register" | "decode" | "encode" | "address" | "sizeof">;
+
+/** As hard to guess as the keys of the session. */
+const sessionIdBytes = 16;
 
 let shared: Promise<OpenSsl> | undefined;
 
@@ -303,6 +311,12 @@ export function bindOpenSsl(koffi: KoffiModule): OpenSsl {
     nextTimeout: register("unsigned int", ["void *", "unsigned int"], (ssl: Pointer, previousUs: number) =>
       ask(ssl, 1_000_000, (owner) => owner.nextTimeoutUs?.(previousUs) ?? 1_000_000),
     ),
+    // OpenSSL's own are of 32 octets, and a resumption carries them three times.
+    sessionId: register("int", ["void *", "void *", "void *"], (_ssl: Pointer, idAt: Pointer, lengthAt: Pointer) => {
+      writeAt(idAt, systemRandom.bytes(sessionIdBytes));
+      koffi.encode(lengthAt, "unsigned int", sessionIdBytes);
+      return 1;
+    }),
     addExtension: register(
       "int",
       ["void *", "unsigned int", "unsigned int", "void *", "void *", "void *", "size_t", "void *", "void *"],
@@ -421,6 +435,7 @@ export const constants = {
   SSL_OP_COOKIE_EXCHANGE: 1 << 13,
   SSL_OP_NO_TICKET: 1 << 14,
   SSL_OP_NO_COMPRESSION: 1 << 17,
+  SSL_OP_NO_ENCRYPT_THEN_MAC: 1 << 19,
   SSL_OP_CIPHER_SERVER_PREFERENCE: 1 << 22,
   SSL_OP_NO_RENEGOTIATION: 1 << 30,
   SSL_SESS_CACHE_OFF: 0,

@@ -45,6 +45,7 @@ function serverContext(openssl: OpenSsl, options: DtlsServerOptions): Pointer {
   });
   const name = utf8("simward");
   c.SSL_CTX_set_session_id_context(context, name, name.length);
+  c.SSL_CTX_set_generate_session_id(context, openssl.callbacks.sessionId);
   c.SSL_CTX_ctrl(context, constants.SSL_CTRL_SET_SESS_CACHE_MODE, constants.SSL_SESS_CACHE_SERVER, null);
   c.SSL_CTX_ctrl(context, constants.SSL_CTRL_SET_SESS_CACHE_SIZE, options.associationsMax ?? limits.associationsMax, null);
   return context;
@@ -80,6 +81,9 @@ interface Peer {
 
 /** One length for all, since records do not say how long theirs is. Random: a guess hits nobody, and the CID tells nothing of the vehicle. */
 const cidBytes = 8;
+
+/** Good for one guess a datagram; each octet is paid twice. */
+const cookieBytes = 8;
 
 class Server implements DtlsServer {
   readonly port: number;
@@ -311,6 +315,6 @@ class Server implements DtlsServer {
   /** Bound to the address and to the attempt: seen on the way, it is good for neither another address nor another ClientHello. */
   #cookieFor(seat: Seat): Uint8Array {
     const address = seat.remote === undefined ? "" : peerName(seat.remote.address, seat.remote.port);
-    return createHmac("sha256", this.#cookieSecret).update(address).update(seat.random).digest().subarray(0, 16);
+    return createHmac("sha256", this.#cookieSecret).update(address).update(seat.random).digest().subarray(0, cookieBytes);
   }
 }
