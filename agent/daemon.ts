@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openModem } from "../at-drivers/driver.ts";
-import { SystemClock } from "../base/clock.ts";
+import { type Clock, SystemClock } from "../base/clock.ts";
 import { realDisk, subDisk } from "../base/disk.ts";
 import { asSimwardError, SimwardError } from "../base/errors.ts";
 import { createLog, type Log } from "../base/log.ts";
@@ -12,9 +12,10 @@ import { systemRandom } from "../base/random.ts";
 import { version } from "../base/version.ts";
 import { serveApi } from "./api/server.ts";
 import { loadConfig } from "./config/load.ts";
-import { createAgent } from "./main.ts";
+import { type Agent, createAgent } from "./main.ts";
 import { peersOf } from "./peers.ts";
 import { rspOf } from "./rsp.ts";
+import { lockDirectory } from "./state/lock.ts";
 import { openNatMemory } from "./state/nat-memory.ts";
 import { openTlsSessions } from "./state/tls-sessions.ts";
 import { createTransports } from "./transports.ts";
@@ -24,6 +25,10 @@ usage: simwardd [--config FILE]      FILE is /etc/simward/simward.toml by defaul
        simwardd --version
 The field engineer's command is simward; see simward --help.
 `;
+
+/** Below TimeoutStopSec of the unit. */
+const stopLimitMs = 20_000;
+const crashAuditMs = 1_000;
 
 /** systemd credentials (systemd.exec(5)). */
 async function credential(name: string): Promise<string> {
@@ -42,15 +47,21 @@ async function credential(name: string): Promise<string> {
 /** sd_notify(3) by its program, since Node has no datagram UNIX sockets; nothing happens outside systemd. */
 function notifySystemd(state: string, log: Log): void {
   if (process.env.NOTIFY_SOCKET === undefined) return;
-  execFile("systemd-notify", [state], (error) => {
+  execFile("systemd-notify", [state], { timeout: 5_000 }, (error) => {
     if (error !== null) log.warn("systemd-notify", { error });
   });
 }
 
-async function run(): Promise<number> {
-  let options: { readonly config: string; readonly version: boolean; readonly help: boolean };
+interface Options {
+  readonly config: string;
+  readonly version: boolean;
+  readonly help: boolean;
+}
+
+function optionsOf(args: readonly string[]): Options {
   try {
-    options = parseArgs({
+    return parseArgs({
+      args: [...args],
       options: {
         config: { type: "string", default: "/etc/simward/simward.toml" },
         version: { type: "boolean", default: false },
@@ -58,71 +69,107 @@ async function run(): Promise<number> {
       },
     }).values;
   } catch (error) {
-    process.stderr.write(`error USAGE: ${error instanceof Error ? error.message : error}\n${usage}`);
-    return 2;
+    throw new SimwardError("USAGE", { detail: error instanceof Error ? error.message : String(error), cause: error });
   }
+}
+
+/** Aborts when systemd or a terminal asks for the end. Who asks twice does not want to wait. */
+function stopSignal(): AbortSignal {
+  const asked = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT"] as const)
+    process.on(name, () => {
+      if (asked.signal.aborted) process.exit(1);
+      asked.abort(name);
+    });
+  return asked.signal;
+}
+
+/** What nobody caught: told, and ended with, so that the daemon is started anew. The state is such that it may end at any moment. */
+function endOnCrash(log: Log, clock: Clock, audit: () => Promise<void>): void {
+  process.on("uncaughtException", (error, origin) => {
+    log.error("crash", { origin, error: asSimwardError(error), stack: error instanceof Error ? error.stack : undefined });
+    const end = (): void => process.exit(1);
+    clock.after(crashAuditMs, end);
+    audit().then(end, end);
+  });
+}
+
+async function run(): Promise<number> {
+  const stop = stopSignal();
+  const options = optionsOf(process.argv.slice(2));
   if (options.help || options.version) {
     process.stdout.write(options.help ? usage : `${version}\n`);
     return 0;
   }
-
   const config = await loadConfig(options.config);
   const clock = new SystemClock();
   const log = createLog({ level: config.log.level, clock, journald: process.env.JOURNAL_STREAM !== undefined });
-  const disk = realDisk(config.paths.state);
-  const sessions = await openTlsSessions(subDisk(disk, "tls"), log);
-  const modem = openModem({
-    address: config.modem.address,
-    clock,
-    random: systemRandom,
-    log: log.child({ part: "modem" }),
-    ...(config.modem.family === undefined ? {} : { family: config.modem.family }),
-  });
-  modem.onEvent((event) => {
-    if (event.kind === "time" && clock.nitz(event.utcMs)) log.info("time from the network", { utc: new Date(clock.now()).toISOString() });
-  });
-  const transports = createTransports({
-    config,
-    clock,
-    random: systemRandom,
-    sessions,
-    natMemory: await openNatMemory(disk, log),
-    onNoConnectionId: () => log.warn("this OpenSSL has no room for DTLS Connection ID; going on without"),
-  });
-  const agent = await createAgent({
-    config,
-    clock,
-    random: systemRandom,
-    log,
-    disk,
-    modem,
-    transports: transports.all,
-    peers: await peersOf(config.eim.peer),
-    rsp: await rspOf(config.rsp, transports.es9, credential, (error) => log.warn("no direct downloads", { error })),
-    credential,
-  });
-  const api = await serveApi(config.api, agent, log.child({ part: "api" }));
-  await agent.start();
-  notifySystemd("--ready", log);
-  log.info("simwardd is ready", { version, module: config.modem.address, api: config.api.dir });
-
-  const signal = await new Promise<string>((resolve) => {
-    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
-  });
-  log.info("stopping", { signal });
-  notifySystemd("--stopping", log);
-  await api.close();
-  await agent.stop();
-  await modem.close();
-  transports.close();
-  return 0;
+  let agent: Agent | undefined;
+  endOnCrash(log, clock, async () => agent?.crashed());
+  /** What has been opened, to be closed in the opposite order. */
+  const opened: (() => unknown)[] = [];
+  try {
+    const lock = await lockDirectory(config.paths.state);
+    opened.push(() => lock.release());
+    const disk = realDisk(config.paths.state);
+    const modem = openModem({
+      address: config.modem.address,
+      clock,
+      random: systemRandom,
+      log: log.child({ part: "modem" }),
+      ...(config.modem.family === undefined ? {} : { family: config.modem.family }),
+    });
+    opened.push(() => modem.close());
+    modem.onEvent((event) => {
+      if (event.kind !== "time") return;
+      if (clock.nitz(event.utcMs)) log.info("time from the network", { utc: new Date(clock.now()).toISOString() });
+      else log.warn("time from the network is not believed", { utc: new Date(event.utcMs).toISOString() });
+    });
+    const sessions = await openTlsSessions(subDisk(disk, "tls"), log);
+    const transports = createTransports({ config, clock, random: systemRandom, sessions, natMemory: await openNatMemory(disk, log) });
+    opened.push(() => transports.close());
+    agent = await createAgent({
+      config,
+      clock,
+      random: systemRandom,
+      log,
+      disk,
+      modem,
+      transports: transports.all,
+      peers: await peersOf(config.eim.peer),
+      credential,
+    });
+    const { start, stop: stopAgent } = agent;
+    const api = await serveApi(config.api, agent, log.child({ part: "api" }));
+    opened.push(() => api.close());
+    if (!stop.aborted) {
+      await start();
+      opened.push(stopAgent);
+      notifySystemd("--ready", log);
+      log.info("simwardd is ready", { version, module: config.modem.address, api: config.api.dir });
+    }
+    await new Promise<void>((resolve) => {
+      if (stop.aborted) resolve();
+      else stop.addEventListener("abort", () => resolve(), { once: true });
+    });
+    log.info("stopping", { signal: stop.reason });
+    notifySystemd("--stopping", log);
+    return 0;
+  } finally {
+    const cancel = clock.after(stopLimitMs, () => {
+      log.error("stopping took too long", { limitMs: stopLimitMs });
+      process.exit(1);
+    });
+    for (const close of opened.reverse()) await close();
+    cancel();
+  }
 }
 
 run().then(
   (code) => process.exit(code),
   (error: unknown) => {
     const e = asSimwardError(error);
-    process.stderr.write(`error ${e.code}: ${e.message}\n  next: ${e.next}\n`);
-    process.exit(e.code.startsWith("CONFIG_") ? 2 : 1);
+    process.stderr.write(`error ${e.code}: ${e.message}\n  next: ${e.next}\n${e.code === "USAGE" ? usage : ""}`);
+    process.exit(e.code === "USAGE" || e.code.startsWith("CONFIG_") ? 2 : 1);
   },
 );
