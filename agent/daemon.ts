@@ -126,7 +126,14 @@ async function run(): Promise<number> {
       else log.warn("time from the network is not believed", { utc: new Date(event.utcMs).toISOString() });
     });
     const sessions = await openTlsSessions(subDisk(disk, "tls"), log);
-    const transports = createTransports({ config, clock, random: systemRandom, sessions, natMemory: await openNatMemory(disk, log) });
+    const transports = createTransports({
+      config,
+      clock,
+      random: systemRandom,
+      sessions,
+      natMemory: await openNatMemory(disk, log),
+      onNoConnectionId: () => log.warn("this OpenSSL has no room for DTLS Connection ID; going on without"),
+    });
     opened.push(() => transports.close());
     agent = await createAgent({
       config,
@@ -137,14 +144,15 @@ async function run(): Promise<number> {
       modem,
       transports: transports.all,
       peers: await peersOf(config.eim.peer),
+      rsp: await rspOf(config.rsp, transports.es9, credential, (error) => log.warn("no direct downloads", { error })),
       credential,
     });
-    const { start, stop: stopAgent } = agent;
-    const api = await serveApi(config.api, agent, log.child({ part: "api" }));
+    const running = agent;
+    const api = await serveApi(config.api, running, log.child({ part: "api" }));
     opened.push(() => api.close());
     if (!stop.aborted) {
-      await start();
-      opened.push(stopAgent);
+      opened.push(() => running.stop());
+      await running.start();
       notifySystemd("--ready", log);
       log.info("simwardd is ready", { version, module: config.modem.address, api: config.api.dir });
     }
@@ -160,7 +168,13 @@ async function run(): Promise<number> {
       log.error("stopping took too long", { limitMs: stopLimitMs });
       process.exit(1);
     });
-    for (const close of opened.reverse()) await close();
+    for (const close of opened.reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        log.error("stopping", { error: asSimwardError(error) });
+      }
+    }
     cancel();
   }
 }

@@ -50,6 +50,8 @@ export interface Agent extends ApiServices {
   start(): Promise<void>;
   /** Ends what runs; what was under way stays in the journal. */
   stop(): Promise<void>;
+  /** The process is about to end because of an error nobody caught; what it was is in the log. */
+  crashed(): Promise<void>;
 }
 
 /** How long a question from outside waits for the card. */
@@ -262,6 +264,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       await keep((s) => s).catch((error: unknown) => log.error("state", { error: asSimwardError(error) }));
       await audit.close();
     },
+    crashed: () => record({ event: "daemon.crashed", cause: "crash", data: { version } }),
     async status() {
       const rsrpDbm = (await signal.latest())?.rsrpDbm;
       return statusOf({

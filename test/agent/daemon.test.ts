@@ -1,0 +1,198 @@
+// simwardd as a process: how it starts, how it ends in whatever phase, who may run beside it, and what it does when something breaks that nobody foresaw.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { build } from "esbuild";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { AuditPage, Status } from "../../agent/api/types.ts";
+import { createClient } from "../../agent/cli/client.ts";
+import { SystemClock } from "../../base/clock.ts";
+
+let bundleDir = "";
+let dir = "";
+let silentModule: Server;
+const running = new Set<ChildProcess>();
+
+beforeAll(async () => {
+  // Inside the checkout, so that native addons are found.
+  const cache = resolve("node_modules/.cache");
+  await mkdir(cache, { recursive: true });
+  bundleDir = await mkdtemp(join(cache, "simwardd-"));
+  await build({
+    entryPoints: { simwardd: "agent/daemon.ts" },
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "esm",
+    outdir: bundleDir,
+    outExtension: { ".js": ".mjs" },
+    external: ["koffi", "serialport", "@serialport/*"],
+    banner: { js: 'import { createRequire as simwardRequire } from "node:module"; const require = simwardRequire(import.meta.url);' },
+    logLevel: "error",
+  });
+  silentModule = createServer((socket) => socket.on("error", () => {}).resume());
+  silentModule.listen(0, "127.0.0.1");
+  await once(silentModule, "listening");
+});
+afterAll(async () => {
+  silentModule.close();
+  await rm(bundleDir, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "simwardd-"));
+});
+afterEach(async () => {
+  for (const child of running) child.kill("SIGKILL");
+  await rm(dir, { recursive: true, force: true });
+});
+
+interface Daemon {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+  printed(text: string): Promise<void>;
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>;
+}
+
+function daemon(args: readonly string[], nodeArgs: readonly string[] = []): Daemon {
+  const child = spawn(process.execPath, [...nodeArgs, join(bundleDir, "simwardd.mjs"), ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  running.add(child);
+  let text = "";
+  const waiting = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => {
+      text += chunk.toString("utf8");
+      for (const check of [...waiting]) check();
+    });
+  const ended = once(child, "close").then(([code, signal]) => {
+    running.delete(child);
+    return { code: code as number | null, signal: signal as string | null };
+  });
+  return {
+    child,
+    output: () => text,
+    ended,
+    printed: (wanted) =>
+      new Promise((resolve, reject) => {
+        const check = (): void => {
+          if (text.includes(wanted)) resolve();
+        };
+        waiting.add(check);
+        check();
+        void ended.then(({ code, signal }) => reject(new Error(`ended with ${signal ?? code} without printing ${wanted}:\n${text}`)));
+      }),
+  };
+}
+
+async function config(name = "a", extra = ""): Promise<string> {
+  const file = join(dir, `${name}.toml`);
+  const { port } = silentModule.address() as { readonly port: number };
+  await writeFile(
+    file,
+    `[modem]\naddress = "tcp:127.0.0.1:${port}"\n[paths]\nstate = "${dir}/state"\n[api]\ndir = "${dir}/run-${name}"\n${extra}`,
+  );
+  return file;
+}
+
+async function ready(name = "a", nodeArgs: readonly string[] = []): Promise<Daemon> {
+  const one = daemon(["--config", await config(name)], nodeArgs);
+  await one.printed("simwardd is ready");
+  return one;
+}
+
+const api = (name = "a") => createClient(join(dir, `run-${name}`, "viewer.sock"), 10_000);
+
+describe("starting", () => {
+  test("a command line or a configuration that is wrong ends it with 2 and says what is wrong", async () => {
+    await writeFile(join(dir, "bad.toml"), '[modem]\naddres = "tcp:x:1"\n');
+    for (const [args, message] of [
+      [["--confg", "x"], /error USAGE: .*'--confg'[\s\S]*usage: simwardd/],
+      [["--config", join(dir, "none.toml")], /error CONFIG_READ: .*none\.toml\n {2}next: /],
+      [["--config", join(dir, "bad.toml")], /error CONFIG_INVALID: .*modem\.addres is no setting/],
+    ] as const) {
+      const one = daemon(args);
+      expect(await one.ended).toEqual({ code: 2, signal: null });
+      expect(one.output()).toMatch(message);
+    }
+    const help = daemon(["--help"]);
+    expect([(await help.ended).code, help.output()]).toEqual([0, expect.stringContaining("usage: simwardd")]);
+  });
+
+  test("when it says that it is ready, its sockets answer, module or not", async () => {
+    const one = await ready();
+    expect(await api().call<Status>("GET", "/v1/status")).toMatchObject({
+      network: { link: expect.stringMatching(/opening|probing|lost/) },
+    });
+    one.child.kill("SIGTERM");
+    expect(await one.ended).toEqual({ code: 0, signal: null });
+  });
+
+  test("a second one on the same state directory is refused and names the first; a killed one's place is taken", async () => {
+    const first = await ready();
+    const second = daemon(["--config", await config("b")]);
+    expect((await second.ended).code).toBe(1);
+    expect(second.output()).toMatch(new RegExp(`error STATE_LOCKED: .*${dir}/state, by process ${first.child.pid}\\n {2}next: `));
+    first.child.kill("SIGKILL");
+    await first.ended;
+    const third = await ready();
+    expect(await api().call<AuditPage>("GET", "/v1/audit?event=daemon.")).toMatchObject({
+      records: [{ event: "daemon.started" }, { event: "daemon.started" }],
+    });
+    third.child.kill("SIGTERM");
+    await third.ended;
+  });
+});
+
+describe("ending", () => {
+  test("at whatever moment it is asked to: cleanly, with its sockets gone and the trail closed", async () => {
+    for (const afterMs of [0, 100, 180, 240, 300, 400, 600]) {
+      const one = daemon(["--config", await config()]);
+      await new SystemClock().sleep(afterMs);
+      one.child.kill("SIGTERM");
+      const { code, signal } = await one.ended;
+      // Before its first line ran, the system ends it.
+      expect([code, signal], `after ${afterMs} ms: ${one.output()}`).toEqual(signal === null ? [0, null] : [null, "SIGTERM"]);
+      expect(await readdir(join(dir, "run-a")).catch(() => [])).toEqual([]);
+    }
+  });
+
+  test("the trail ends with daemon.stopped", async () => {
+    const one = await ready();
+    one.child.kill("SIGINT");
+    expect((await one.ended).code).toBe(0);
+    const events = (await readFile(join(dir, "state/audit/00000001.jsonl"), "utf8"))
+      .trimEnd()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { readonly event: string }).event);
+    expect(events).toEqual(["daemon.started", "daemon.stopped"]);
+  });
+
+  test.each([
+    ["an exception", "throw new Error('boom')"],
+    ["a rejection", "Promise.reject(new Error('boom'))"],
+  ])("%s that nobody caught: logged, audited, and ended with 1, so that it is started anew", async (_name, code) => {
+    const preload = `data:text/javascript,${encodeURIComponent(`process.on("SIGUSR2", () => { ${code}; });`)}`;
+    const one = await ready("a", ["--import", preload]);
+    one.child.kill("SIGUSR2");
+    expect(await one.ended).toEqual({ code: 1, signal: null });
+    expect(one.output()).toMatch(/boom.*"event":"crash"/);
+    const again = await ready();
+    const { records } = await api().call<AuditPage>("GET", "/v1/audit");
+    expect(records.map(({ event }) => event)).toEqual(["daemon.started", "daemon.crashed", "daemon.started"]);
+    again.child.kill("SIGTERM");
+    await again.ended;
+  });
+
+  test("who read its log is gone: it goes on", async () => {
+    const one = await ready();
+    one.child.stdout?.destroy();
+    one.child.stderr?.destroy();
+    for (let n = 0; n < 3; n++)
+      await expect(createClient(join(dir, "run-a/engineer.sock"), 10_000).call("POST", "/v1/eim/poll")).rejects.toThrow();
+    expect(await api().call<Status>("GET", "/v1/status")).toMatchObject({ schema: "simward/status/1" });
+    one.child.kill("SIGTERM");
+    expect((await one.ended).code).toBe(0);
+  });
+});
