@@ -26,7 +26,7 @@ import type { OrderRequest } from "./order-input.ts";
 import { isOver, type Order, OrderStore } from "./orders.ts";
 import { dataRequest, downloadTrigger, noPackage, packageResponse, signedPackage } from "./packages.ts";
 import { innermost } from "./parts.ts";
-import { Relay } from "./relay.ts";
+import { handles, Relay } from "./relay.ts";
 import { render } from "./render.ts";
 import { readPackageResult } from "./results.ts";
 
@@ -42,6 +42,8 @@ export interface EimCoreOptions {
   readonly anchors: readonly Uint8Array[];
   readonly faults: EimFaults;
   readonly post: Es9Post;
+  /** Policy rules that profiles for this fleet may have, where the IPA leaves that to the eIM; all by default. */
+  readonly allowedPolicyRules?: readonly string[];
   /** Answers GetEimPackage of an EID nobody told it of as if it were known. */
   readonly knowsEveryEid?: boolean;
 }
@@ -73,7 +75,7 @@ export class EimCore {
     this.#forwarding = new Forwarding(clock, post, this.events);
     const shared = { euiccs: this.euiccs, orders: this.orders, events: this.events };
     this.#intake = new Intake({ ...shared, eimId, clock, forwarding: this.#forwarding });
-    this.#relay = new Relay({ ...shared, intake: this.#intake, post });
+    this.#relay = new Relay({ ...shared, intake: this.#intake, post, allowedPolicyRules: options.allowedPolicyRules ?? ["ppr1", "ppr2"] });
     this.#functions = {
       48975: { name: "getEimPackage", run: async (message) => this.#getEimPackage(message) },
       48976: { name: "provideEimPackageResult", run: async (message) => this.#provideEimPackageResult(message) },
@@ -159,7 +161,7 @@ export class EimCore {
     const { request, eimTransactionId } = order;
     switch (request.kind) {
       case "download":
-        return downloadTrigger(request, eimTransactionId);
+        return downloadTrigger(this.#left(request, euicc), eimTransactionId);
       case "ipaEuiccData":
         return dataRequest(request, eimTransactionId);
       case "raw":
@@ -167,6 +169,11 @@ export class EimCore {
       case "euiccPackage":
         return this.#sign(order, euicc, request);
     }
+  }
+
+  /** What the IPA leaves to this eIM is not in the trigger: the order has it (eimDownloadDataHandling). */
+  #left(request: Extract<OrderRequest, { kind: "download" }>, euicc: Euicc): typeof request {
+    return request.activationCode !== undefined && handles(euicc, "eimDownloadDataHandling") ? { ...request, trigger: undefined } : request;
   }
 
   #sign(order: Order, euicc: Euicc, request: Extract<OrderRequest, { kind: "euiccPackage" }>): Uint8Array {

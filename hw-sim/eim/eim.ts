@@ -39,6 +39,8 @@ export interface EimOptions {
   /** How it reaches SM-DP+s: HTTPS by default; `smdp.handle` in process. */
   readonly post?: Es9Post;
   readonly knowsEveryEid?: boolean;
+  /** Policy rules that profiles may have, where the IPA leaves that to the eIM (eimProfileMetadataVerification). */
+  readonly allowedPolicyRules?: readonly string[];
   readonly faults?: Partial<EimFaults>;
   /** Others that POST /v1/faults can address. */
   readonly faultTargets?: FaultTargets;
@@ -98,6 +100,7 @@ export function createEim(options: EimOptions): Eim {
     anchors: [pki.get("ci").certificate, ...(options.otherCis ?? [])],
     faults,
     post: options.post ?? createEs9Client({ clock, caPem: [pki.get("ci").certificatePem] }),
+    ...(options.allowedPolicyRules === undefined ? {} : { allowedPolicyRules: options.allowedPolicyRules }),
     ...(options.knowsEveryEid === undefined ? {} : { knowsEveryEid: options.knowsEveryEid }),
   });
   for (const settings of options.euiccs ?? []) core.setEuicc(settings);

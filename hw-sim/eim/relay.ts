@@ -1,8 +1,8 @@
 // Indirect profile download (SGP.32 §3.2.3.2): ESipa functions in, ES9+ functions out, and back. What is signed goes through as it came.
-import { toHex, toHexUpper, utf8 } from "../../base/bytes.ts";
+import { concatBytes, equalBytes, toHex, toHexUpper, utf8 } from "../../base/bytes.ts";
 import { asSimwardError, SimwardError } from "../../base/errors.ts";
 import { decode, encode } from "../../ipa/asn1/schema.ts";
-import { onlyChildOf, rawOf, readOnlyTlv, retag, writeTlv } from "../../ipa/asn1/tlv.ts";
+import { childOf, childrenOf, contentOf, onlyChildOf, rawOf, readOnlyTlv, retag, writeTlv } from "../../ipa/asn1/tlv.ts";
 import {
   AuthenticateClientRequestEsipa,
   AuthenticateClientResponseEsipa,
@@ -13,6 +13,7 @@ import {
   InitiateAuthenticationRequestEsipa,
   InitiateAuthenticationResponseEsipa,
 } from "../../ipa/messages/esipa.ts";
+import { StoreMetadataRequest } from "../../ipa/messages/profile-info.ts";
 import { CtxParams1, SmdpSigned2 } from "../../ipa/messages/rsp.ts";
 import { parseCertificate } from "../pki/certificate.ts";
 import { fromBase64, isObject, type JsonObject, toBase64, withoutEnvelope } from "../smdp/json.ts";
@@ -31,12 +32,15 @@ export interface RelayOptions {
   readonly events: EventLog;
   readonly intake: Intake;
   readonly post: Es9Post;
+  readonly allowedPolicyRules: readonly string[];
 }
 
 interface RelaySession {
   readonly address: string;
   order: Order | undefined;
   eid: string | undefined;
+  /** BF25 as the SM-DP+ showed it. */
+  metadata?: Uint8Array;
 }
 
 /** An activation code's parts (SGP.22 §4.1): address, token, and the OID if it names one. */
@@ -144,6 +148,8 @@ export class Relay {
       const body = { transactionId: toHexUpper(transactionId), authenticateServerResponse: toBase64(partOf(message, 0xbf38)) };
       const answer = await this.#es9("authenticateClient", session.address, body, session.order);
       const smdpSigned2 = field(answer, "smdpSigned2");
+      session.metadata = field(answer, "profileMetadata");
+      if (this.#verifies(session)) this.#checkPolicyRules(session.metadata);
       return writeTlv(
         0xbf3b,
         writeTlv(
@@ -162,6 +168,17 @@ export class Relay {
       const { name } = this.#failed("authenticateClient", session?.order, error, reason);
       return encode(AuthenticateClientResponseEsipa, { kind: "authenticateClientErrorEsipa", value: name as "undefinedError" });
     }
+  }
+
+  /** The IPA leaves it to this eIM to judge what is installed (SGP.32 §3.1.2.3). */
+  #verifies({ eid }: RelaySession): boolean {
+    return handles(eid === undefined ? undefined : this.#options.euiccs.find(eid), "eimProfileMetadataVerification");
+  }
+
+  #checkPolicyRules(metadata: Uint8Array): void {
+    const { profilePolicyRules = [] } = decode(StoreMetadataRequest, metadata);
+    const rule = profilePolicyRules.find((one) => one !== "pprUpdateControl" && !this.#options.allowedPolicyRules.includes(String(one)));
+    if (rule !== undefined) throw refusal("pprNotAllowed", String(rule));
   }
 
   /** The eUICC's certificates, met here; a chain that fails is the SM-DP+'s to name. */
@@ -189,7 +206,10 @@ export class Relay {
       if (response.kind === "compactDownloadResponseOk") throw refusal("undefinedError", "compact responses are not understood");
       const body = { transactionId: toHexUpper(transactionId), prepareDownloadResponse: toBase64(partOf(message, 0xbf21)) };
       const answer = await this.#es9("getBoundProfilePackage", session.address, body, session.order);
-      return writeTlv(0xbf3a, writeTlv(0xa0, writeTlv(0x80, transactionId), field(answer, "boundProfilePackage")));
+      const bpp = field(answer, "boundProfilePackage");
+      if (this.#verifies(session) && session.metadata !== undefined && !equalBytes(storedMetadata(bpp), session.metadata))
+        throw refusal("metadataMismatch", "the package stores other metadata than were shown");
+      return writeTlv(0xbf3a, writeTlv(0xa0, writeTlv(0x80, transactionId), bpp));
     } catch (error) {
       const reason = response.kind === "downloadResponseError" ? `PrepareDownload: ${response.value.downloadErrorCode}` : undefined;
       const { name } = this.#failed("getBoundProfilePackage", session?.order, error, reason);
@@ -257,11 +277,24 @@ export class Relay {
   }
 }
 
+/** Whether the IPA of that eUICC has announced to leave it to the eIM. */
+export function handles(
+  euicc: Euicc | undefined,
+  feature: "eimDownloadDataHandling" | "eimCtxParams1Generation" | "eimProfileMetadataVerification",
+): boolean {
+  return euicc?.capabilities?.ipaFeatures.includes(feature) ?? false;
+}
+
+/** What StoreMetadata in a BF36 carries: the 88s without their MACs. */
+function storedMetadata(bpp: Uint8Array): Uint8Array {
+  const parts = childOf(readOnlyTlv(bpp), 0xa1);
+  return concatBytes(...(parts === undefined ? [] : childrenOf(parts)).map((part) => contentOf(part).slice(0, -8)));
+}
+
 /** matchingId, or the whole ctxParams1 for an IPA that leaves it to the eIM (eimCtxParams1Generation). */
 function contextParameters(euicc: Euicc | undefined, matchingId: string | undefined): Uint8Array[] {
   if (matchingId === undefined) return [];
-  const generates = euicc?.capabilities?.ipaFeatures.includes("eimCtxParams1Generation") ?? false;
-  if (!generates || euicc?.deviceInfo === undefined) return [writeTlv(0x0c, utf8(matchingId))];
+  if (!handles(euicc, "eimCtxParams1Generation") || euicc?.deviceInfo === undefined) return [writeTlv(0x0c, utf8(matchingId))];
   return [
     writeTlv(0xa2, encode(CtxParams1, { kind: "ctxParamsForCommonAuthentication", value: { matchingId, deviceInfo: euicc.deviceInfo } })),
   ];

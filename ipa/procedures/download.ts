@@ -172,7 +172,7 @@ class DownloadRun {
       const known = asSimwardError(error);
       if (known.code === "DISK_WRITE" || known.code === "AUDIT_WRITE" || effect.do === "finish") throw error;
       this.#problem = known;
-      return { kind: "failed", error: errorReport(known) };
+      return { kind: "failed", error: errorReport(known), reason: reasonOf(known) };
     }
   }
 
@@ -564,6 +564,11 @@ class DownloadRun {
     this.#problem = new SimwardError("ES10_REFUSED", { detail: `${name}: ${code}`, data: { function: name, error: String(code) } });
     return errorReport(this.#problem);
   }
+}
+
+/** What the server refused for says why the card's session ends (SGP.32 §6.4: pprNotAllowed and metadataMismatch come from an eIM that verifies). */
+function reasonOf({ data }: SimwardError): CancelReason | undefined {
+  return data.error === "pprNotAllowed" || data.error === "metadataMismatch" ? data.error : undefined;
 }
 
 /** Reads a BF37. Throws ES10_RESPONSE. */

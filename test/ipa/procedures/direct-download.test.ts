@@ -72,7 +72,12 @@ describe("a direct download", () => {
     vehicle.order({ kind: "download", trigger: "contactSmds" });
     expect(await vehicle.poll()).toMatchObject({ kind: "done", error: undefined });
     expect(vehicle.installed()).toEqual([a, b, c]);
-    expect(vehicle.es9).toEqual(["ds.example.com initiateAuthentication", "ds.example.com authenticateClient", ...dp, ...dp]);
+    expect(vehicle.es9).toEqual([
+      "testrootsmds.example.com initiateAuthentication",
+      "testrootsmds.example.com authenticateClient",
+      ...dp,
+      ...dp,
+    ]);
     expect(vehicle.smdp.notifications).toHaveLength(2);
     await vehicle.deliver();
     expect(vehicle.euicc.pending().notifications).toEqual([]);

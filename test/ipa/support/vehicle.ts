@@ -33,7 +33,7 @@ export const c = "89460000000000000038";
 
 const key = (fill: number): Uint8Array => new Uint8Array(16).fill(fill);
 const smdpAddress = "dp.example.com";
-const smdsAddress = "ds.example.com";
+const smdsAddress = "testrootsmds.example.com";
 
 function recipe(iccid: string): { readonly upp: Uint8Array; readonly metadata: StoreMetadataRequest } {
   const last = Number(iccid.slice(-2, -1));
