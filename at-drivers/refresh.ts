@@ -3,8 +3,9 @@
 import type { Clock } from "../base/clock.ts";
 import { isCode, SimwardError } from "../base/errors.ts";
 import { maskIdentifier } from "../base/mask.ts";
+import { isSimBusy } from "./engine/results.ts";
 import type { CardSwitch } from "./modem.ts";
-import { isRefusal } from "./retry.ts";
+import { isRefusal, simBusyLimitMs } from "./retry.ts";
 import type { RefreshStep } from "./types.ts";
 
 export interface RefreshRequest {
@@ -27,16 +28,26 @@ export async function climbRefreshLadder(request: RefreshRequest): Promise<CardS
   const { clock, iccid, ladder } = request;
   const startMs = clock.monotonicMs();
   const steps: RefreshStep[] = [];
-  let last = await look(request);
-  if (last === iccid) return { iccid, steps, tookMs: clock.monotonicMs() - startMs };
+  let last: string | undefined;
+  const isThere = async (): Promise<Sight> => {
+    const seen = await look(request);
+    if (seen !== "busy" && seen !== "nothing") last = seen;
+    return seen;
+  };
+  if ((await isThere()) === iccid) return { iccid, steps, tookMs: clock.monotonicMs() - startMs };
   for (const step of ladder) {
     steps.push(step);
     await take(request, step);
-    const endMs = clock.monotonicMs() + request.settleMs;
-    for (let spacingMs = firstSpacingMs; clock.monotonicMs() < endMs; spacingMs = Math.min(spacingMs * 2, longestSpacingMs)) {
-      last = (await look(request)) ?? last;
-      if (last === iccid) return { iccid, steps, tookMs: clock.monotonicMs() - startMs };
-      await clock.sleep(Math.min(spacingMs, Math.max(0, endMs - clock.monotonicMs())), request.signal);
+    const takenMs = clock.monotonicMs();
+    let endMs = takenMs + request.settleMs;
+    for (let spacingMs = firstSpacingMs; ; spacingMs = Math.min(spacingMs * 2, longestSpacingMs)) {
+      const seen = await isThere();
+      if (seen === iccid) return { iccid, steps, tookMs: clock.monotonicMs() - startMs };
+      const nowMs = clock.monotonicMs();
+      // A SIM that is being read is on its way; the next step would only begin it anew.
+      if (seen === "busy" && nowMs < takenMs + simBusyLimitMs) endMs = Math.max(endMs, nowMs + request.settleMs);
+      if (nowMs >= endMs) break;
+      await clock.sleep(Math.min(spacingMs, endMs - nowMs), request.signal);
     }
   }
   throw new SimwardError("SWITCH_NOT_SEEN", {
@@ -54,13 +65,16 @@ async function take(request: RefreshRequest, step: RefreshStep): Promise<void> {
   }
 }
 
-/** undefined while the SIM is busy, the module restarting or the port away: all of which a change of profile brings about. */
-async function look(request: RefreshRequest): Promise<string | undefined> {
+/** An ICCID; busy: the SIM is being read; nothing: the module is restarting, its port is away, or it will not say. */
+type Sight = string | "busy" | "nothing";
+
+async function look(request: RefreshRequest): Promise<Sight> {
   try {
     return await request.read();
   } catch (error) {
     request.signal?.throwIfAborted();
-    if (isRefusal(error) || isCode(error, "AT_REPLY", "AT_TIMEOUT", "AT_LINE_TOO_LONG", "PORT_CLOSED", "MODEM_ABSENT")) return undefined;
+    if (isSimBusy(error)) return "busy";
+    if (isRefusal(error) || isCode(error, "AT_REPLY", "AT_TIMEOUT", "AT_LINE_TOO_LONG", "PORT_CLOSED", "MODEM_ABSENT")) return "nothing";
     throw error;
   }
 }

@@ -2,8 +2,10 @@
 import { describe, expect, test } from "vitest";
 import { openModem } from "../../at-drivers/driver.ts";
 import type { Modem } from "../../at-drivers/modem.ts";
+import { climbRefreshLadder } from "../../at-drivers/refresh.ts";
 import { fromHex, toHexUpper } from "../../base/bytes.ts";
-import { SystemClock } from "../../base/clock.ts";
+import { SystemClock, VirtualClock } from "../../base/clock.ts";
+import { SimwardError } from "../../base/errors.ts";
 import { silentLog } from "../../base/log.ts";
 import { systemRandom } from "../../base/random.ts";
 import { generic3gpp } from "../../hw-sim/modem/personality.ts";
@@ -253,6 +255,35 @@ describe("a change of profile", () => {
       steps: ["wait", "cfun-cycle"],
     });
     expect(await bench.run(bench.modem.imsi())).toBe(otherProfile.imsi);
+  });
+
+  test("whose SIM is busy for long is waited for, and not begun anew by the next step", async () => {
+    const simBusy = [
+      { ms: 18_000, cme: 13 },
+      { ms: 8_000, cme: 14 },
+    ];
+    const bench = await onlineBench({ module: { timings: { simBusy, lateIccidMs: 8_000 } } });
+    await switchProfile(bench);
+    const change = await bench.run(bench.modem.awaitCard({ iccid: otherProfile.iccid, settleMs: 10_000 }));
+    expect(change).toMatchObject({ iccid: otherProfile.iccid, steps: ["wait"] });
+    expect(change.tookMs).toBeGreaterThan(30_000);
+  });
+
+  test("whose SIM is busy for ever is given the next step, in bounded time", async () => {
+    const clock = new VirtualClock();
+    const taken: string[] = [];
+    const climbed = climbRefreshLadder({
+      iccid: otherProfile.iccid,
+      ladder: ["wait", "cfun-cycle", "reset"],
+      settleMs: 5_000,
+      clock,
+      signal: undefined,
+      read: () => Promise.reject(new SimwardError("AT_CME_ERROR", { data: { cme: 14 } })),
+      take: async (step) => void taken.push(step),
+    });
+    await expect(clock.runUntil(climbed)).rejects.toMatchObject({ code: "SWITCH_NOT_SEEN", data: { steps: taken } });
+    expect(taken).toEqual(["wait", "cfun-cycle", "reset"]);
+    expect(clock.monotonicMs()).toBeLessThan(3 * 40_000);
   });
 
   test("goes on through steps that the module refuses, up to its reset", async () => {
