@@ -3,6 +3,7 @@
 import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { concatBytes } from "../../base/bytes.ts";
 import { SimwardError } from "../../base/errors.ts";
+import { writeTlv } from "../../ipa/asn1/tlv.ts";
 
 export type Curve = "prime256v1" | "brainpoolP256r1";
 
@@ -17,6 +18,18 @@ export function ecdsaSign(privateKey: KeyObject, ...parts: readonly Uint8Array[]
 export function ecdsaVerify(publicKey: KeyObject, signature: Uint8Array, ...parts: readonly Uint8Array[]): boolean {
   if (signature.length !== ecdsaSignatureBytes || curveOf(publicKey) === undefined) return false;
   return verify("sha256", concatBytes(...parts), { key: publicKey, dsaEncoding: "ieee-p1363" }, signature);
+}
+
+/** The same signature as Ecdsa-Sig-Value (RFC 3279 §2.2.3), which a few peers send in its place. */
+export function inDer(signature: Uint8Array): Uint8Array {
+  const half = ecdsaSignatureBytes / 2;
+  return writeTlv(0x30, ...[signature.subarray(0, half), signature.subarray(half)].map(positiveInteger));
+}
+
+function positiveInteger(octets: Uint8Array): Uint8Array {
+  const from = octets.findIndex((octet) => octet !== 0);
+  const digits = octets.subarray(from < 0 ? octets.length - 1 : from);
+  return writeTlv(0x02, ...((digits[0] ?? 0) >= 0x80 ? [Uint8Array.of(0)] : []), digits);
 }
 
 /** The curve of an EC key, where it is one that RSP allows. */

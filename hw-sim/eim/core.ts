@@ -4,7 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import { errorReport, SimwardError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import { decode, encode, integer } from "../../ipa/asn1/schema.ts";
-import { childOf, childrenOf, contentOf, rawOf, readOnlyTlv, type Tlv, writeTlv } from "../../ipa/asn1/tlv.ts";
+import { childOf, childrenOf, contentOf, rawOf, readOnlyTlv, readTlv, type Tlv, writeTlv } from "../../ipa/asn1/tlv.ts";
 import {
   GetEimPackageRequest,
   HandleNotificationEsipa,
@@ -128,7 +128,8 @@ export class EimCore {
     const forced = this.#forcedError(found.name);
     if (forced !== undefined) return end({ status: 200, body: forced });
     try {
-      const body = await found.run(message);
+      const written = await found.run(message);
+      const body = written !== undefined && faults.doubleTag ? writeTlv(readTlv(written).tag, written) : written;
       return end(body === undefined ? { status: faults.notificationOk ? 200 : 204, body: nothing } : { status: 200, body });
     } catch (error) {
       this.events.tell("refused", { eid: eidIn(message), what: found.name, reason: errorReport(error).message });
@@ -161,7 +162,7 @@ export class EimCore {
     const { request, eimTransactionId } = order;
     switch (request.kind) {
       case "download":
-        return downloadTrigger(this.#left(request, euicc), eimTransactionId);
+        return downloadTrigger(this.#left(request, euicc), eimTransactionId, this.#options.faults);
       case "ipaEuiccData":
         return dataRequest(request, eimTransactionId);
       case "raw":
@@ -194,6 +195,7 @@ export class EimCore {
     return signedPackage(
       fields,
       spend(faults, "wrongSigningKey") ? newKey(curveOf(signing.privateKey) ?? "prime256v1") : signing.privateKey,
+      faults,
     );
   }
 

@@ -32,6 +32,14 @@ export interface EimFaults {
   bareValues: boolean;
   /** JSON: base64 in lines. */
   lineBreaks: boolean;
+  /** eimSignature is an Ecdsa-Sig-Value in DER in place of 64 octets. */
+  derSignatures: boolean;
+  /** rollbackFlag of enable is written as 81 in place of 05. */
+  taggedRollbackFlag: boolean;
+  /** smdsAddress of a download trigger is written as 0C in place of 80. */
+  universalSmdsAddress: boolean;
+  /** ESipa answers repeat their tag: BF4F{BF4F{…}}. */
+  doubleTag: boolean;
   /** HandleNotification is answered with 200 and an empty body in place of 204. */
   notificationOk: boolean;
 }
@@ -65,6 +73,10 @@ export function defaultEimFaults(): EimFaults {
     notServed: [],
     bareValues: false,
     lineBreaks: false,
+    derSignatures: false,
+    taggedRollbackFlag: false,
+    universalSmdsAddress: false,
+    doubleTag: false,
     notificationOk: false,
   };
 }
@@ -95,6 +107,10 @@ const FaultSettings = v.partial(
     notServed: v.array(v.picklist(["coaps", "https", "https-json"])),
     bareValues: v.boolean(),
     lineBreaks: v.boolean(),
+    derSignatures: v.boolean(),
+    taggedRollbackFlag: v.boolean(),
+    universalSmdsAddress: v.boolean(),
+    doubleTag: v.boolean(),
     notificationOk: v.boolean(),
   }),
 );

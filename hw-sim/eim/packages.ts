@@ -2,11 +2,13 @@
 import type { KeyObject } from "node:crypto";
 import { digitsToBcd } from "../../base/bytes.ts";
 import { encode, integer, sealed, signed } from "../../ipa/asn1/schema.ts";
-import { writeTlv } from "../../ipa/asn1/tlv.ts";
+import { contentOf, rawOf, writeTlv } from "../../ipa/asn1/tlv.ts";
 import { EimConfigurationData } from "../../ipa/messages/eim-config.ts";
 import { GetEimPackageResponse, IpaEuiccDataRequest, ProfileDownloadTriggerRequest } from "../../ipa/messages/esipa.ts";
 import { type EuiccPackage, EuiccPackageRequest, EuiccPackageSigned } from "../../ipa/messages/package.ts";
-import { ecdsaSign } from "../crypto/ecdsa.ts";
+import { ecdsaSign, inDer } from "../crypto/ecdsa.ts";
+import { rebuilt } from "../rewriting.ts";
+import type { EimFaults } from "./faults.ts";
 import type { OrderRequest } from "./order-input.ts";
 
 export interface PackageFields {
@@ -23,23 +25,40 @@ export interface PackageFields {
 /** The TLV that eIM and eUICC put behind what they sign: 84 with the token, `84 01 00` where there is none (SGP.32 §2.11.1.1). */
 export const tokenTlv = (associationToken: number | undefined): Uint8Array => encode(integer(0x84), associationToken ?? 0);
 
+/** How this eIM's messages differ from the standard's. */
+export type MessageForm = Pick<EimFaults, "derSignatures" | "taggedRollbackFlag" | "universalSmdsAddress">;
+
+const standardForm: MessageForm = { derSignatures: false, taggedRollbackFlag: false, universalSmdsAddress: false };
+
 /** BF51. */
-export function signedPackage(fields: PackageFields, key: KeyObject): Uint8Array {
+export function signedPackage(fields: PackageFields, key: KeyObject, form: MessageForm = standardForm): Uint8Array {
   const { eimId, eid, counterValue, eimTransactionId, euiccPackage, associationToken } = fields;
-  const euiccPackageSigned = sealed(signed(EuiccPackageSigned), {
+  const standard = sealed(signed(EuiccPackageSigned), {
     eimId,
     eidValue: digitsToBcd(eid),
     counterValue,
     eimTransactionId,
     euiccPackage,
   });
-  const eimSignature = ecdsaSign(key, euiccPackageSigned.raw, tokenTlv(associationToken));
-  return encode(EuiccPackageRequest, { euiccPackageSigned, eimSignature });
+  const euiccPackageSigned = form.taggedRollbackFlag ? { ...standard, raw: withTaggedRollbackFlag(standard.raw) } : standard;
+  const signature = ecdsaSign(key, euiccPackageSigned.raw, tokenTlv(associationToken));
+  return encode(EuiccPackageRequest, { euiccPackageSigned, eimSignature: form.derSignatures ? inDer(signature) : signature });
+}
+
+/** The enable PSMO's rollbackFlag as 81 in place of NULL. */
+function withTaggedRollbackFlag(raw: Uint8Array): Uint8Array {
+  return rebuilt(raw, [0x30, 0xa0, 0xa3], (part) => (part.tag === 0x05 ? writeTlv(0x81) : rawOf(part)));
 }
 
 /** BF54. */
-export function downloadTrigger({ trigger }: Extract<OrderRequest, { kind: "download" }>, eimTransactionId: Uint8Array): Uint8Array {
-  return encode(ProfileDownloadTriggerRequest, { profileDownloadData: trigger, eimTransactionId });
+export function downloadTrigger(
+  { trigger }: Extract<OrderRequest, { kind: "download" }>,
+  eimTransactionId: Uint8Array,
+  form: MessageForm,
+): Uint8Array {
+  const standard = encode(ProfileDownloadTriggerRequest, { profileDownloadData: trigger, eimTransactionId });
+  if (!form.universalSmdsAddress) return standard;
+  return rebuilt(standard, [0xbf54, 0xa0, 0xa2], (part) => (part.tag === 0x80 ? writeTlv(0x0c, contentOf(part)) : rawOf(part)));
 }
 
 /** BF52. */

@@ -6,7 +6,7 @@ import { SimwardError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import { decode, encode, type Signed, type Type } from "../../ipa/asn1/schema.ts";
 import { StoreMetadataRequest } from "../../ipa/messages/profile-info.ts";
-import { type Curve, curveOf, ecdsaSign } from "../crypto/ecdsa.ts";
+import { type Curve, curveOf, ecdsaSign, inDer } from "../crypto/ecdsa.ts";
 import { parseCertificate } from "../pki/certificate.ts";
 import { longLengths } from "./dialect.ts";
 import { findFile } from "./pe/file-system.ts";
@@ -109,7 +109,7 @@ export class EuiccCore {
   sign(identity: CardIdentity, ...parts: readonly Uint8Array[]): Uint8Array {
     const signature = ecdsaSign(identity.privateKey, ...parts);
     if (this.faults.wrongSignature) signature[63] = (signature[63] ?? 0) ^ 0x01;
-    return signature;
+    return this.faults.derSignatures ? inDer(signature) : signature;
   }
 
   /** A part that is to be signed, in the form this card writes. */

@@ -1,20 +1,46 @@
 // How real cards write what they say: BER lengths, repeated tags, fields of later versions. All of it is lawful or common, and a reader
 // has to live with it. What is signed gets its form before it is signed.
 import { concatBytes, fromHex, uintToBytes } from "../../base/bytes.ts";
-import { childrenOf, contentOf, isConstructed, rawOf, readTlv, tagOctets, writeTlv } from "../../ipa/asn1/tlv.ts";
+import { childrenOf, contentOf, isConstructed, rawOf, readTlv, retag, type Tlv, tagOctets, writeTlv } from "../../ipa/asn1/tlv.ts";
+import { rebuilt } from "../rewriting.ts";
 import type { EuiccFaults } from "./types.ts";
 
 /** Responses that are tagged CHOICEs: some compilers tag them twice, and they have no room for more fields, as SEQUENCEs have. */
-const choiceTags = new Set([0xbf21, 0xbf28, 0xbf2b, 0xbf2d, 0xbf38, 0xbf41, 0xbf51, 0xbf56, 0xbf57, 0xbf5f]);
+export const choiceTags: ReadonlySet<number> = new Set([0xbf21, 0xbf28, 0xbf2b, 0xbf2d, 0xbf35, 0xbf38, 0xbf41, 0xbf51, 0xbf56, 0xbf57, 0xbf5f]);
 const laterField = fromHex("DF7F0100");
 
 /** A response as this card writes it. Only the outer two levels are touched: what lies deeper may be signed. */
 export function inDialect(response: Uint8Array, faults: EuiccFaults): Uint8Array {
-  let out = response;
+  let out = deviating(response, faults);
   const { tag } = readTlv(out);
   if (faults.unknownFields && isConstructed(tag) && !choiceTags.has(tag)) out = writeTlv(tag, contentOf(readTlv(out)), laterField);
   if (faults.doubleTag && choiceTags.has(tag)) out = writeTlv(tag, out);
   return faults.berLengths ? longLengths(out, 2) : out;
+}
+
+/** What single functions of some cards get wrong. */
+function deviating(response: Uint8Array, faults: EuiccFaults): Uint8Array {
+  const { tag } = readTlv(response);
+  if (faults.nestedCertificates && tag === 0xbf56)
+    return rebuilt(response, [0xbf56, 0xa0], (child) =>
+      child.tag === 0xa5 || child.tag === 0xa6 ? writeTlv(child.tag, writeTlv(0x30, contentOf(child))) : rawOf(child),
+    );
+  if (faults.taggedCmdResult && tag === 0xbf58)
+    return rebuilt(response, [0xbf58], (child) => (child.tag === 0x02 ? retag(rawOf(child), 0x80) : rawOf(child)));
+  if (faults.writtenDefaults && tag === 0xbf2d)
+    return rebuilt(response, [0xbf2d, 0xa0], (child) => (child.tag === 0xe3 ? withFallbackAttribute(child) : rawOf(child)));
+  return response;
+}
+
+const fallbackAttribute = 0x9f26;
+const fallbackAllowed = 0x9f67;
+
+function withFallbackAttribute(info: Tlv): Uint8Array {
+  const parts = childrenOf(info);
+  if (parts.some(({ tag }) => tag === fallbackAttribute)) return rawOf(info);
+  const written = writeTlv(fallbackAttribute, Uint8Array.of(0));
+  const before = parts.filter(({ tag }) => tag !== fallbackAllowed).map(rawOf);
+  return writeTlv(info.tag, ...before, written, ...parts.filter(({ tag }) => tag === fallbackAllowed).map(rawOf));
 }
 
 /** The same values with every length in the long form, three octets of it, `levels` deep. */

@@ -59,6 +59,14 @@ export interface EuiccFaults {
   unknownFields: boolean;
   /** The result of a package's only operation is given as 02 in place of its own tag. */
   untaggedSingleResult: boolean;
+  /** Signatures are Ecdsa-Sig-Values in DER in place of 64 octets. */
+  derSignatures: boolean;
+  /** Certificates of GetCerts stand as whole 30 inside A5 and A6. */
+  nestedCertificates: boolean;
+  /** cmdResult of ProfileRollback is given as 80 in place of 02. */
+  taggedCmdResult: boolean;
+  /** fallbackAttribute is written out where it has its default, FALSE. */
+  writtenDefaults: boolean;
   /** GetEID answers without 5A. */
   omitEid: boolean;
   /** The n-th segment (from 1) of the next Bound Profile Package is refused with that status word. */
@@ -144,6 +152,10 @@ export function defaultFaults(): EuiccFaults {
     doubleTag: false,
     unknownFields: false,
     untaggedSingleResult: false,
+    derSignatures: false,
+    nestedCertificates: false,
+    taggedCmdResult: false,
+    writtenDefaults: false,
     omitEid: false,
     refuseSegment: undefined,
     memoryFull: false,
