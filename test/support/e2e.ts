@@ -23,6 +23,7 @@ import { createLog, silentLog } from "../../base/log.ts";
 import { seededRandom } from "../../base/random.ts";
 import type { Eim } from "../../hw-sim/eim/eim.ts";
 import type { EuiccFaults, EuiccOptions } from "../../hw-sim/euicc/types.ts";
+import type { ModemTimings } from "../../hw-sim/modem/personality.ts";
 import { createPki, type Pki } from "../../hw-sim/pki/pki.ts";
 import { makeProfile } from "../../hw-sim/profiles.ts";
 import type { Offer, ProfilePlan } from "../../hw-sim/scenarios/scenario.ts";
@@ -54,6 +55,8 @@ export interface Given {
   readonly euicc?: Pick<EuiccOptions, "capabilities">;
   /** Faults from the beginning, as POST /v1/faults has them. */
   readonly faults?: FaultsByTarget;
+  /** How long the module takes. */
+  readonly timings?: Partial<ModemTimings>;
   /** What the path loses is decided by it. */
   readonly seed?: number;
   /** TOML, added to the daemon's configuration. */
@@ -92,6 +95,8 @@ export interface World {
   download(offer: Offer): () => Order;
   enable(profile: ProfilePlan, more?: { readonly rollback?: boolean }): () => Order;
   fault(faults: FaultsByTarget): Promise<void>;
+  /** Ends every fault of module, path and world. */
+  clear(): void;
   /** Resolves with the first event of the agent, past or to come, that fits. */
   event(kind: string, fits?: (event: ApiEvent) => boolean): Promise<ApiEvent>;
   events(): readonly ApiEvent[];
@@ -149,7 +154,7 @@ export async function inWorld(given: Omit<Given, "run">, run: (world: World) => 
  */
 async function isWell(world: World): Promise<void> {
   const { vehicle, agent } = world;
-  for (const { name } of vehicle.faults.list()) vehicle.faults.clear(name);
+  world.clear();
   await world.fault({ eim: noEimFaults, euicc: { statusWords: {} } });
   const before = vehicle.eim.results().length;
   const check = world.order({ kind: "euiccPackage", psmos: [{ listProfileInfo: {} }] });
@@ -227,6 +232,7 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
     clock,
     pki,
     seed: given.seed ?? 1,
+    ...(given.timings === undefined ? {} : { timings: given.timings }),
     modem: [portKind === "tcp" ? { kind: "tcp", port: 0 } : { kind: portKind, path: undefined }],
     euicc: {
       ...given.euicc,
@@ -325,6 +331,9 @@ function worldOf(parts: Pick<World, "clock" | "vehicle" | "modem" | "agent" | "f
     order,
     event,
     until,
+    clear: () => {
+      for (const { name } of vehicle.faults.list()) vehicle.faults.clear(name);
+    },
     audit: {
       records,
       events: async (...beginnings) =>
