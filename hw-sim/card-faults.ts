@@ -1,7 +1,7 @@
 // Faults of the eUICC as JSON has them, for POST /v1/faults {"euicc": {…}}; euicc/types.ts says what each does.
 import * as v from "valibot";
-import { SimwardError } from "../base/errors.ts";
-import type { EuiccFaults } from "./euicc/types.ts";
+import { defaultFaults, type EuiccFaults } from "./euicc/types.ts";
+import { applySettings } from "./fault-settings.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff));
 /** "6985" */
@@ -30,20 +30,15 @@ const Settings = v.partial(
     taggedCmdResult: v.boolean(),
     writtenDefaults: v.boolean(),
     omitEid: v.boolean(),
-    refuseSegment: v.nullable(v.strictObject({ segment: count, sw: statusWord })),
+    refuseSegment: v.strictObject({ segment: count, sw: statusWord }),
     memoryFull: v.boolean(),
-    cutPowerAfterOperations: v.nullable(count),
+    cutPowerAfterOperations: count,
     wrongSignature: v.boolean(),
     statusWords,
   }),
 );
 
-/** What is named is set, null switches off, the rest stays. Throws SIM_REQUEST naming the field. */
+/** Throws SIM_REQUEST naming the field. */
 export function applyCardFaults(faults: EuiccFaults, settings: unknown): void {
-  const parsed = v.safeParse(Settings, settings);
-  if (!parsed.success) {
-    const detail = parsed.issues.map((issue) => `${v.getDotPath(issue) ?? "value"}: ${issue.message}`).join("; ");
-    throw new SimwardError("SIM_REQUEST", { detail: `euicc faults: ${detail}` });
-  }
-  for (const [name, value] of Object.entries(parsed.output)) Object.assign(faults, { [name]: value ?? undefined });
+  applySettings("euicc", Settings, faults, defaultFaults(), settings);
 }

@@ -1,7 +1,7 @@
 // How the virtual eIM misbehaves when told to; everything is off at the start. Numbers count down: so many more times.
 import * as v from "valibot";
 import { fromHex } from "../../base/bytes.ts";
-import { SimwardError } from "../../base/errors.ts";
+import { applySettings } from "../fault-settings.ts";
 
 export interface EimFaults {
   /** eUICC packages are signed with a key that nobody knows. */
@@ -93,12 +93,12 @@ const FaultSettings = v.partial(
   v.strictObject({
     wrongSigningKey: times,
     replayedCounter: times,
-    counterValue: v.nullable(v.pipe(v.number(), v.safeInteger())),
+    counterValue: v.pipe(v.number(), v.safeInteger()),
     wrongEid: times,
     wrongToken: times,
     silentRequests: times,
-    httpStatus: v.nullable(v.strictObject({ status: v.pipe(v.number(), v.integer(), v.minValue(400), v.maxValue(599)), times })),
-    garbage: v.nullable(v.strictObject({ octets: hex, times })),
+    httpStatus: v.strictObject({ status: v.pipe(v.number(), v.integer(), v.minValue(400), v.maxValue(599)), times }),
+    garbage: v.strictObject({ octets: hex, times }),
     acknowledge: v.picklist(["all", "partial", "none"]),
     errors: v.partial(
       v.strictObject(v.entriesFromList(esipaErrorFunctions, v.strictObject({ code: v.pipe(v.number(), v.integer()), times }))),
@@ -115,14 +115,9 @@ const FaultSettings = v.partial(
   }),
 );
 
-/** Settings as JSON has them: what is named is set, null switches off, the rest stays. Throws SIM_REQUEST naming the field. */
+/** Throws SIM_REQUEST naming the field. */
 export function applyEimFaults(faults: EimFaults, settings: unknown): void {
-  const parsed = v.safeParse(FaultSettings, settings);
-  if (!parsed.success) {
-    const detail = parsed.issues.map((issue) => `${v.getDotPath(issue) ?? "value"}: ${issue.message}`).join("; ");
-    throw new SimwardError("SIM_REQUEST", { detail: `eim faults: ${detail}` });
-  }
-  for (const [name, value] of Object.entries(parsed.output)) Object.assign(faults, { [name]: value ?? undefined });
+  applySettings("eim", FaultSettings, faults, defaultEimFaults(), settings);
 }
 
 /** One use of a fault that counts down. */

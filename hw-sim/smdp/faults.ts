@@ -1,6 +1,6 @@
 // How the virtual SM-DP+ misbehaves when told to; everything is off at the start and may be changed while it runs.
 import * as v from "valibot";
-import { SimwardError } from "../../base/errors.ts";
+import { applySettings } from "../fault-settings.ts";
 import { type Es9FunctionName, type Es9StatusName, es9Functions, es9Statuses } from "./status.ts";
 
 export interface SmdpFaults {
@@ -53,22 +53,16 @@ const FaultSettings = v.partial(
     wrongSignature: v.picklist(["none", "serverSignature1", "smdpSignature2", "smdpSign"]),
     certificates: v.picklist(["own", "expired", "foreign"]),
     ppk: v.boolean(),
-    truncateBppAt: v.nullable(count),
-    flipBppOctet: v.nullable(count),
+    truncateBppAt: count,
+    flipBppOctet: count,
     otherMetadata: v.boolean(),
     bareValues: v.boolean(),
-    httpStatus: v.nullable(v.strictObject({ status: v.pipe(v.number(), v.integer(), v.minValue(400), v.maxValue(599)), times: count })),
+    httpStatus: v.strictObject({ status: v.pipe(v.number(), v.integer(), v.minValue(400), v.maxValue(599)), times: count }),
     silentRequests: count,
   }),
 );
 
-/** Settings as JSON has them: what is named is set, null switches off, the rest stays. Throws SIM_REQUEST naming the field. */
+/** Throws SIM_REQUEST naming the field. */
 export function applySmdpFaults(faults: SmdpFaults, settings: unknown): void {
-  const parsed = v.safeParse(FaultSettings, settings);
-  if (!parsed.success) throw new SimwardError("SIM_REQUEST", { detail: `smdp faults: ${describe(parsed.issues)}` });
-  for (const [name, value] of Object.entries(parsed.output)) Object.assign(faults, { [name]: value ?? undefined });
-}
-
-function describe(issues: readonly v.BaseIssue<unknown>[]): string {
-  return issues.map((issue) => `${v.getDotPath(issue) ?? "value"}: ${issue.message}`).join("; ");
+  applySettings("smdp", FaultSettings, faults, defaultSmdpFaults(), settings);
 }
