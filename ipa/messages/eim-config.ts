@@ -17,7 +17,7 @@ import {
   seqOf,
   utf8String,
 } from "../asn1/schema.ts";
-import { eimIdComponent, SubjectKeyIdentifier } from "./common.ts";
+import { eimIdComponent, SubjectKeyIdentifier, VendorSpecificExtension } from "./common.ts";
 
 /** SGP.32 §2.11.1.1 */
 export const EimIdType = namedInteger({ eimIdTypeOid: 1, eimIdTypeFqdn: 2, eimIdTypeProprietary: 3 });
@@ -52,6 +52,8 @@ export const EimConfigurationData = seq({
   eimSupportedProtocol: optional(implicit(0x87, EimSupportedProtocol)),
   euiccCiPKId: optional(implicit(0x88, SubjectKeyIdentifier)),
   indirectProfileDownload: optional(nullType(0x89)),
+  // v1.3
+  eSipaProprietaryProtocolInformation: optional(implicit(0xaa, VendorSpecificExtension)),
 });
 export type EimConfigurationData = Infer<typeof EimConfigurationData>;
 

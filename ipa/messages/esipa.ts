@@ -34,7 +34,15 @@ export const IpaEuiccDataRequest = seq(
     tagList: octets(0x5c),
     euiccCiPKIdentifierToBeUsed: optional(octets()),
     searchCriteriaNotification: optional(
-      explicit(0xa1, choice({ seqNumber: integer(0x80), profileManagementOperation: implicit(0x81, NotificationEvent) })),
+      // 82 is v1.0's way to ask for package results; v1.2 has A2 for them.
+      explicit(
+        0xa1,
+        choice({
+          seqNumber: integer(0x80),
+          profileManagementOperation: implicit(0x81, NotificationEvent),
+          euiccPackageResults: nullType(0x82),
+        }),
+      ),
     ),
     searchCriteriaEuiccPackageResult: optional(explicit(0xa2, choice({ seqNumber: integer(0x80) }))),
     eimTransactionId: optional(implicit(0x83, TransactionId)),
@@ -319,6 +327,8 @@ export const AuthenticateClientResponseEsipa = explicit(
         ciPKUnknown: 9,
         invalidTransactionId: 10,
         insufficientMemory: 11,
+        // v1.3, in place of GetBoundProfilePackage's.
+        downloadOrderExpired: 18,
         pprNotAllowed: 50,
         eventIdUnknown: 56,
         undefinedError: 127,

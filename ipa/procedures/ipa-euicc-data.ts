@@ -8,7 +8,8 @@ import type { EimClient } from "../esipa/client.ts";
 import { collapsed } from "../euicc/double-tag.ts";
 import { type Es10, getCerts, getEuiccConfiguredAddresses, getEuiccInfo1, getEuiccInfo2 } from "../euicc/es10.ts";
 import { DeviceInfo } from "../messages/common.ts";
-import { IpaCapabilities, IpaEuiccDataRequest, IpaEuiccDataResponse } from "../messages/esipa.ts";
+import { IpaCapabilities, IpaEuiccDataErrorCode, IpaEuiccDataRequest, IpaEuiccDataResponse } from "../messages/esipa.ts";
+import type { EsipaCompat } from "../options.ts";
 import { readNotifications, readPackageResults } from "./card.ts";
 import type { IpaContext } from "./context.ts";
 import { deviceInfo, ipaCapabilities } from "./device.ts";
@@ -18,6 +19,8 @@ import { removeAcknowledged, sendResult } from "./reporting.ts";
 /** SGP.32 §2.11.2.2: the order of fields in the answer. */
 const knownTags = [0xa0, 0x81, 0xa2, 0xbf20, 0xbf22, 0x83, 0x84, 0xa5, 0xa6, 0xa8, 0xa9] as const;
 type DataTag = (typeof knownTags)[number];
+
+type EsipaVersion = EsipaCompat["esipaVersion"];
 
 interface Answer {
   /** BF52 */
@@ -67,7 +70,7 @@ async function answer(
 ): Promise<SimwardError | undefined> {
   const { journal, tell } = context;
   const { eimId } = client;
-  const { response, seqNumbers } = await collect(context, eimId, request, signal);
+  const { response, seqNumbers } = await collect(context, client, request, signal);
   const message = client.encodeResult({ kind: "ipaEuiccDataResponse", response });
   try {
     const accepted = await sendResult(context, client, message, seqNumbers, signal);
@@ -94,20 +97,26 @@ async function answer(
   return undefined;
 }
 
-async function collect(context: IpaContext, eimId: string, request: IpaEuiccDataRequest, signal: AbortSignal | undefined): Promise<Answer> {
-  const tags = wantedTags(request.tagList);
-  if (tags === undefined) return refusal(request, "incorrectTagList");
+async function collect(
+  context: IpaContext,
+  { eimId, compat }: EimClient,
+  request: IpaEuiccDataRequest,
+  signal: AbortSignal | undefined,
+): Promise<Answer> {
+  const version = compat.esipaVersion;
+  const tags = wantedTags(request);
+  if (tags === undefined) return refusal(request, "incorrectTagList", version);
   try {
-    return await context.euicc.withEuicc("data for the eIM", (es10) => read(context, es10, eimId, request, tags), signal);
+    return await context.euicc.withEuicc("data for the eIM", (es10) => read(context, es10, eimId, request, tags, version), signal);
   } catch (error) {
     signal?.throwIfAborted();
     await context.tell({ kind: "warning", where: "IpaEuiccDataRequest", error: errorReport(error) });
-    return refusal(request, isCode(error, "CERTIFICATE") ? "euiccCiPKIdNotFound" : "undefinedError");
+    return refusal(request, isCode(error, "CERTIFICATE") ? "euiccCiPKIdNotFound" : "undefinedError", version);
   }
 }
 
 /** Undefined when one of them is not known. v1.0's names for some are understood. */
-function wantedTags(tagList: Uint8Array): ReadonlySet<DataTag> | undefined {
+function wantedTags({ tagList, searchCriteriaNotification }: IpaEuiccDataRequest): ReadonlySet<DataTag> | undefined {
   const tags = new Set<DataTag>();
   for (let at = 0; at < tagList.length; ) {
     const first = tagList[at] ?? 0;
@@ -119,6 +128,8 @@ function wantedTags(tagList: Uint8Array): ReadonlySet<DataTag> | undefined {
     if (known === undefined) return undefined;
     tags.add(known);
   }
+  // In v1.0 one list is asked for, and the criterion says which.
+  if (searchCriteriaNotification?.kind === "euiccPackageResults" && tags.delete(0xa0)) tags.add(0xa2);
   return tags;
 }
 
@@ -132,6 +143,7 @@ async function read(
   eimId: string,
   request: IpaEuiccDataRequest,
   tags: ReadonlySet<DataTag>,
+  version: EsipaVersion,
 ): Promise<Answer> {
   const parts = new Map<DataTag, Uint8Array>();
   const seqNumbers: number[] = [];
@@ -159,7 +171,9 @@ async function read(
     const { searchCriteriaNotification } = request;
     const notifications = await readNotifications(
       es10,
-      searchCriteriaNotification === undefined ? {} : { searchCriteria: searchCriteriaNotification },
+      searchCriteriaNotification === undefined || searchCriteriaNotification.kind === "euiccPackageResults"
+        ? {}
+        : { searchCriteria: searchCriteriaNotification },
     );
     seqNumbers.push(...notifications.map(({ seqNumber }) => seqNumber));
     parts.set(0xa0, writeTlv(0xa0, ...notifications.map(({ raw }) => raw)));
@@ -177,6 +191,7 @@ async function read(
   const device = deviceInfo(context);
   if (device !== undefined) parts.set(0xa9, retag(encode(DeviceInfo, device), 0xa9));
 
+  if (version === "1.0") return { response: writeTlv(0xbf52, writeTlv(0xa0, ...formerFields(parts, tags))), seqNumbers };
   const { eimTransactionId } = request;
   const fields = knownTags.flatMap((tag) => {
     const part = tags.has(tag) ? parts.get(tag) : undefined;
@@ -185,6 +200,17 @@ async function read(
     return part === undefined ? transaction : [...transaction, part];
   });
   return { response: writeTlv(0xbf52, writeTlv(0xa0, ...fields)), seqNumbers };
+}
+
+/** v1.0: the SM-DP+ address under 80, either list last and inside a BF2B, no transaction. */
+function formerFields(parts: ReadonlyMap<DataTag, Uint8Array>, tags: ReadonlySet<DataTag>): Uint8Array[] {
+  const part = (tag: DataTag): Uint8Array[] => {
+    const found = tags.has(tag) ? parts.get(tag) : undefined;
+    return found === undefined ? [] : [found];
+  };
+  const plain = ([0xbf20, 0xbf22, 0x83, 0x84, 0xa5, 0xa6, 0xa8, 0xa9] as const).flatMap(part);
+  const lists = [...part(0xa0), ...part(0xa2)];
+  return [...part(0x81).map((one) => retag(one, 0x80)), ...plain, ...lists.map((one) => writeTlv(0xbf2b, one))];
 }
 
 async function readCertificates(es10: Es10, euiccCiPKId: Uint8Array | undefined): Promise<ReturnType<typeof childrenOf>> {
@@ -197,7 +223,10 @@ async function readCertificates(es10: Es10, euiccCiPKId: Uint8Array | undefined)
 function refusal(
   { eimTransactionId }: IpaEuiccDataRequest,
   ipaEuiccDataErrorCode: "incorrectTagList" | "euiccCiPKIdNotFound" | "undefinedError",
+  version: EsipaVersion,
 ): Answer {
+  if (version === "1.0")
+    return { response: writeTlv(0xbf52, retag(encode(IpaEuiccDataErrorCode, ipaEuiccDataErrorCode), 0x81)), seqNumbers: [] };
   const response = encode(IpaEuiccDataResponse, {
     kind: "ipaEuiccDataResponseError",
     value: { eimTransactionId, ipaEuiccDataErrorCode },
