@@ -6,7 +6,9 @@ import { rebuilt } from "../rewriting.ts";
 import type { EuiccFaults } from "./types.ts";
 
 /** Responses that are tagged CHOICEs: some compilers tag them twice, and they have no room for more fields, as SEQUENCEs have. */
-export const choiceTags: ReadonlySet<number> = new Set([0xbf21, 0xbf28, 0xbf2b, 0xbf2d, 0xbf35, 0xbf38, 0xbf41, 0xbf51, 0xbf56, 0xbf57, 0xbf5f]);
+export const choiceTags: ReadonlySet<number> = new Set([
+  0xbf21, 0xbf28, 0xbf2b, 0xbf2d, 0xbf35, 0xbf38, 0xbf41, 0xbf51, 0xbf56, 0xbf57, 0xbf5f,
+]);
 const laterField = fromHex("DF7F0100");
 
 /** A response as this card writes it. Only the outer two levels are touched: what lies deeper may be signed. */

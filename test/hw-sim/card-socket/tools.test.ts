@@ -1,12 +1,14 @@
-// Other people's programs: pcscd with the virtual reader vpcd, and OpenSC, as Debian has them, use our card.
+// Other people's programs: pcscd with the virtual reader vpcd, OpenSC, and curl, as Debian has them, use our card; and the manual's commands work.
 // (Debian 12's vicc, the card of Virtual Smart Card, lacks its own Python modules; the module's side is tested octet by octet in sockets.test.ts.)
 import { once } from "node:events";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { join, resolve } from "node:path";
+import { build } from "esbuild";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createCard } from "../../../hw-sim/card.ts";
 import { atr } from "../../../hw-sim/card-socket/atr.ts";
+import { makeProfile } from "../../../hw-sim/profiles.ts";
 import { need, program, run } from "../../support/programs.ts";
 import { inDirectory } from "./fleet.ts";
 
@@ -32,6 +34,15 @@ async function isServed(): Promise<boolean> {
   return answered;
 }
 
+async function needPcsc(context: Parameters<typeof need>[0]): Promise<{ readonly daemon: string; readonly tool: string }> {
+  const daemon = need(context, pcscd);
+  const tool = need(context, openscTool);
+  if (!existsSync(driver)) context.skip(`left out: ${driver} (Debian: vsmartcard-vpcd) is not installed`);
+  if (process.getuid?.() !== 0) context.skip("left out: only root may start pcscd");
+  if (await isServed()) context.skip("left out: a pcscd is running already");
+  return { daemon, tool };
+}
+
 async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, loopback);
@@ -44,11 +55,7 @@ async function freePort(): Promise<number> {
 
 test("pcscd has our card in its virtual reader: OpenSC reads its ATR and selects the ISD-R", (context) =>
   inDirectory(async (dir) => {
-    const daemon = need(context, pcscd);
-    const tool = need(context, openscTool);
-    if (!existsSync(driver)) context.skip(`left out: ${driver} (Debian: vsmartcard-vpcd) is not installed`);
-    if (process.getuid?.() !== 0) context.skip("left out: only root may start pcscd");
-    if (await isServed()) context.skip("left out: a pcscd is running already");
+    const { daemon, tool } = await needPcsc(context);
     const port = await freePort();
     const channel = `0x${port.toString(16)}`;
     mkdirSync(join(dir, "conf"));
@@ -86,3 +93,68 @@ function octetsReceived(shown: string): string[] {
     .map((part) => part.split("Sending")[0] ?? "")
     .map((part) => (part.match(/^(?:[0-9A-F]{2} ){1,16}/gm) ?? []).join("").replaceAll(" ", ""));
 }
+
+describe("the manual's commands", () => {
+  /** A checkout as after `npm run build`, inside the real one, so that koffi is found. */
+  let place = "";
+  beforeAll(async () => {
+    mkdirSync(resolve("node_modules/.cache"), { recursive: true });
+    place = mkdtempSync(resolve("node_modules/.cache/simward-manual-"));
+    const banner =
+      'import { createRequire as simwardCreateRequire } from "node:module"; const require = simwardCreateRequire(import.meta.url);';
+    await build({
+      entryPoints: ["hw-sim/main.ts"],
+      bundle: true,
+      platform: "node",
+      target: "node20",
+      format: "esm",
+      outfile: join(place, "dist", "simward-sim.mjs"),
+      external: ["koffi"],
+      banner: { js: banner },
+      logLevel: "error",
+    });
+    const plan = { iccid: "8949299000000000105", imsi: "262990000000010", serviceProvider: "Werksnetz", profileName: "Werksnetz test" };
+    writeFileSync(join(place, "fleet.der"), makeProfile(plan).upp);
+  });
+  afterAll(() => rmSync(place, { recursive: true, force: true }));
+
+  const manual = readFileSync("docs/hw-sim.md", "utf8");
+  const section = manual.slice(manual.indexOf("## With other people's tools"));
+  const blocks = [...section.matchAll(/```sh\n([^`]*)```/g)].map(([, block = ""]) => block);
+
+  /** As somebody types it; what was left running ends with the shell. Answers what was printed. */
+  async function typed(block: string): Promise<string> {
+    const shell = run("/bin/bash", ["-ec", `trap 'kill $(jobs -p); wait' EXIT\n${block}`], { cwd: place });
+    await shell.ended;
+    expect(shell.child.exitCode, shell.output()).toBe(0);
+    return shell.output();
+  }
+  const blockWith = (text: string): string => {
+    const [found, ...more] = blocks.filter((block) => block.includes(text));
+    if (found === undefined || more.length > 0) throw new Error(`not one block with ${text}`);
+    return found;
+  };
+
+  test("curl reads the EID", async (context) => {
+    need(context, program("curl"));
+    expect(await typed(blockWith("curl"))).toMatch(/"data":"BF3E125A10\d{32}","sw1":144,"sw2":0/);
+  });
+
+  test("a vehicle drives with the card of another process", async () => {
+    expect(await typed(blockWith("run --card"))).toMatch(/"card":"http:\/\/127.0.0.1:8470\/apdu".*"eid":"\d{32}"/);
+  });
+
+  test("a profile file is offered", async () => {
+    await typed(blockWith("--profile"));
+  });
+
+  test("OpenSC selects the ISD-R", async (context) => {
+    await needPcsc(context);
+    if (!existsSync("/etc/reader.conf.d/vpcd")) context.skip("left out: /etc/reader.conf.d/vpcd (Debian: vsmartcard-vpcd) is not there");
+    expect(await typed(blockWith("opensc-tool"))).toMatch(/3b:9f:96[\s\S]*SW1=0x90, SW2=0x00/);
+  });
+
+  test("are all here", () => {
+    expect(blocks).toHaveLength(4);
+  });
+});
