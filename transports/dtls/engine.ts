@@ -174,8 +174,9 @@ export class Engine {
     for (const record of splitRecords(datagram, layer?.own.length)) {
       if (this.#ssl === null) break;
       if (record[0] === contentTypes.tls12Cid && layer?.isNamedInward) {
-        // Its keys may come from what is before it.
+        // Its keys may come from what is before it, and those that wait must not take its place then.
         takeOrdinary();
+        steps.push(...this.#takeWaiting(layer));
         if (this.#waiting.length < waitingMax) this.#waiting.push(record);
         steps.push(...this.#takeWaiting(layer));
       } else if ((layer === undefined || layer.admits(record)) && this.#isAdmissible(record)) ordinary.push(record);

@@ -1,7 +1,8 @@
 // Two engines without sockets: CIDs of every length both ways, orders of records that a network can bring about, what cannot be negotiated, what cannot be sealed.
 import { afterEach, describe, expect, test } from "vitest";
 import { SystemClock } from "../../../../base/clock.ts";
-import { registerExtensions } from "../../../../transports/dtls/cid/extension.ts";
+import { extensionTypes, registerExtensions } from "../../../../transports/dtls/cid/extension.ts";
+import { ConnectionIdLayer } from "../../../../transports/dtls/cid/layer.ts";
 import { connectDtls } from "../../../../transports/dtls/client.ts";
 import { createContext } from "../../../../transports/dtls/context.ts";
 import { Engine, type Step } from "../../../../transports/dtls/engine.ts";
@@ -141,6 +142,32 @@ describe("orders of records", () => {
     }
   });
 
+  test("any number of forged ones before the flight does not harm it, once its keys come with it", async () => {
+    const t = await pair({ clientCid, serverCid });
+    t.begin();
+    t.carry((datagram) => {
+      const finished = splitRecords(datagram, 8).find((record) => record[0] === 25);
+      if (finished === undefined) return [datagram];
+      const forgery = Uint8Array.from(finished, (octet, i) => (i > 40 ? octet ^ 0x55 : octet));
+      return [...Array.from({ length: 40 }, () => forgery), datagram];
+    });
+    expect(t.server.engine.state).toBe("open");
+  });
+
+  test("a record with the name of another association is not taken, be it authentic", async () => {
+    const t = await pair({ clientCid, serverCid });
+    t.begin();
+    t.carry();
+    t.heard(t.server);
+    t.client.engine.write(Buffer.from("mine"));
+    const [real = clientCid] = t.client.sent.splice(0);
+    const renamed = Uint8Array.from(real, (octet, i) => (i === 11 ? octet ^ 1 : octet));
+    t.server.steps.push(t.server.engine.receive(renamed));
+    expect([t.heard(t.server), t.server.newer]).toEqual([[], 1]);
+    t.server.steps.push(t.server.engine.receive(real));
+    expect(t.heard(t.server)).toEqual(["mine"]);
+  });
+
   test("what was newer is counted once, however often and in whatever order it comes", async () => {
     const t = await pair({ clientCid, serverCid });
     t.begin();
@@ -168,6 +195,15 @@ describe("what cannot be", () => {
     });
     expect(t.server.steps.at(-1)?.ended).toBeDefined();
     expect(t.client.steps.at(-1)?.ended).toMatchObject({ code: "DTLS_ALERT", data: { alert: 50 } });
+  });
+
+  test("a return_routability_check extension with content is malformed, and without Connection ID it is not answered", () => {
+    const layer = new ConnectionIdLayer("server", { own: cidOf(8) }, () => undefined);
+    expect(layer.takeExtension(extensionTypes.returnRoutabilityCheck, Uint8Array.of(0))).toBe(50);
+    expect(layer.takeExtension(extensionTypes.returnRoutabilityCheck, new Uint8Array(0))).toBeUndefined();
+    expect([layer.extension(extensionTypes.returnRoutabilityCheck), layer.checksPaths]).toEqual([undefined, false]);
+    expect(layer.takeExtension(extensionTypes.connectionId, Uint8Array.of(0))).toBeUndefined();
+    expect([layer.extension(extensionTypes.returnRoutabilityCheck), layer.checksPaths]).toEqual([new Uint8Array(0), true]);
   });
 
   test("a record that cannot be sealed is not sent, and ends the association", async () => {

@@ -101,6 +101,22 @@ describe("a path", () => {
     expect(t.moves).toEqual([]);
   });
 
+  test("an answer that comes late, by another way, proves nothing; by its own way it does", () => {
+    const t = bench();
+    t.hear(away);
+    t.send(1_000);
+    const cookie = t.cookies[0] ?? octets(0);
+    for (const [from, moves] of [
+      [third, []],
+      [home, []],
+      [away, [away]],
+    ] as const) {
+      t.path.arriving(from, 60);
+      t.path.responded(cookie);
+      expect(t.moves).toEqual(moves);
+    }
+  });
+
   test("the client speaks from its former address again: it was not moved", () => {
     const t = bench();
     t.hear(away);

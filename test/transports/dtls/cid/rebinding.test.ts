@@ -258,6 +258,28 @@ describe("addresses that pass from one vehicle to another", () => {
     expect(server.size).toBe(1);
   });
 
+  test.each([
+    ["was proven elsewhere before", true],
+    ["spoke from elsewhere since", false],
+  ])("one that %s makes no room: it is there", async (_how, proven) => {
+    const server = await bench.server({ ...both, associationsMax: 2 });
+    answerLargely(server);
+    const { ports, swap } = await nat(server);
+    const [first, second] = ports;
+    if (first === undefined || second === undefined) throw new Error("two ports");
+    const elder = await bench.connect(first, both);
+    await echo(elder, bench.clock);
+    swap();
+    if (proven) await large(elder);
+    const newcomer = await bench.connect(second);
+    await echo(newcomer, bench.clock);
+    if (!proven) await echo(elder, bench.clock);
+    expect(await refusal(bench.connect(server, { handshakeTimeoutMs: 400 }))).toMatchObject({ code: "DTLS_TIMEOUT" });
+    await echo(elder, bench.clock);
+    await echo(newcomer, bench.clock);
+    expect(server.size).toBe(2);
+  });
+
   test("one that left without a word makes room when the server is full", async () => {
     const server = await bench.server({ ...both, associationsMax: 3 });
     const { ports } = await nat(server);
