@@ -14,7 +14,12 @@ export function peersOf(peers: readonly EimPeerConfig[]): Promise<EimPeer[]> {
       serverName: peer.server_name,
       binding: peer.binding === "auto" ? undefined : peer.binding,
       trust: peer.ca === undefined ? undefined : await trustOf(peer.ca),
-      compat: { removeOwnResult: peer.remove_own_result },
+      compat: {
+        removeOwnResult: peer.remove_own_result,
+        esipaVersion: peer.esipa_version,
+        ackOnDataResponse: peer.ack_on_data_response,
+        adminProtocol: peer.admin_protocol,
+      },
     })),
   );
 }

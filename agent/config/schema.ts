@@ -66,6 +66,12 @@ const eimPeer = strictObject({
   nat_idle_seconds: optional(seconds(5, 86_400), 60),
   /** Some eIMs never acknowledge: the IPA then removes its own reported result. */
   remove_own_result: optional(boolean(), false),
+  /** The version of SGP.32 whose messages it reads. */
+  esipa_version: optional(picklist(["1.2", "1.0"]), "1.2"),
+  /** Whether what it acknowledges in the answer to an IpaEuiccDataResponse is removed from the eUICC. */
+  ack_on_data_response: optional(boolean(), true),
+  /** X-Admin-Protocol over HTTPS. */
+  admin_protocol: optional(pipe(string(), regex(/^gsma\/rsp\/v\d+(\.\d+)*$/, "must be gsma/rsp/v and a version")), "gsma/rsp/v2.1.0"),
 });
 
 const eim = strictObject({
