@@ -108,6 +108,8 @@ describe("silence of the module", () => {
   );
 
   scenario("for more than a minute: the download waits for the module, and is gone on with", {
+    // An eUICC may take minutes for AuthenticateServer, so that is what its driver waits.
+    speed: 100,
     config: times,
     async run(world) {
       const order = world.download(fleet);

@@ -88,9 +88,11 @@ export interface World {
   readonly modem: Modem;
   readonly agent: Agent;
   readonly audit: AuditView;
+  /** Runs when the scenario has ended. */
+  atEnd(stop: () => Promise<unknown> | unknown): void;
   poll(eimId?: string): Promise<Polled>;
   /** Places an order at the eIM; answers how it stands whenever it is asked. */
-  order(order: object): () => Order;
+  order(order: object, eim?: Eim): () => Order;
   /** Offered anew at the SM-DP+ where the last attempt used the offer up. */
   download(offer: Offer): () => Order;
   enable(profile: ProfilePlan, more?: { readonly rollback?: boolean }): () => Order;
@@ -284,12 +286,12 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
     credential: async () => "",
   });
   started.add(() => agent.stop());
-  const world = worldOf({ clock, vehicle, modem, agent, fault });
+  const world = worldOf({ clock, vehicle, modem, agent, fault, atEnd: (stop) => started.add(stop) });
   await agent.start();
   return world;
 }
 
-function worldOf(parts: Pick<World, "clock" | "vehicle" | "modem" | "agent" | "fault">): World {
+function worldOf(parts: Pick<World, "clock" | "vehicle" | "modem" | "agent" | "fault" | "atEnd">): World {
   const { clock, vehicle, agent } = parts;
   const { eim, euicc } = vehicle;
   const events: ApiEvent[] = [];
@@ -320,9 +322,9 @@ function worldOf(parts: Pick<World, "clock" | "vehicle" | "modem" | "agent" | "f
       await clock.sleep(100);
     }
   };
-  const order: World["order"] = (body) => {
-    const id = eim.addOrder({ eid: euicc.eid, ...body });
-    return () => eim.order(id) as unknown as Order;
+  const order: World["order"] = (body, at = eim) => {
+    const id = at.addOrder({ eid: euicc.eid, ...body });
+    return () => at.order(id) as unknown as Order;
   };
   const records = async (): Promise<readonly AuditRecord[]> => (await agent.auditRecords({ last: 10_000 })).records;
   return {
