@@ -5,7 +5,7 @@ import { type Clock, type Disposer, deadline } from "../base/clock.ts";
 import { type Disk, subDisk } from "../base/disk.ts";
 import { asSimwardError, type ErrorReport, errorReport, SimwardError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { Random } from "../base/random.ts";
+import { integerBelow, type Random } from "../base/random.ts";
 import { version } from "../base/version.ts";
 import { type Es10, getEuiccInfo2, getProfilesInfo } from "../ipa/euicc/es10.ts";
 import type { Ipa, IpaStatus, PollOutcome } from "../ipa/ipa.ts";
@@ -62,7 +62,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   const { config, clock, random, log, modem } = ports;
   const startedMs = clock.monotonicMs();
   const alarms = createAlarms();
-  const hub = createEventHub(clock);
+  const hub = createEventHub({ clock, firstId: (1 + integerBelow(random, 1_000_000)) * 1_000_000 });
   const stopping = new AbortController();
   // Everything that waits listens to it; Node takes more than ten for a leak.
   setMaxListeners(0, stopping.signal);

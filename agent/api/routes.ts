@@ -1,7 +1,7 @@
 // The local API as one table: method, path, who may, what comes in, what is done.
 import {
+  check,
   type GenericSchema,
-  integer,
   maxValue,
   minValue,
   nonEmpty,
@@ -43,6 +43,11 @@ export interface Route<I = unknown> {
   readonly path: string;
   /** The least role that may. */
   readonly access: Role;
+  readonly summary: string;
+  /** Schema id of the answer; of each line where it is a stream. */
+  readonly answer: string;
+  /** Query, or body in JSON, of the example in docs/api.md. */
+  readonly example?: string;
   /** Of the query (GET) or the body. */
   readonly input: GenericSchema<unknown, I>;
   /** One JSON document; a stream is served by `stream`. */
@@ -53,38 +58,85 @@ export interface Route<I = unknown> {
 
 const nothing = strictObject({});
 const wholeNumber = (least: number, most: number) =>
-  pipe(string(), regex(/^\d{1,15}$/, "must be a whole number"), transform(Number), integer(), minValue(least), maxValue(most));
+  pipe(string(), regex(/^\d{1,15}$/, "must be a whole number"), transform(Number), minValue(least), maxValue(most));
+const sequenceNumber = wholeNumber(0, Number.MAX_SAFE_INTEGER);
 
 function route<I>(definition: Route<I>): Route {
   return definition as unknown as Route;
 }
 
 export const routes: readonly Route[] = [
-  route({ method: "GET", path: "/v1/status", access: "viewer", input: nothing, run: ({ services }) => services.status() }),
-  route({ method: "GET", path: "/v1/profiles", access: "viewer", input: nothing, run: ({ services }) => services.profiles() }),
+  route({
+    method: "GET",
+    path: "/v1/status",
+    access: "viewer",
+    summary: "Where the vehicle stands: card, profiles, network, eIMs, what is under way, alarms.",
+    answer: "simward/status/1",
+    input: nothing,
+    run: ({ services }) => services.status(),
+  }),
+  route({
+    method: "GET",
+    path: "/v1/profiles",
+    access: "viewer",
+    summary: "The profiles, read from the eUICC now. `BUSY` when the card is at work for longer than half a minute.",
+    answer: "simward/profiles/1",
+    input: nothing,
+    run: ({ services }) => services.profiles(),
+  }),
   route({
     method: "GET",
     path: "/v1/events",
     access: "viewer",
-    input: strictObject({ after: optional(wholeNumber(0, Number.MAX_SAFE_INTEGER)) }),
+    summary:
+      "What the daemon does, a JSON line each, for as long as the client listens. `after` begins behind that id, as far as is remembered " +
+      "(0: all of it); an event `gap` comes first where something between is lost.",
+    answer: "simward/event/1",
+    example: "after=0",
+    input: strictObject({ after: optional(sequenceNumber) }),
     stream: ({ services }, { after }, write) => services.events(after, write),
   }),
   route({
     method: "GET",
     path: "/v1/audit",
     access: "viewer",
-    input: strictObject({
-      last: optional(wholeNumber(1, 10_000), "50"),
-      event: optional(string()),
-      after: optional(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
-    }),
-    run: ({ services }, { last, event, after }) => services.auditRecords({ last, event, afterSeq: after }),
+    summary:
+      "Records of the audit trail: the `last` ones (50), or the `first` ones (1000) behind the sequence number `after`; " +
+      "of those whose event begins with `event`.",
+    answer: "simward/audit/1",
+    example: "last=20&event=daemon.",
+    input: pipe(
+      strictObject({
+        last: optional(wholeNumber(1, 10_000)),
+        first: optional(wholeNumber(1, 10_000)),
+        after: optional(sequenceNumber),
+        event: optional(string()),
+      }),
+      check(({ last, first }) => last === undefined || first === undefined, "last and first exclude each other"),
+    ),
+    run: ({ services }, { last, first, after, event }) =>
+      last === undefined && (first !== undefined || after !== undefined)
+        ? services.auditRecords({ first: first ?? 1_000, afterSeq: after, event })
+        : services.auditRecords({ last: last ?? 50, afterSeq: after, event }),
   }),
-  route({ method: "GET", path: "/v1/audit/verification", access: "viewer", input: nothing, run: ({ services }) => services.verifyAudit() }),
+  route({
+    method: "GET",
+    path: "/v1/audit/verification",
+    access: "viewer",
+    summary: "Whether the hash chain of the audit trail holds, up to the head that the daemon remembers.",
+    answer: "simward/audit-verification/1",
+    input: nothing,
+    run: ({ services }) => services.verifyAudit(),
+  }),
   route({
     method: "POST",
     path: "/v1/eim/poll",
     access: "engineer",
+    summary:
+      "Asks one eIM, or all, for packages and carries them out. `BUSY` when something else is under way for longer than half a minute. " +
+      "It goes on when the client leaves.",
+    answer: "simward/poll/1",
+    example: "{}",
     input: strictObject({ eimId: optional(pipe(string(), nonEmpty("must not be empty"))) }),
     run: async ({ services, role, peer }, { eimId }) => {
       await services.auditAdminAct("eim.pollAsked", role, peer, { eimId: eimId ?? null });
@@ -100,7 +152,7 @@ export function parseInput<I>(input: GenericSchema<unknown, I>, value: unknown):
   } catch (error) {
     if (!(error instanceof ValiError)) throw error;
     const problems = error.issues.map(
-      (issue) => `${issue.path?.map((item: { key: unknown }) => String(item.key)).join(".") ?? "body"}: ${issue.message}`,
+      (issue) => `${issue.path?.map((item: { key: unknown }) => String(item.key)).join(".") ?? "input"}: ${issue.message}`,
     );
     throw new SimwardError("API_INPUT", { detail: problems.join("; "), data: { problems } });
   }

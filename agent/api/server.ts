@@ -1,5 +1,5 @@
 // HTTP/JSON over UNIX sockets, one socket a role. Requests are bounded in size, time and number; a slow or silent client harms nobody else.
-import { chmod, chown, mkdir, readFile, unlink } from "node:fs/promises";
+import { chown, mkdir, readFile, unlink } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -11,10 +11,15 @@ import { type ApiServices, parseInput, type Route, type RouteContext, routes } f
 import { type ApiError, type Role, roles } from "./types.ts";
 
 const maxBodyBytes = 64 * 1024;
+/** A larger body is read to its end, so that its sender hears why it is refused; but not more than this. */
+const maxDiscardedBytes = 1024 * 1024;
 const maxConnections = 64;
 const maxStreams = 16;
-/** A listener that does not read is let go when this much waits for it. */
-const maxBacklogBytes = 1024 * 1024;
+/** A listener that does not read is let go when this much waits for it: more than all that is remembered. */
+const maxBacklogBytes = 4 * 1024 * 1024;
+/** Who does not fetch an answer in this time does not get it. */
+const fetchLimitMs = 30_000;
+const socketUmask = 0o117;
 
 const httpStatus: Partial<Record<ErrorCode, number>> = {
   API_NOT_FOUND: 404,
@@ -46,14 +51,13 @@ export async function serveApi(config: Config["api"], services: ApiServices, log
       const path = join(config.dir, `${role}.sock`);
       await removeStale(path);
       const server = createServer(
-        { keepAliveTimeout: 5_000, requestTimeout: 30_000, headersTimeout: 10_000 },
+        { keepAliveTimeout: 5_000, requestTimeout: 30_000, headersTimeout: 10_000, connectionsCheckingInterval: 5_000 },
         handler(role, services, log),
       );
       server.maxConnections = maxConnections;
       await listen(server, path);
       servers.push(server);
       paths.push(path);
-      await chmod(path, 0o660);
       const gid = await groupId(groups[role]);
       if (gid !== undefined) await chown(path, process.getuid?.() ?? 0, gid);
     }
@@ -87,9 +91,12 @@ function handler(role: Role, services: ApiServices, log: Log): (request: Incomin
   };
 
   async function serve(request: IncomingMessage, response: ServerResponse, context: RouteContext): Promise<void> {
-    const url = new URL(request.url ?? "/", "http://localhost");
-    const route = findRoute(request.method ?? "GET", url.pathname, context.role);
-    const input = parseInput(route.input, request.method === "GET" ? Object.fromEntries(url.searchParams) : await readBody(request));
+    const [path = "/", query = ""] = (request.url ?? "/").split("?", 2);
+    const route = findRoute(request.method ?? "GET", path, context.role);
+    const input = parseInput(
+      route.input,
+      request.method === "GET" ? Object.fromEntries(new URLSearchParams(query)) : await readBody(request),
+    );
     if (route.stream !== undefined) {
       if (streams >= maxStreams) throw new SimwardError("QUEUE_FULL", { detail: `${maxStreams} listen already` });
       streams++;
@@ -123,14 +130,7 @@ function findRoute(method: string, path: string, role: Role): Route {
 }
 
 async function readBody(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxBodyBytes) throw new SimwardError("API_INPUT", { detail: `the body is larger than ${maxBodyBytes} octets` });
-    chunks.push(chunk);
-  }
-  const text = Buffer.concat(chunks).toString("utf8");
+  const text = (await octetsOf(request)).toString("utf8");
   if (text.trim() === "") return {};
   try {
     return JSON.parse(text);
@@ -139,8 +139,26 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   }
 }
 
+function octetsOf(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    request.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= maxBodyBytes) chunks.push(chunk);
+      else if (bytes > maxDiscardedBytes) request.destroy();
+    });
+    request.on("end", () => {
+      if (bytes <= maxBodyBytes) resolve(Buffer.concat(chunks));
+      else reject(new SimwardError("API_INPUT", { detail: `the body is larger than ${maxBodyBytes} octets` }));
+    });
+    request.on("close", () => reject(new SimwardError("ABORTED", { detail: "the client left before its request was whole" })));
+  });
+}
+
 function sendJson(response: ServerResponse, status: number, body: unknown): void {
   if (response.headersSent) return;
+  response.setTimeout(fetchLimitMs, () => response.destroy());
   response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
   response.end(`${JSON.stringify(body)}\n`);
 }
@@ -153,22 +171,32 @@ function sendError(response: ServerResponse, error: SimwardError): void {
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (error) => reject(new SimwardError("PORT_OPEN", { detail: path, cause: error })));
-    server.listen(path, resolve);
+    // The socket is made within `listen`: at no moment can those open it who may not.
+    const before = process.umask(socketUmask);
+    try {
+      server.listen(path, resolve);
+    } finally {
+      process.umask(before);
+    }
   });
 }
 
-/** A socket file nobody answers on is left from a daemon that died. */
+/** A socket file that nobody answers on is left from a daemon that died. Whatever else keeps it from answering does not mean that. */
 async function removeStale(path: string): Promise<void> {
-  const alive = await new Promise<boolean>((resolve) => {
+  const refusal = await new Promise<string | undefined>((resolve) => {
     const socket = connect(path);
     socket.once("connect", () => {
       socket.destroy();
-      resolve(true);
+      resolve(undefined);
     });
-    socket.once("error", () => resolve(false));
+    socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
   });
-  if (alive) throw new SimwardError("PORT_BUSY", { detail: `${path} is served by a simwardd that runs already` });
-  await unlink(path).catch(() => {});
+  if (refusal === "ENOENT") return;
+  if (refusal !== "ECONNREFUSED" && refusal !== "ENOTSOCK")
+    throw new SimwardError("PORT_BUSY", { detail: `${path} is served by another process (${refusal ?? "it answers"})` });
+  await unlink(path).catch((error: unknown) => {
+    throw new SimwardError("PORT_OPEN", { detail: path, cause: error });
+  });
 }
 
 /** Throws CONFIG_INVALID when there is no such group. */

@@ -1,18 +1,19 @@
 // The command line's end of the local API: HTTP/JSON over a UNIX socket.
 import { type ClientRequest, type IncomingMessage, request } from "node:http";
-import { type ErrorCode, errorTable, SimwardError } from "../../base/errors.ts";
+import { errorTable, SimwardError } from "../../base/errors.ts";
 import type { ApiError } from "../api/types.ts";
 
 export interface ApiClient {
-  /** Throws API_NOT_RUNNING, API_RESPONSE, DEADLINE, and the daemon's own errors. */
+  /** Throws API_NOT_RUNNING, API_RESPONSE, API_FORBIDDEN, DEADLINE, ABORTED, and the daemon's own errors. */
   call<T>(method: "GET" | "POST", path: string, body?: unknown): Promise<T>;
-  /** Ends when the daemon ends, `signal` aborts, or `onLine` answers false. */
-  lines(path: string, onLine: (line: unknown) => boolean, signal?: AbortSignal): Promise<void>;
+  /** `left` when `onLine` answered false or `signal` aborted, `ended` when the daemon ended the stream. */
+  lines(path: string, onLine: (line: unknown) => boolean, signal?: AbortSignal): Promise<"left" | "ended">;
 }
 
 const maxResponseBytes = 16 * 1024 * 1024;
 
-export function createClient(socketPath: string, timeoutMs: number): ApiClient {
+/** `signal` ends whatever the client waits for; what the daemon has begun goes on. */
+export function createClient(socketPath: string, timeoutMs: number, signal?: AbortSignal): ApiClient {
   const open = (
     method: string,
     path: string,
@@ -21,67 +22,81 @@ export function createClient(socketPath: string, timeoutMs: number): ApiClient {
   ): Promise<{ request: ClientRequest; response: IncomingMessage }> =>
     new Promise((resolve, reject) => {
       const headers = body === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
-      const req = request({ socketPath, method, path, headers, agent: false, ...(timeout === undefined ? {} : { timeout }) });
+      const options = { socketPath, method, path, headers, agent: false, ...(timeout === undefined ? {} : { timeout }) };
+      const req = request({ ...options, ...(signal === undefined ? {} : { signal }) });
       req.once("response", (response) => resolve({ request: req, response }));
       req.once("timeout", () => req.destroy(new SimwardError("DEADLINE", { detail: `${method} ${path} after ${timeoutMs} ms` })));
-      req.once("error", (error) => reject(connectionError(error, socketPath)));
+      // It may fail again once it has been answered.
+      req.on("error", (error) => reject(connectionError(error, socketPath, signal)));
       req.end(body);
     });
 
   return {
     async call<T>(method: "GET" | "POST", path: string, body?: unknown): Promise<T> {
       const { response } = await open(method, path, body === undefined ? undefined : JSON.stringify(body), timeoutMs);
-      const text = await readAll(response);
-      let value: unknown;
-      try {
-        value = JSON.parse(text);
-      } catch (error) {
-        throw new SimwardError("API_RESPONSE", { detail: `${method} ${path}`, cause: error });
-      }
+      const value = parse(await readAll(response, socketPath, signal), `${method} ${path}`);
       if (response.statusCode === 200) return value as T;
       throw errorFrom(value);
     },
-    async lines(path, onLine, signal) {
+    async lines(path, onLine, leaving) {
+      if (leaving?.aborted) return "left";
       const { request: req, response } = await open("GET", path, undefined, undefined);
-      if (response.statusCode !== 200) throw errorFrom(JSON.parse(await readAll(response)));
-      const stop = (): void => {
+      if (response.statusCode !== 200) throw errorFrom(parse(await readAll(response, socketPath, signal), path));
+      const leave = (): void => {
         req.destroy();
       };
-      signal?.addEventListener("abort", stop, { once: true });
+      if (leaving?.aborted) leave();
+      leaving?.addEventListener("abort", leave, { once: true });
       let rest = "";
       try {
-        for await (const chunk of response as AsyncIterable<Buffer>) {
-          rest += chunk.toString("utf8");
+        for await (const text of response.setEncoding("utf8") as AsyncIterable<string>) {
+          rest += text;
+          if (rest.length > maxResponseBytes)
+            throw new SimwardError("API_RESPONSE", { detail: `a line of more than ${maxResponseBytes} characters` });
           const parts = rest.split("\n");
           rest = parts.pop() ?? "";
-          for (const part of parts) {
-            if (part === "" || onLine(JSON.parse(part))) continue;
-            return;
-          }
+          for (const part of parts) if (part !== "" && !onLine(parse(part, path))) return "left";
         }
       } catch (error) {
-        if (signal?.aborted !== true) throw connectionError(error as Error, socketPath);
+        if (leaving?.aborted) return "left";
+        const known = connectionError(error as Error, socketPath, signal);
+        // A daemon that ends, or lets a listener go, does not say good-bye.
+        if (known.code !== "API_RESPONSE" || error instanceof SimwardError) throw known;
       } finally {
-        signal?.removeEventListener("abort", stop);
+        leaving?.removeEventListener("abort", leave);
         req.destroy();
       }
+      return leaving?.aborted ? "left" : "ended";
     },
   };
 }
 
-async function readAll(response: IncomingMessage): Promise<string> {
+async function readAll(response: IncomingMessage, socketPath: string, signal: AbortSignal | undefined): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxResponseBytes) throw new SimwardError("API_RESPONSE", { detail: `more than ${maxResponseBytes} octets` });
-    chunks.push(chunk);
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > maxResponseBytes) throw new SimwardError("API_RESPONSE", { detail: `more than ${maxResponseBytes} octets` });
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw connectionError(error as Error, socketPath, signal);
   }
   return Buffer.concat(chunks).toString("utf8");
 }
 
-function connectionError(error: Error & { readonly code?: string }, socketPath: string): SimwardError {
+function parse(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new SimwardError("API_RESPONSE", { detail: what, cause: error });
+  }
+}
+
+function connectionError(error: Error & { readonly code?: string }, socketPath: string, signal: AbortSignal | undefined): SimwardError {
   if (error instanceof SimwardError) return error;
+  if (signal?.aborted) return new SimwardError("ABORTED", { cause: error });
   if (error.code === "EACCES") return new SimwardError("API_FORBIDDEN", { detail: `no permission to open ${socketPath}`, cause: error });
   if (error.code === "ENOENT" || error.code === "ECONNREFUSED")
     return new SimwardError("API_NOT_RUNNING", { detail: socketPath, cause: error });
@@ -89,9 +104,10 @@ function connectionError(error: Error & { readonly code?: string }, socketPath: 
 }
 
 function errorFrom(value: unknown): SimwardError {
-  const report = (value as Partial<ApiError>).error;
-  const code: ErrorCode = report !== undefined && report.code in errorTable ? report.code : "API_RESPONSE";
-  const text = errorTable[code].text;
-  const detail = report?.message.startsWith(`${text}: `) ? report.message.slice(text.length + 2) : undefined;
-  return new SimwardError(code, detail === undefined ? {} : { detail });
+  const report = (value as Partial<ApiError> | null)?.error;
+  // A daemon of another version may have codes that are not known here.
+  if (report === undefined || !(report.code in errorTable))
+    return new SimwardError("API_RESPONSE", { detail: report?.message ?? "no error of simward" });
+  const { text } = errorTable[report.code];
+  return new SimwardError(report.code, report.message.startsWith(`${text}: `) ? { detail: report.message.slice(text.length + 2) } : {});
 }

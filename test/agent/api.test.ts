@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { connect } from "node:net";
@@ -17,6 +18,7 @@ let dir = "";
 let server: ApiServer | undefined;
 let hub: EventHub;
 let acts: unknown[];
+let errors: string[];
 
 const services = (): ApiServices => ({
   status: async () => ({ schema: "simward/status/1" }) as Status,
@@ -40,13 +42,53 @@ const services = (): ApiServices => ({
   auditAdminAct: async (act, role, peer, data) => void acts.push({ act, role, uid: peer?.uid, pid: peer?.pid, data }),
 });
 
+interface Asked {
+  readonly method?: string;
+  readonly path: string;
+  readonly body?: string;
+}
+
+function ask(
+  role: string,
+  { method = "GET", path, body = "" }: Asked,
+): Promise<{ readonly status: number | undefined; readonly body: string }> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath: join(dir, `${role}.sock`), method, path, agent: false }, async (response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+      resolve({ status: response.statusCode, body: Buffer.concat(chunks).toString("utf8") });
+    });
+    asked.once("error", reject);
+    asked.end(body);
+  });
+}
+
+/** Kind and number of what a listener is told before it hears anything new. */
+async function eventsAfter(after: number): Promise<readonly string[]> {
+  const told: string[] = [];
+  hub.subscribe(after, ({ kind, id }) => told.push(`${kind} ${id}`))();
+  const streamed: string[] = [];
+  await client("viewer").lines(
+    `/v1/events?after=${after}`,
+    (line) => {
+      const { kind, id } = line as ApiEvent;
+      streamed.push(`${kind} ${id}`);
+      return streamed.length < told.length;
+    },
+    told.length === 0 ? AbortSignal.abort() : undefined,
+  );
+  expect(streamed).toEqual(told);
+  return told;
+}
+
 const client = (role: string) => createClient(join(dir, `${role}.sock`), 10_000);
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "simward-api-"));
-  hub = createEventHub(new VirtualClock(), 3);
+  hub = createEventHub({ clock: new VirtualClock(), remembered: 3 });
   acts = [];
-  server = await serveApi({ dir }, services(), silentLog);
+  errors = [];
+  server = await serveApi({ dir }, services(), { ...silentLog, error: (event) => void errors.push(event) });
 });
 afterEach(async () => {
   await server?.close();
@@ -121,21 +163,99 @@ describe("the local API", () => {
     expect(await client("viewer").call("GET", "/v1/status")).toBeDefined();
   });
 
+  test("whatever stands in the place of a path is answered, and logged as nobody's error", async () => {
+    for (const path of [
+      "//",
+      "/v1/status/",
+      "/v1//status",
+      "*",
+      "/%ff",
+      "/v1/status?x=%ff",
+      "/v1/audit?__proto__=1",
+      "/v1/events?after=-1",
+    ]) {
+      const { status, body } = await ask("engineer", { path });
+      expect([path, status]).toEqual([path, path.includes("?") ? 400 : 404]);
+      expect(JSON.parse(body)).toMatchObject({ schema: "simward/error/1" });
+    }
+    for (const method of ["HEAD", "PUT", "DELETE", "OPTIONS"])
+      expect((await ask("engineer", { method, path: "/v1/status" })).status).toBe(404);
+    expect(errors).toEqual([]);
+  });
+
+  test("a body that is too large is refused with the reason, one without end is cut off", async () => {
+    const { status, body } = await ask("engineer", { method: "POST", path: "/v1/eim/poll", body: "x".repeat(300_000) });
+    expect([status, JSON.parse(body).error]).toMatchObject([
+      400,
+      { code: "API_INPUT", message: expect.stringContaining("larger than 65536") },
+    ]);
+    await expect(ask("engineer", { method: "POST", path: "/v1/eim/poll", body: "x".repeat(20_000_000) })).rejects.toThrow(
+      /EPIPE|ECONNRESET|hang up/,
+    );
+    expect(await client("engineer").call("POST", "/v1/eim/poll", {})).toBeDefined();
+    expect(errors).toEqual([]);
+  });
+
   test("events are streamed as they come, and resumed from a number as far as is remembered", async () => {
     for (let n = 1; n <= 5; n++) hub.publish("step", { n });
+    expect(await eventsAfter(2)).toEqual(["step 3", "step 4", "step 5"]);
+    expect(await eventsAfter(4)).toEqual(["step 5"]);
+    expect(await eventsAfter(5)).toEqual([]);
+    expect(await eventsAfter(0)).toEqual(["step 3", "step 4", "step 5"]);
+    // Something is not remembered any more, or the number is of another life.
+    expect(await eventsAfter(1)).toEqual(["gap 2", "step 3", "step 4", "step 5"]);
+    expect(await eventsAfter(9_000)).toEqual(["gap 2", "step 3", "step 4", "step 5"]);
+  });
+
+  test("a listener that does not read is let go; the others hear on", async () => {
+    const slow = connect(join(dir, "viewer.sock"), () => slow.write("GET /v1/events HTTP/1.1\r\nhost: x\r\n\r\n"));
+    await once(slow, "readable");
     const seen: ApiEvent[] = [];
-    const listening = client("viewer").lines("/v1/events?after=1", (line) => {
+    const listening = client("viewer").lines("/v1/events?after=0", (line) => {
       seen.push(line as ApiEvent);
-      if (seen.length === 3) hub.publish("last", {});
       return (line as ApiEvent).kind !== "last";
     });
+    const closed = new Promise((resolve) => slow.once("close", resolve));
+    const filler = "x".repeat(60_000);
+    for (let n = 0; n < 200; n++) {
+      hub.publish("step", { n, filler });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    hub.publish("last", {});
     await listening;
-    expect(seen.map(({ id, kind }) => [id, kind])).toEqual([
-      [3, "step"],
-      [4, "step"],
-      [5, "step"],
-      [6, "last"],
-    ]);
+    expect(seen.length).toBeGreaterThan(150);
+    slow.on("error", () => {}).resume();
+    await closed;
+  });
+
+  test("listeners are counted, and those who have gone make room", async () => {
+    const streams = Array.from({ length: 16 }, () => {
+      const stop = new AbortController();
+      return { stop, done: client("viewer").lines("/v1/events", () => true, stop.signal) };
+    });
+    hub.publish("step", {});
+    const outcome = () =>
+      client("viewer")
+        .lines("/v1/events?after=0", () => false)
+        .catch((error: unknown) => (error as SimwardError).code);
+    await expect.poll(outcome).toBe("QUEUE_FULL");
+    for (const { stop } of streams) stop.abort();
+    await Promise.all(streams.map(({ done }) => done));
+    await expect.poll(outcome).toBe("left");
+  });
+
+  test("hundreds of idle connections on one role's socket keep nobody from another's", async () => {
+    const idle = await Promise.all(
+      Array.from({ length: 300 }, async () => {
+        const socket = connect(join(dir, "viewer.sock"));
+        socket.on("error", () => {});
+        await Promise.race([once(socket, "connect"), once(socket, "close")]);
+        return socket;
+      }),
+    );
+    expect(await client("engineer").call("GET", "/v1/status")).toBeDefined();
+    for (const socket of idle) socket.destroy();
+    await expect.poll(() => client("viewer").call("GET", "/v1/status")).toBeDefined();
   });
 
   test("a second daemon is refused, a dead one's socket is taken over", async () => {

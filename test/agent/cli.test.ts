@@ -183,7 +183,7 @@ describe("with a daemon", () => {
     audit: { seq: 12, hash: "ab".repeat(32) },
     alarms: [{ code: "EIM_NO_TRUST", message: "the eIM cannot be trusted", next: "add ca", retry: "operator" }],
   };
-  const hub = createEventHub(new VirtualClock());
+  const hub = createEventHub({ clock: new VirtualClock() });
 
   beforeEach(async () => {
     const never = async (): Promise<never> => {
