@@ -2,7 +2,7 @@
 // test CI (SGP.26's, for example). One identity a curve; with both, NIST P-256 is the preferred one.
 import { join } from "node:path";
 import { SimwardError } from "../base/errors.ts";
-import { type Curve, curveOf } from "./crypto/ecdsa.ts";
+import type { Curve } from "./crypto/ecdsa.ts";
 import type { EuiccIdentity } from "./euicc/types.ts";
 import { parseCertificate } from "./pki/certificate.ts";
 import { type CertificateRole, chainFault, verifyEuiccChain } from "./pki/chain.ts";
@@ -70,9 +70,7 @@ async function readIdentity(
   const eumPath = needed("eum", "cert");
   const certificate = await readCertificate(path);
   const eum = await readCertificate(eumPath);
-  const keyPath = needed("euicc", "key");
-  const privateKey = await readKey(keyPath, path, certificate);
-  if (curveOf(privateKey) !== curve) throw refusal(keyPath, `its curve is ${curveOf(privateKey)}, and its name says ${curve}`);
+  const privateKey = await readKey(needed("euicc", "key"), path, certificate);
   if (anchors.length === 0) throw refusal(dir, `missing: ${fileNames("ci", "cert", curve).join(" or ")}`);
   const paths: Partial<Record<CertificateRole, string>> = { euicc: path, eum: eumPath, ci: dir };
   try {

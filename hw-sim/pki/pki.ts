@@ -80,7 +80,8 @@ export function createPki(options: PkiOptions): Pki {
  */
 export async function openPki(dir: string, options: PkiOptions): Promise<Pki> {
   const present = await filesIn(dir);
-  const curve = (["prime256v1", "brainpoolP256r1"] as const).find((one) =>
+  // Where files of both worlds are, the one asked for counts.
+  const curve = ([options.curve ?? "prime256v1", "prime256v1", "brainpoolP256r1"] as const).find((one) =>
     certificateNames.some((name) => findFile(dir, present, name, "cert", one) !== undefined),
   );
   if (curve === undefined && !certificateNames.some((name) => findFile(dir, present, name, "key", "prime256v1") !== undefined)) {

@@ -128,6 +128,13 @@ describe("--identity", () => {
       });
     }));
 
+  test("a directory that --pki has made on brainpool is an identity as well", () =>
+    inDirectory(async (dir) => {
+      await openPki(dir, { clock, curve: "brainpoolP256r1" });
+      const { identities } = await openIdentity(dir, undefined);
+      expect(identities[0]?.privateKey.asymmetricKeyDetails).toMatchObject({ namedCurve: "brainpoolP256r1" });
+    }));
+
   test("takes a CI whose file name only begins so", () =>
     inDirectory(async (dir) => {
       writeIdentity(dir, foreign);
@@ -169,6 +176,28 @@ describe("--pki with foreign files", () => {
         expect.objectContaining({ code: "SIM_PKI", detail: expect.stringContaining("ci.key.pem") }),
       );
       await expect(openPki(dir, { clock })).rejects.toMatchObject({ detail: expect.stringMatching(/missing: eum\.cert\.pem/) });
+    }));
+
+  test("where servers of both curves are, the one asked for counts", () =>
+    inDirectory(async (dir) => {
+      writeServers(dir, foreign);
+      for (const [name, theirs] of [
+        ["ci", "CI_ECDSA"],
+        ["dpauth", "S_SM_DPauth_ECDSA"],
+        ["dppb", "S_SM_DPpb_ECDSA"],
+        ["dptls", "S_SM_DP_TLS"],
+      ] as const) {
+        writeFileSync(join(dir, `CERT_${theirs}_BRP.der`), brainpool.get(name).certificate);
+        writeFileSync(join(dir, `SK_${theirs}_BRP.pem`), brainpool.get(name).privateKeyPem);
+      }
+      // It has the CI's key, and eIM certificates of the other CI.
+      await expect(openPki(dir, { clock, withoutEuicc: true, curve: "brainpoolP256r1" })).rejects.toMatchObject({
+        detail: expect.stringMatching(/eimsign\.cert\.pem: .*unknownCi/),
+      });
+      for (const name of ["eimsign", "eimtls"]) for (const kind of ["cert", "key"]) rmSync(join(dir, `${name}.${kind}.pem`));
+      const pki = await openPki(dir, { clock, withoutEuicc: true, curve: "brainpoolP256r1" });
+      expect(pki.get("dppb").certificate).toEqual(brainpool.get("dppb").certificate);
+      expect(pki.curve).toBe("brainpoolP256r1");
     }));
 
   test("what is missing is issued where the CI's key is there, and kept", () =>
