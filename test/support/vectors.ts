@@ -1,4 +1,4 @@
-// Vectors that others made: golden ones of SGP.32, and what other ASN.1 compilers wrote.
+// Vectors that others made: golden ones of SGP.32, what other ASN.1 compilers wrote, a profile that another implementation encoded and protected.
 import { readFileSync } from "node:fs";
 
 export interface GoldenVector {
@@ -17,9 +17,25 @@ export interface ForeignVector {
   readonly from: string;
 }
 
-function readVectors<T>(file: string): readonly T[] {
-  return JSON.parse(readFileSync(new URL(`../vectors/${file}`, import.meta.url), "utf8")) as readonly T[];
+/** Hex, but `eid`, `iccid` and `imsi`: digits. Sequences as in a BoundProfilePackage, with ReplaceSessionKeys. */
+export interface ForeignBpp {
+  readonly z: string;
+  readonly hostId: string;
+  readonly eid: string;
+  readonly iccid: string;
+  readonly imsi: string;
+  readonly firstSequenceOf87: readonly string[];
+  readonly sequenceOf88: readonly string[];
+  readonly secondSequenceOf87: readonly string[];
+  readonly sequenceOf86: readonly string[];
+  readonly metadata: string;
+  readonly upp: string;
 }
 
-export const goldenVectors = readVectors<GoldenVector>("sgp32-golden.json");
-export const foreignVectors = readVectors<ForeignVector>("foreign-asn1.json");
+function readVectors<T>(file: string): T {
+  return JSON.parse(readFileSync(new URL(`../vectors/${file}`, import.meta.url), "utf8")) as T;
+}
+
+export const goldenVectors = readVectors<readonly GoldenVector[]>("sgp32-golden.json");
+export const foreignVectors = readVectors<readonly ForeignVector[]>("foreign-asn1.json");
+export const foreignBpp = readVectors<ForeignBpp>("foreign-bpp.json");
