@@ -27,6 +27,7 @@ const Settings = v.partial(
     untaggedSingleResult: v.boolean(),
     derSignatures: v.boolean(),
     nestedCertificates: v.boolean(),
+    bareKeys: v.boolean(),
     taggedCmdResult: v.boolean(),
     writtenDefaults: v.boolean(),
     omitEid: v.boolean(),

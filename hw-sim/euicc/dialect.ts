@@ -27,6 +27,12 @@ function deviating(response: Uint8Array, faults: EuiccFaults): Uint8Array {
     return rebuilt(response, [0xbf56, 0xa0], (child) =>
       child.tag === 0xa5 || child.tag === 0xa6 ? writeTlv(child.tag, writeTlv(0x30, contentOf(child))) : rawOf(child),
     );
+  if (faults.bareKeys && tag === 0xbf55)
+    return [0xa5, 0xa6].reduce(
+      (out, field) =>
+        rebuilt(out, [0xbf55, 0xa0, 0x30, field], (arm) => (arm.tag === 0xa0 || arm.tag === 0xa1 ? retag(rawOf(arm), 0x30) : rawOf(arm))),
+      response,
+    );
   if (faults.taggedCmdResult && tag === 0xbf58)
     return rebuilt(response, [0xbf58], (child) => (child.tag === 0x02 ? retag(rawOf(child), 0x80) : rawOf(child)));
   if (faults.writtenDefaults && tag === 0xbf2d)

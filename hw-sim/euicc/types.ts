@@ -63,6 +63,8 @@ export interface EuiccFaults {
   derSignatures: boolean;
   /** Certificates of GetCerts stand as whole 30 inside A5 and A6. */
   nestedCertificates: boolean;
+  /** GetEimConfigurationData gives keys and certificates of eIMs as a bare 30, without the arm of their CHOICE. */
+  bareKeys: boolean;
   /** cmdResult of ProfileRollback is given as 80 in place of 02. */
   taggedCmdResult: boolean;
   /** fallbackAttribute is written out where it has its default, FALSE. */
@@ -154,6 +156,7 @@ export function defaultFaults(): EuiccFaults {
     untaggedSingleResult: false,
     derSignatures: false,
     nestedCertificates: false,
+    bareKeys: false,
     taggedCmdResult: false,
     writtenDefaults: false,
     omitEid: false,

@@ -7,7 +7,7 @@ import { choiceTags, inDialect } from "../../hw-sim/euicc/dialect.ts";
 import { defaultFaults, type EuiccFaults } from "../../hw-sim/euicc/types.ts";
 import { newKey } from "../../hw-sim/pki/pki.ts";
 import { verifyTolerantly } from "../../hw-sim/pki/signature.ts";
-import type { Type } from "../../ipa/asn1/schema.ts";
+import { decode, encode, type Type } from "../../ipa/asn1/schema.ts";
 import { writeTlv } from "../../ipa/asn1/tlv.ts";
 import * as eimConfig from "../../ipa/messages/eim-config.ts";
 import * as es10 from "../../ipa/messages/es10.ts";
@@ -121,6 +121,16 @@ describe("on the wire", () => {
     expect(wire("BF5803020105", { taggedCmdResult: true })).toBe("BF5803800105");
     expect(wire("BF2D08A006E3049F670100", { writtenDefaults: true })).toBe("BF2D0CA00AE3089F2601009F670100");
     expect(wire("BF2D08A006E3049F2601FF", { writtenDefaults: true })).toBe("BF2D08A006E3049F2601FF");
+  });
+
+  test("bare keys are refused by a strict reader and read by one that is asked to", () => {
+    const vehicle = new Vehicle({});
+    const list = [decode(eimConfig.EimConfigurationData, vehicle.eim.configurationData({ fqdn: "eim.example" }))];
+    const standard = encode(eimConfig.GetEimConfigurationDataResponse, { eimConfigurationDataList: list });
+    const bare = inDialect(standard, faults({ bareKeys: true }));
+    const read = (lenient: object): unknown => decode(eimConfig.GetEimConfigurationDataResponse, bare, { lenient });
+    expect(() => read({})).toThrow(expect.objectContaining({ code: "ASN1_TAG" }));
+    expect(read({ bareKeyOrCertificate: true })).toMatchObject({ eimConfigurationDataList: [{ eimFqdn: "eim.example" }] });
   });
 
   test("later fields stand in SEQUENCEs only: in a CHOICE no legal encoder has room for one", () => {
