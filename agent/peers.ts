@@ -14,6 +14,7 @@ export function peersOf(peers: readonly EimPeerConfig[]): Promise<EimPeer[]> {
       serverName: peer.server_name,
       binding: peer.binding === "auto" ? undefined : peer.binding,
       trust: peer.ca === undefined ? undefined : await trustOf(peer.ca),
+      pollIntervalMs: peer.poll_interval_seconds === undefined ? undefined : peer.poll_interval_seconds * 1_000,
       compat: {
         removeOwnResult: peer.remove_own_result,
         esipaVersion: peer.esipa_version,

@@ -169,12 +169,14 @@ export function createIpa(ports: IpaPorts): Ipa {
         eims.push({ eimId: config.eimId, packages: 0, error: unusable });
         continue;
       }
+      if (eimId === undefined && !isDue(started, config.eimId)) continue;
       const verdict = await ask(started, "poll", { eimId: config.eimId });
       if (verdict.kind === "refuse") {
         refused.push(verdict.retryAt);
         continue;
       }
       const { packages, error } = await retrievePackages(started, config.eimId, signal);
+      if (error === undefined) started.memory.asked.set(config.eimId, clock.monotonicMs());
       if (error !== undefined) await started.tell({ kind: "error", where: `eIM ${config.eimId}`, error: errorReport(error) });
       eims.push({ eimId: config.eimId, packages, error });
       if (started.journal.content.operation !== undefined) break;
@@ -235,7 +237,14 @@ export function createIpa(ports: IpaPorts): Ipa {
 async function readCard(ports: IpaPorts, options: IpaOptions, euicc: OwnedEuiccSession, signal: AbortSignal): Promise<IpaContext> {
   const journal = await IpaJournal.open(ports.journal);
   const tell: IpaContext["tell"] = (event) => ports.events.emit(event);
-  const memory: Memory = { profiles: [], pendingNotifications: 0, results: new Map(), refusals: new Map(), pollVerdict: undefined };
+  const memory: Memory = {
+    profiles: [],
+    pendingNotifications: 0,
+    results: new Map(),
+    refusals: new Map(),
+    asked: new Map(),
+    pollVerdict: undefined,
+  };
   const context = await euicc.withEuicc(
     "start",
     async (es10) => {
@@ -275,6 +284,17 @@ async function settle(
   if (!Object.values(journal.content.relays).includes(eimId)) return undefined;
   const { error } = await deliverNotifications(context, signal, eimId);
   return Object.values(journal.content.relays).includes(eimId) ? error : undefined;
+}
+
+/** Timers come a little early: nine tenths of the interval are enough. */
+const dueShare = 0.9;
+
+/** An eIM with a schedule of its own is asked by that, unless it is to be told of a change. */
+function isDue({ options, memory, journal, ports }: IpaContext, eimId: string): boolean {
+  const intervalMs = options.peers.find((peer) => peer.eimId === eimId)?.pollIntervalMs;
+  const askedMs = memory.asked.get(eimId);
+  if (intervalMs === undefined || askedMs === undefined || journal.content.stateChanges[eimId] !== undefined) return true;
+  return ports.clock.monotonicMs() - askedMs >= intervalMs * dueShare;
 }
 
 /** EID and eIMs anew; answers whether it is still the same card. */

@@ -29,6 +29,8 @@ export interface EimPeer {
   /** Used when the card holds no trustedPublicKeyDataTls; a psk replaces what the card holds. */
   readonly trust?: TlsTrust | undefined;
   readonly compat?: Partial<EsipaCompat> | undefined;
+  /** When every eIM is asked, this one only if so much time has gone by; asked for by name, or with something to tell, always. */
+  readonly pollIntervalMs?: number | undefined;
 }
 
 /** eimDownloadDataHandling: it finds the SM-DP+ by its order. eimCtxParams1Generation: it writes ctxParams1. eimProfileMetadataVerification: it judges policy rules. */

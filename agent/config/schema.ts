@@ -66,6 +66,8 @@ const eimPeer = strictObject({
   nat_idle_seconds: optional(seconds(5, 86_400), 60),
   /** Some eIMs never acknowledge: the IPA then removes its own reported result. */
   remove_own_result: optional(boolean(), false),
+  /** Asked no more often than this; by default as often as all others. */
+  poll_interval_seconds: optional(seconds(10, 30 * 86_400)),
   /** The version of SGP.32 whose messages it reads. */
   esipa_version: optional(picklist(["1.2", "1.0"]), "1.2"),
   /** Whether what it acknowledges in the answer to an IpaEuiccDataResponse is removed from the eUICC. */

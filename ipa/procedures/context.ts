@@ -19,6 +19,8 @@ export interface Memory {
   readonly results: Map<number, KeptResult>;
   /** Policy's refusals by SHA-256 of the order: the same order is answered from here until then. */
   readonly refusals: Map<string, Verdict & { readonly kind: "refuse" | "warn" | "throttle" }>;
+  /** When each eIM was asked last, monotonic. */
+  readonly asked: Map<string, number>;
   /** What policy said of polling last: told only when it changes, as it is asked with every poll. */
   pollVerdict: string | undefined;
 }

@@ -5,7 +5,7 @@ import { SimwardError } from "../../../base/errors.ts";
 import { decode } from "../../../ipa/asn1/schema.ts";
 import { writeTlv } from "../../../ipa/asn1/tlv.ts";
 import { type IpaEuiccDataResponse, ProvideEimPackageResult } from "../../../ipa/messages/esipa.ts";
-import { a, b, c, eid, factoryProfile, pki, Vehicle } from "../support/vehicle.ts";
+import { a, b, c, clock, eid, factoryProfile, pki, Vehicle } from "../support/vehicle.ts";
 
 const two = { profiles: [factoryProfile(a, true), factoryProfile(b, false)] };
 const list = { kind: "euiccPackage", psmos: [{ listProfileInfo: {} }] };
@@ -33,6 +33,23 @@ describe("two eIMs", () => {
     expect([vehicle.eim.results().length, vehicle.eim2?.results().length]).toEqual([1, 1]);
     expect(await vehicle.poll("eim2")).toMatchObject({ kind: "nothing", eims: [{ eimId: "eim2" }] });
     expect(await vehicle.poll("eim3")).toMatchObject({ kind: "failed", error: { code: "EIM_UNKNOWN" } });
+  });
+
+  test("one with a schedule of its own is asked by that, by name at any time, and when it is to be told of a change", async () => {
+    const vehicle = new Vehicle({ ...two, secondEim: true, ipa: { peers: [{ eimId: "eim2", pollIntervalMs: 86_400_000 }] } });
+    const polled = async (eimId?: string): Promise<string[]> => {
+      const outcome = await vehicle.poll(eimId);
+      return outcome.eims.map((one) => one.eimId);
+    };
+    const { eimId } = vehicle.eim;
+    expect(await polled()).toEqual([eimId, "eim2"]);
+    expect(await polled()).toEqual([eimId]);
+    expect(await polled("eim2")).toEqual(["eim2"]);
+    vehicle.enable(b);
+    expect(await polled()).toEqual([eimId, "eim2"]);
+    expect(await polled()).toEqual([eimId]);
+    await clock.runUntil(clock.sleep(86_400_000), 100_000_000);
+    expect(await polled()).toEqual([eimId, "eim2"]);
   });
 
   test("what one did to the profiles, the other is told with its next poll, until it has answered", async () => {
