@@ -32,13 +32,14 @@ export async function authenticate(
   euicc: TestEuicc,
   initiated: JsonObject,
   matchingId: string | undefined,
+  role: "dpauth" | "dsauth" = "dpauth",
 ): Promise<JsonObject> {
   const server = {
     serverSigned1: unb64(initiated.serverSigned1),
     serverSignature1: unb64(initiated.serverSignature1),
     serverCertificate: unb64(initiated.serverCertificate),
   };
-  const authenticateServerResponse = b64(euicc.authenticateServer(server, matchingId));
+  const authenticateServerResponse = b64(euicc.authenticateServer(server, matchingId, role));
   return (await call("authenticateClient", { transactionId: initiated.transactionId, authenticateServerResponse })) ?? {};
 }
 

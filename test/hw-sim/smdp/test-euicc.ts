@@ -105,8 +105,9 @@ export class TestEuicc {
   authenticateServer(
     server: { readonly serverSigned1: Uint8Array; readonly serverSignature1: Uint8Array; readonly serverCertificate: Uint8Array },
     matchingId: string | undefined,
+    role: "dpauth" | "dsauth" = "dpauth",
   ): Uint8Array {
-    const { certificate } = verifyUnderCi(server.serverCertificate, "dpauth", { anchors: [this.pki.get("ci").certificate] });
+    const { certificate } = verifyUnderCi(server.serverCertificate, role, { anchors: [this.pki.get("ci").certificate] });
     const signed = readOnlyTlv(server.serverSigned1);
     if (!ecdsaVerify(certificate.publicKey, contentOf(readOnlyTlv(server.serverSignature1)), server.serverSigned1))
       throw new Error("serverSignature1");
