@@ -156,12 +156,13 @@ describe("ESipa over CoAP and DTLS", () => {
     expect([eim.resumed, eim.asked.length, learned]).toEqual([[false], 11, []]);
   });
 
-  it("with Connection ID a body of many blocks arrives whole though the address changes before each of them", async () => {
+  it("with Connection ID a body of many blocks arrives whole though the address changes again and again", async () => {
     const eim = await coapsEim(({ payload }) => ({ code: "2.05", payload: body((payload?.length ?? 0) * 3) }), { connectionId: true });
     let rebind = (): void => {};
+    // Not before each: an address that never lasts for an answer cannot be proven, and large blocks wait for that.
     const proxy = await bench.proxy(eim, {
-      alter: (datagram, direction) => {
-        if (direction === "up" && datagram[0] === 25) rebind();
+      alter: (datagram, direction, index) => {
+        if (direction === "up" && datagram[0] === 25 && index % 5 === 0) rebind();
         return [datagram];
       },
     });

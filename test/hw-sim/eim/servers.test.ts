@@ -53,6 +53,22 @@ async function coaps(
   }
 }
 
+test("a vehicle that asks for Connection ID gets it, and one poll after another at whatever address", async () => {
+  const trust = { kind: "certificate", der: pki.get("ci").certificate } as const;
+  const to = { host: "127.0.0.1", port: at.port, serverName: "localhost", trust, clock } as const;
+  for (const connectionId of [true, false]) {
+    const link = await dtls.connect({ ...to, connectionId });
+    const client = createCoapClient({ link, clock, random: seededRandom(2), ackTimeoutMs: 300 });
+    for (let i = 0; i < 3; i++) {
+      expect(await client.request({ method: "POST", path: "gsma/rsp2/asn1", payload: getEimPackage })).toMatchObject({ code: "2.04" });
+      if (connectionId) link.rebind?.();
+    }
+    expect(link.survivesRebinding).toBe(connectionId);
+    client.close();
+    link.close();
+  }
+});
+
 interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { VirtualClock } from "../../../base/clock.ts";
 import { recordHeaderBytes } from "../../../transports/dtls/records.ts";
 import type { DtlsCipherSuite } from "../../../transports/dtls/types.ts";
-import { closed, dtlsBench, echo, host, identityOf, pki, refusal, rootsOf } from "../../support/dtls-bench.ts";
+import { closed, dtlsBench, echo, exchange, host, identityOf, pki, refusal, rootsOf, unhurried } from "../../support/dtls-bench.ts";
 import { makeCertificate, makeLargeChain, makePki, oids } from "../../support/test-pki.ts";
 
 const bench = dtlsBench();
@@ -213,10 +213,10 @@ describe("sizes", () => {
   });
 
   test("counters count what is on the wire", async () => {
-    const server = await bench.server();
+    const server = await bench.server(unhurried);
     const proxy = await bench.proxy(server);
-    const link = await bench.connect(proxy);
-    await echo(link, bench.clock);
+    const link = await bench.connect(proxy, unhurried);
+    await exchange(link, 32);
     const bytes = (direction: string): number =>
       proxy.seen.filter((one) => one.direction === direction).reduce((sum, { datagram }) => sum + datagram.length, 0);
     expect(link.counters).toEqual({ sentDatagrams: 4, sentBytes: bytes("up"), receivedDatagrams: 4, receivedBytes: bytes("down") });
