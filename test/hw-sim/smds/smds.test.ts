@@ -78,7 +78,6 @@ describe("refusals", () => {
 describe("over HTTPS", () => {
   const real = new SystemClock();
   const world = createPki({ clock: real });
-  const https = createHttpsClient({ clock: real, timeoutMs: 10_000 });
   let port = 0;
 
   beforeEach(async () => {
@@ -86,7 +85,6 @@ describe("over HTTPS", () => {
     ({ port } = await smds.start());
   });
   afterEach(async () => {
-    https.close();
     await smds.stop();
   });
 
