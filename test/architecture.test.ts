@@ -131,7 +131,7 @@ describe("house rules a machine can see", () => {
     const uses = sources.filter(
       (path) =>
         !["base/clock.ts", "base/random.ts"].includes(path) &&
-        /\bDate\.now\(|\bnew Date\(\)|\bsetTimeout\(|\bsetInterval\(|\bMath\.random\(|\bperformance\.now\(/.test(
+        /\bDate\.now\(|\bnew Date\(\)|(?<![\w.])set(?:Timeout|Interval)\(|globalThis\.set|\bMath\.random\(|\bperformance\.now\(/.test(
           withoutComments(readFileSync(path, "utf8")),
         ),
     );
