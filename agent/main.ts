@@ -288,6 +288,9 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     },
     async pollEim(eimId) {
       if (poller.phase === "absent") throw new SimwardError("MODEM_ABSENT", { detail: modem.status.reason ?? modem.address });
+      const { started, eims } = ipa.status();
+      if (eimId !== undefined && started && !eims.some((eim) => eim.eimId === eimId))
+        throw new SimwardError("EIM_UNKNOWN", { detail: eimId });
       return pollResult(await poller.ask(eimId));
     },
     async auditRecords(query) {

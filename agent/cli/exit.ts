@@ -21,6 +21,25 @@ export const exitCodes = {
 
 export type ExitName = keyof typeof exitCodes;
 
+/** For docs/cli.md. */
+export const exitMeanings: Readonly<Record<ExitName, string>> = {
+  ok: "done",
+  failed: "failed, for a reason that none of those below names",
+  usage: "the command line, or what it was given to read, is not valid",
+  notFound: "there is no such thing",
+  notRunning: "the daemon does not run, or has ended",
+  permission: "this user, or this socket's role, may not do that",
+  busy: "something else is under way, or too many wait",
+  timeout: "no answer in time",
+  offline: "no data path",
+  card: "the eUICC refuses, or cannot be reached",
+  modem: "the module refuses, or is away",
+  server: "the eIM or the SM-DP+ refuses, or cannot be reached",
+  policy: "a policy of the fleet forbids it",
+  partial: "some of several succeeded",
+  interrupted: "ended by Ctrl-C",
+};
+
 /** The first rule that fits counts. */
 const rules: readonly (readonly [RegExp, ExitName])[] = [
   [/^(USAGE|API_INPUT|BYTES_|ASN1_|CONFIG_|ACTIVATION_CODE$)/, "usage"],

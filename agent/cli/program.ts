@@ -3,14 +3,14 @@ import { runCli } from "./main.ts";
 
 const interrupted = new AbortController();
 process.once("SIGINT", () => interrupted.abort());
-// A reader that has gone (head, less) is no error.
-process.stdout.on("error", () => process.exit(0));
+// A reader that has gone (head, less) is no error; a full disk behind a redirection is one.
+for (const stream of [process.stdout, process.stderr])
+  stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
-const exitCode = await runCli(process.argv.slice(2), {
+process.exitCode = await runCli(process.argv.slice(2), {
   stdout: (text) => process.stdout.write(text),
   stderr: (text) => process.stderr.write(text),
-  stdoutIsTty: process.stdout.isTTY === true,
+  columns: process.stdout.isTTY === true ? process.stdout.columns : undefined,
   env: process.env,
   signal: interrupted.signal,
 });
-process.exitCode = interrupted.signal.aborted ? 130 : exitCode;

@@ -1,7 +1,8 @@
 // One event of the daemon as a line for a field engineer. Events nobody beside the vehicle needs are left out.
 import type { ErrorReport } from "../../base/errors.ts";
 import type { ApiEvent } from "../api/types.ts";
-import { duration, type Output, progressBar } from "./output.ts";
+import { duration, progressBar } from "./layout.ts";
+import type { Output } from "./output.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 type Render = (event: Fields, out: Output) => string | undefined;
@@ -14,9 +15,16 @@ const failure = (event: Fields): string => {
 const bytes = (value: unknown): string => `${text(value)} B`;
 
 const renderers: Readonly<Record<string, Render>> = {
-  step: (e, out) =>
-    `  ${text(e.name).padEnd(38)} ${bytes(e.sentBytes).padStart(8)} out ${bytes(e.receivedBytes).padStart(8)} in ${duration(Number(e.durationMs)).padStart(8)}${e.error === undefined ? "" : `  ${out.paint("red", text(e.error))}`}`,
-  segment: (e) => `    segment ${progressBar(Number(e.number), Number(e.of))}  ${bytes(e.sentBytes)}`,
+  step: (e, out) => {
+    const figures = [`${bytes(e.sentBytes)} out`, `${bytes(e.receivedBytes)} in`, duration(Number(e.durationMs))];
+    const failed = e.error === undefined ? "" : `  ${out.paint("red", text(e.error))}`;
+    if (out.width !== undefined && out.width < 80) return `${out.fields([[`  ${text(e.name)}`, figures]])}${failed}`;
+    return `  ${text(e.name).padEnd(38)} ${figures.map((figure, i) => figure.padStart([12, 11, 8][i] ?? 0)).join(" ")}${failed}`;
+  },
+  segment: (e, out) => {
+    const width = out.width === undefined ? 24 : Math.min(24, Math.max(6, out.width - 40));
+    return `    segment ${progressBar(Number(e.number), Number(e.of), width)}  ${bytes(e.sentBytes)}`;
+  },
   started: (e, out) => `${out.paint("bold", "IPA started")}  EID ${text(e.eid)}  profile ${text(e.enabledIccid)}`,
   recovered: (e, out) => out.paint("yellow", `going on with what was interrupted: ${text(e.operation)}, ${text(e.phase)}`),
   "package.received": (e, out) =>
@@ -54,6 +62,7 @@ const renderers: Readonly<Record<string, Render>> = {
   "policy.warned": (e, out) => out.paint("yellow", `warning of policy ${text(e.rule)}: ${text(e.reason)}`),
   "path.up": (e, out) => out.paint("green", `data path up: ${text(e.plmn)} APN ${text(e.apn)} ${text(e.address)}`),
   "path.down": (e, out) => out.paint("yellow", `data path down: ${text(e.reason)}`),
+  gap: (e, out) => out.paint("yellow", `what came behind event ${text(e.after)} is not remembered`),
   warning: (e, out) => out.paint("yellow", `${text(e.where)}: ${failure(e)}`),
   error: (e, out) => out.paint("red", `${text(e.where)}: ${failure(e)}`),
 };

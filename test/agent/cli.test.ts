@@ -18,20 +18,30 @@ interface Ran {
   readonly stderr: string;
 }
 
+interface Terminal {
+  readonly columns?: number;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+  /** Called with all that stdout has got so far. */
+  readonly onOutput?: (stdout: string) => unknown;
+}
+
 let dir = "";
-async function cli(...args: readonly string[]): Promise<Ran> {
+const cli = (...args: readonly string[]): Promise<Ran> => cliOn({}, ...args);
+async function cliOn({ columns, env, signal, onOutput }: Terminal, ...args: readonly string[]): Promise<Ran> {
   let stdout = "";
   let stderr = "";
   const code = await runCli(args, {
     stdout: (text) => {
       stdout += text;
+      onOutput?.(stdout);
     },
     stderr: (text) => {
       stderr += text;
     },
-    stdoutIsTty: false,
-    env: { SIMWARD_API_DIR: dir },
-    signal: new AbortController().signal,
+    columns,
+    env: { SIMWARD_API_DIR: dir, ...env },
+    signal: signal ?? new AbortController().signal,
   });
   return { code, stdout, stderr };
 }
@@ -54,9 +64,17 @@ describe("without a daemon", () => {
 
   test("bad command lines exit 2 and name what is wrong", async () => {
     for (const [args, message] of [
-      [["statos"], /unknown command 'statos'/],
+      [["statos"], /there is no verb "statos"; did you mean simward status\?/],
+      [["poll"], /did you mean simward eim poll\?/],
+      [["audit", "tial"], /did you mean simward audit tail\?/],
+      [["autid", "tail"], /did you mean simward audit tail\?/],
+      [["profle", "list"], /did you mean simward profile list\?/],
+      [["conjure", "rabbits"], /there is no verb "conjure rabbits"\n/],
+      [["status", "now"], /too many arguments/],
       [["status", "--frob"], /unknown option '--frob'/],
-      [["audit"], /Usage|audit/],
+      [["audit"], /Usage: simward audit[\s\S]*tail[\s\S]*verify/],
+      [[], /Usage: simward [\s\S]*audit +tail, verify/],
+      [["audit", "tail", "--lines", "0"], /--lines 0: give a whole number from 1/],
       [["audit", "tail", "--timeout", "soon"], /--timeout soon/],
       [["package", "decode"], /give hex, a file/],
       [["events", "--after", "x"], /--after x/],
@@ -74,6 +92,20 @@ describe("without a daemon", () => {
       expect(stdout).toContain(`simward ${verb.name}`);
       expect(verb.example.startsWith(`simward ${verb.name}`)).toBe(true);
     }
+  });
+
+  test("global options stand anywhere, also with =; behind -- nothing is an option", async () => {
+    for (const args of [
+      ["--json", "status"],
+      ["status", "--json"],
+      ["status", "--socket=/nowhere", "--json"],
+      ["status", "--json", "--socket", "/nowhere"],
+    ])
+      expect(JSON.parse((await cli(...args)).stdout)).toMatchObject({ error: { code: "API_NOT_RUNNING" } });
+    expect(await cli("package", "decode", "--", "--json")).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining("--json is neither hex"),
+    });
   });
 
   test("package decode shows path, tag, offset and value", async () => {
@@ -183,9 +215,13 @@ describe("with a daemon", () => {
     audit: { seq: 12, hash: "ab".repeat(32) },
     alarms: [{ code: "EIM_NO_TRUST", message: "the eIM cannot be trusted", next: "add ca", retry: "operator" }],
   };
-  const hub = createEventHub({ clock: new VirtualClock() });
+  let hub = createEventHub({ clock: new VirtualClock() });
+  /** Given, a poll never ends. */
+  let begun: (() => void) | undefined;
 
   beforeEach(async () => {
+    hub = createEventHub({ clock: new VirtualClock() });
+    begun = undefined;
     const never = async (): Promise<never> => {
       throw new Error("not asked for");
     };
@@ -195,6 +231,8 @@ describe("with a daemon", () => {
         status: async () => status,
         profiles: async () => ({ schema: "simward/profiles/1", eid: status.card?.eid ?? "", profiles: status.profiles }),
         pollEim: async () => {
+          begun?.();
+          if (begun !== undefined) await new Promise(() => undefined);
           hub.publish("step", { name: "ESipa.GetEimPackage", sentBytes: 21, receivedBytes: 6, durationMs: 120 });
           return {
             schema: "simward/poll/1",
@@ -252,16 +290,63 @@ describe("with a daemon", () => {
     expect(JSON.parse((await cli("--json", "status")).stdout)).toMatchObject({ schema: "simward/status/1", card: { eid: "8904…1235" } });
   });
 
+  test("a terminal of 40 columns still reads well", async () => {
+    const { stdout } = await cliOn({ columns: 40, env: { NO_COLOR: "1" } }, "status");
+    expect(stdout).toBe(
+      [
+        "Card     EID 8904…1235",
+        "         SGP.32 v1.2.0 (IPAd)",
+        "         free 412 KiB",
+        'Profile  8944…4826  "Global boot"',
+        "         enabled",
+        "Module   IMEI 3569…3809",
+        "Network  LTE-M  286 01  roaming",
+        "         RSRP -97  APN iot.example",
+        "         online 10.0.0.7",
+        "eIM      eim.example",
+        "         coaps://eim.example:5684",
+        "         last contact 14 min ago",
+        "         next poll in 46 min",
+        "Queue    1 notification  to be delivered",
+        "Audit    12 records  head abababababab",
+        "Alarm    EIM_NO_TRUST: the eIM cannot be",
+        "         trusted  -> add ca",
+        "",
+      ].join("\n"),
+    );
+    const list = (await cliOn({ columns: 40, env: { NO_COLOR: "1" } }, "profile", "list")).stdout;
+    expect(list).toBe("ICCID  8944…4826\nSTATE  enabled\nCLASS  operational\nNAME   Global boot\n");
+    const poll = await cliOn({ columns: 40, env: { NO_COLOR: "1" } }, "eim", "poll");
+    for (const line of [...poll.stdout.split("\n"), ...poll.stderr.split("\n")]) expect(line.length).toBeLessThanOrEqual(44);
+  });
+
+  test("colour is for terminals, unless it is not wanted; it takes no room in columns", async () => {
+    const csi = "\u001b[";
+    const colored = (await cliOn({ columns: 100 }, "status")).stdout;
+    expect(colored).toContain(`${csi}32menabled${csi}0m`);
+    const plain = (await cliOn({ columns: 100 }, "status", "--plain")).stdout;
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what is taken out.
+    expect(colored.replace(/\u001b\[\d+m/g, "")).toBe(plain);
+    for (const quiet of [
+      await cliOn({ columns: 100, env: { NO_COLOR: "1" } }, "status"),
+      await cliOn({ columns: 100 }, "status", "--json"),
+      await cli("status"),
+    ])
+      expect(quiet.stdout).not.toContain(csi);
+  });
+
   test("profile list is a table", async () => {
     const { stdout } = await cli("profile", "list");
     expect(stdout.split("\n")[0]).toMatch(/^ICCID\s+STATE\s+CLASS\s+NAME/);
-    expect(stdout).toMatch(/8944…4826\s+enabled\s+operational\s+Global boot/);
+    const [head = "", row = ""] = stdout.split("\n");
+    expect(row).toMatch(/^8944…4826 {2}enabled {2}operational {2}Global boot/);
+    expect(row.indexOf("operational")).toBe(head.indexOf("CLASS"));
   });
 
   test("eim poll shows progress on stderr, the outcome on stdout, and exits 13 when only some failed", async () => {
     const { code, stdout, stderr } = await cli("eim", "poll");
     expect(code).toBe(13);
-    expect(stdout).toMatch(/e1 {2}2 packages carried out\ne2 {2}failed {2}DTLS_TIMEOUT/);
+    expect(stdout).toBe("e1  2 packages carried out\ne2  failed  DTLS_TIMEOUT: no answer  next: simward eim test\n");
     expect(stderr).toMatch(/ESipa\.GetEimPackage\s+21 B out\s+6 B in\s+120 ms/);
   });
 
@@ -280,5 +365,60 @@ describe("with a daemon", () => {
     const { code, stdout } = await cli("events", "--after", "0", "--until", "profile.enabled");
     expect(code).toBe(0);
     expect(stdout).toContain("profile enabled: 8944…4826");
+  });
+
+  test("in JSON every line names its schema, on stdout and on stderr", async () => {
+    hub.publish("audit", { record: { seq: 1 } });
+    for (const args of [
+      ["audit", "tail"],
+      ["eim", "poll"],
+      ["events", "--after", "0", "--until", "audit"],
+      ["profile", "list"],
+      ["status"],
+    ]) {
+      const { stdout, stderr } = await cli(...args, "--json");
+      const lines = [...stdout.split("\n"), ...stderr.split("\n")].filter((line) => line !== "");
+      expect(lines.length).toBeGreaterThan(0);
+      for (const line of lines) expect(JSON.parse(line)).toMatchObject({ schema: expect.stringMatching(/^simward\/[a-z-]+\/1$/) });
+    }
+  });
+
+  const follow = (seqs: readonly number[]) => {
+    for (const seq of seqs)
+      hub.publish("audit", {
+        record: { seq, time: "2026-06-01T00:00:00.000Z", event: seq % 2 === 0 ? "profile.enabled" : "path.up", cause: "x" },
+      });
+  };
+
+  test("audit tail --follow misses nothing and repeats nothing; who leaves is satisfied", async () => {
+    follow([1, 2, 3]);
+    const leaving = new AbortController();
+    const { code, stdout } = await cliOn(
+      {
+        signal: leaving.signal,
+        onOutput: (text) => {
+          if (text.includes("     3  ") && !text.includes("     4  ")) follow([4]);
+          if (text.includes("     4  ")) leaving.abort();
+        },
+      },
+      "audit",
+      "tail",
+      "--follow",
+    );
+    expect(stdout.match(/^ +\d+/gm)?.map(Number)).toEqual([1, 2, 3, 4]);
+    expect([0, 130]).toContain(code);
+  });
+
+  test("a daemon that ends while it is listened to is told, with exit 4", async () => {
+    follow([2]);
+    const stopped = cliOn({ onOutput: (text) => text.includes("     2  ") && void server?.close() }, "audit", "tail", "--follow");
+    expect(await stopped).toMatchObject({ code: 4, stderr: expect.stringContaining("the daemon ended the stream") });
+  });
+
+  test("Ctrl-C ends the waiting, not the poll, with exit 130", async () => {
+    const interrupted = new AbortController();
+    begun = () => interrupted.abort();
+    const { code, stderr, stdout } = await cliOn({ signal: interrupted.signal }, "eim", "poll", "--quiet");
+    expect({ code, stderr, stdout }).toEqual({ code: 130, stderr: "not waited for any longer; the daemon goes on\n", stdout: "" });
   });
 });

@@ -7,7 +7,8 @@ import { verifyChain } from "../../audit/chain.ts";
 import type { AuditHead, AuditRecord } from "../../audit/types.ts";
 import { exitCodes } from "../exit.ts";
 import type { Output } from "../output.ts";
-import { textOption, type Verb } from "../verb.ts";
+import { streamEnd } from "../stream.ts";
+import { textOption, type Verb, wholeNumberOption } from "../verb.ts";
 
 export const auditTail: Verb = {
   name: "audit tail",
@@ -15,34 +16,39 @@ export const auditTail: Verb = {
   example: "simward audit tail -n 20 --follow",
   options: [
     { flags: "-n, --lines <n>", help: "how many", default: "20" },
-    { flags: "-f, --follow", help: "go on as records are written" },
+    { flags: "-f, --follow", help: "go on as records are written, until the daemon ends" },
     { flags: "--event <prefix>", help: "only events that begin with this, e.g. profile." },
   ],
   async run({ api, out, signal }, input) {
-    const lines = textOption(input, "lines") ?? "20";
-    const event = textOption(input, "event");
-    const query = new URLSearchParams({ last: lines, ...(event === undefined ? {} : { event }) });
+    const lines = wholeNumberOption(input, "lines", 1, 10_000) ?? 20;
+    const event = textOption(input, "event") ?? "";
     const client = api("viewer");
-    const { records } = await client.call<AuditPage>("GET", `/v1/audit?${query}`);
-    for (const record of records) out.line(record, () => renderRecord(record, out));
+    const { records } = await client.call<AuditPage>("GET", `/v1/audit?${new URLSearchParams({ last: String(lines), event })}`);
+    let lastSeq = 0;
+    const show = (record: AuditRecord): void => {
+      lastSeq = record.seq;
+      out.line({ schema: "simward/audit-record/1", ...record }, () => renderRecord(record, out));
+    };
+    for (const record of records) show(record);
     if (input.options.follow !== true) return undefined;
-    await client.lines(
-      "/v1/events",
+    // From the remembered events on, so that what is written between question and listening is not missed.
+    const end = await client.lines(
+      "/v1/events?after=0",
       (line) => {
         const { kind, record } = line as ApiEvent & { readonly record?: AuditRecord };
-        if (kind === "audit" && record?.event.startsWith(event ?? "")) out.line(record, () => renderRecord(record, out));
+        if (kind === "audit" && record !== undefined && record.seq > lastSeq && record.event.startsWith(event)) show(record);
         return true;
       },
       signal,
     );
-    return undefined;
+    return streamEnd(end, out);
   },
 };
 
 export const auditVerify: Verb = {
   name: "audit verify",
   summary: "check the hash chain of the audit trail; reads the files, needs no daemon",
-  example: "simward audit verify --anchor 120:5f2c…",
+  example: "simward audit verify",
   args: [{ name: "dir", help: "the trail's directory; that of the state directory by default", optional: true }],
   options: [{ flags: "--anchor <seq:hash>", help: "a head noted earlier, which the trail must contain" }],
   async run({ out, stateDir }, input) {

@@ -1,8 +1,9 @@
 // simward eim poll: asks the eIM now and shows what comes of it.
 import type { ApiEvent, PollResult } from "../../api/types.ts";
 import { exitCodeOf, exitCodes } from "../exit.ts";
+import type { Output } from "../output.ts";
 import { renderEvent } from "../render-event.ts";
-import { textOption, type Verb } from "../verb.ts";
+import type { Verb } from "../verb.ts";
 
 export const eimPoll: Verb = {
   name: "eim poll",
@@ -10,10 +11,9 @@ export const eimPoll: Verb = {
   example: "simward eim poll",
   args: [{ name: "eimId", help: "only this eIM; all by default", optional: true }],
   options: [{ flags: "--quiet", help: "no progress" }],
-  async run({ api, out, signal }, { args, options }) {
+  timeoutSeconds: 600,
+  async run({ api, out, signal }, { args: [eimId], options }) {
     const listening = new AbortController();
-    const stop = (): void => listening.abort();
-    signal.addEventListener("abort", stop, { once: true });
     const progress =
       options.quiet === true
         ? Promise.resolve()
@@ -21,36 +21,36 @@ export const eimPoll: Verb = {
             .lines(
               "/v1/events",
               (line) => {
-                const text = renderEvent(line as ApiEvent, out);
-                if (text !== undefined) out.hint(out.json ? JSON.stringify({ type: "progress", ...(line as ApiEvent) }) : text);
+                const event = line as ApiEvent;
+                out.progress(event, () => renderEvent(event, out));
                 return true;
               },
               listening.signal,
             )
-            .catch(() => {});
+            // Who may poll may not be allowed to listen; the outcome is what counts.
+            .catch(() => undefined);
     try {
-      const eimId = args[0] ?? textOption({ args, options }, "eim");
       const result = await api("engineer").call<PollResult>("POST", "/v1/eim/poll", eimId === undefined ? {} : { eimId });
-      out.result(result, () =>
-        result.eims
-          .map(({ eimId: id, outcome, packages, error }) => {
-            if (outcome === "failed")
-              return `${id}  ${out.paint("red", "failed")}  ${error?.code}: ${error?.message}\n  next: ${error?.next}`;
-            return `${id}  ${outcome === "idle" ? "nothing waits" : `${packages} package${packages === 1 ? "" : "s"} carried out`}`;
-          })
-          .join("\n"),
-      );
-      const failed = result.eims.filter((one) => one.error !== undefined);
-      if (failed.length === 0) return undefined;
-      return failed.length < result.eims.length
-        ? exitCodes.partial
-        : failed[0]?.error === undefined
-          ? exitCodes.failed
-          : exitCodeOf(failed[0].error.code);
+      out.result(result, () => out.fields(result.eims.map((eim) => [eim.eimId, outcomeParts(eim, out)])));
+      return exitCodeOfPoll(result);
     } finally {
-      stop();
+      if (signal.aborted) out.hint("not waited for any longer; the daemon goes on");
+      listening.abort();
       await progress;
-      signal.removeEventListener("abort", stop);
     }
   },
 };
+
+type EimOutcome = PollResult["eims"][number];
+
+function outcomeParts({ outcome, packages, error }: EimOutcome, out: Output): readonly string[] {
+  if (error !== undefined) return [out.paint("red", outcome), `${error.code}: ${error.message}`, `next: ${error.next}`];
+  return [outcome === "idle" ? "nothing waits" : `${packages} package${packages === 1 ? "" : "s"} carried out`];
+}
+
+function exitCodeOfPoll({ eims }: PollResult): number | undefined {
+  const failed = eims.flatMap(({ error }) => (error === undefined ? [] : [error]));
+  const [first] = failed;
+  if (first === undefined) return undefined;
+  return failed.length < eims.length ? exitCodes.partial : exitCodeOf(first.code);
+}

@@ -2,8 +2,6 @@
 import { readFile } from "node:fs/promises";
 import { fromHex, toHexUpper } from "../../../base/bytes.ts";
 import { SimwardError } from "../../../base/errors.ts";
-import { explain, guessTypes, reencode, renderTree } from "../../../ipa/asn1/explain.ts";
-import { typeNames } from "../../../ipa/messages/registry.ts";
 import { textOption, type Verb } from "../verb.ts";
 
 export const packageDecode: Verb = {
@@ -17,6 +15,9 @@ export const packageDecode: Verb = {
     { flags: "--list", help: "the names of all types" },
   ],
   async run({ out }, input) {
+    // The tables of all messages take longer to set up than all else here.
+    const { explain, guessTypes, reencode, renderTree } = await import("../../../ipa/asn1/explain.ts");
+    const { typeNames } = await import("../../../ipa/messages/registry.ts");
     if (input.options.list === true) {
       const names = typeNames();
       out.result({ schema: "simward/types/1", types: names }, () => names.join("\n"));
@@ -27,7 +28,7 @@ export const packageDecode: Verb = {
     const bytes = await readInput(given);
     const type =
       textOption(input, "type") ??
-      guess(bytes, (names) =>
+      guess(bytes, guessTypes(bytes), (names) =>
         out.hint(`read as ${names[0]}${names.length > 1 ? `; it could also be ${names.slice(1, 6).join(", ")}` : ""}`),
       );
     if (input.options.reencode === true) {
@@ -44,8 +45,7 @@ export const packageDecode: Verb = {
   },
 };
 
-function guess(bytes: Uint8Array, tell: (names: readonly string[]) => void): string {
-  const names = guessTypes(bytes);
+function guess(bytes: Uint8Array, names: readonly string[], tell: (names: readonly string[]) => void): string {
   const [first] = names;
   if (first === undefined)
     throw new SimwardError("ASN1_UNKNOWN_TYPE", {

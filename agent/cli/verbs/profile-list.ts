@@ -1,6 +1,5 @@
 // simward profile list: the profiles on the card.
 import type { ProfileList } from "../../api/types.ts";
-import { table } from "../output.ts";
 import type { Verb } from "../verb.ts";
 
 export const profileList: Verb = {
@@ -10,7 +9,7 @@ export const profileList: Verb = {
   async run({ api, out }) {
     const list = await api("viewer").call<ProfileList>("GET", "/v1/profiles");
     out.result(list, () =>
-      table([
+      out.table([
         ["ICCID", "STATE", "CLASS", "NAME", "PROVIDER", "ISD-P"].map((head) => out.paint("bold", head)),
         ...list.profiles.map((p) => [
           p.iccid,

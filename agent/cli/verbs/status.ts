@@ -1,6 +1,7 @@
 // simward status: one screen of where the vehicle stands.
 import type { Status } from "../../api/types.ts";
-import { duration, type Output, table } from "../output.ts";
+import { duration } from "../layout.ts";
+import type { Output } from "../output.ts";
 import type { Verb } from "../verb.ts";
 
 export const status: Verb = {
@@ -15,9 +16,9 @@ export const status: Verb = {
 };
 
 export function renderStatus(report: Status, out: Output): string {
-  const rows: string[][] = [];
+  const rows: (readonly [string, readonly string[]])[] = [];
   const add = (name: string, ...parts: readonly (string | undefined | false)[]): void => {
-    rows.push([out.paint("bold", name), parts.filter((part) => part !== undefined && part !== false && part !== "").join("  ")]);
+    rows.push([out.paint("bold", name), parts.filter((part): part is string => typeof part === "string" && part !== "")]);
   };
   const { card, network } = report;
   if (card === undefined) add("Card", out.paint("yellow", "not read yet"));
@@ -81,7 +82,7 @@ export function renderStatus(report: Status, out: Output): string {
     add("Queue", count(notifications, "notification"), count(packageResults, "package result"), "to be delivered");
   add("Audit", `${report.audit.seq} records`, `head ${report.audit.hash.slice(0, 12)}`);
   for (const alarm of report.alarms) add(out.paint("red", "Alarm"), `${alarm.code}: ${alarm.message}`, `-> ${alarm.next}`);
-  return table(rows);
+  return out.fields(rows);
 }
 
 function count(number: number, thing: string): string | undefined {

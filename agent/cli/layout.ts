@@ -1,0 +1,62 @@
+// Text in columns for a terminal of any width, and figures as people read them. Pure.
+
+/** Columns as wide as their widest cell; on a terminal that is narrower, a row becomes a list of its cells by the head's names. */
+export function tableOf(rows: readonly (readonly string[])[], width: number | undefined): string {
+  const widths: number[] = [];
+  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, visibleLength(cell));
+  const [head = [], ...body] = rows;
+  if (width !== undefined && widths.reduce((sum, one) => sum + one + 2, -2) > width) {
+    const lists = body.map((row) =>
+      fieldsOf(
+        row.flatMap((cell, i) => (cell === "" ? [] : [[head[i] ?? "", [cell]] as const])),
+        width,
+      ),
+    );
+    return lists.join("\n\n");
+  }
+  return rows.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : padded(cell, widths[i] ?? 0))).join("  ")).join("\n");
+}
+
+/** A label and what belongs to it, as much of it on a line as fits. */
+export function fieldsOf(rows: readonly (readonly [label: string, parts: readonly string[]])[], width: number | undefined): string {
+  const indent = Math.max(0, ...rows.map(([label]) => visibleLength(label))) + 2;
+  const room = Math.max(20, (width ?? Number.POSITIVE_INFINITY) - indent);
+  return rows
+    .map(([label, parts]) => {
+      const lines = [""];
+      const add = (text: string, gap: string): void => {
+        const line = lines.at(-1) ?? "";
+        if (line === "") lines[lines.length - 1] = text;
+        else if (visibleLength(line) + gap.length + visibleLength(text) <= room) lines[lines.length - 1] = `${line}${gap}${text}`;
+        else lines.push(text);
+      };
+      for (const part of parts) {
+        if (visibleLength(part) <= room) add(part, "  ");
+        else for (const [i, word] of part.split(" ").entries()) add(word, i === 0 ? "  " : " ");
+      }
+      return `${padded(label, indent)}${lines.join(`\n${" ".repeat(indent)}`)}`.trimEnd();
+    })
+    .join("\n");
+}
+
+function padded(text: string, width: number): string {
+  return text + " ".repeat(Math.max(0, width - visibleLength(text)));
+}
+
+function visibleLength(text: string): number {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what is not visible.
+  return [...text.replace(/\u001b\[\d+m/g, "")].length;
+}
+
+/** "1.2 s", "350 ms", "14 min" */
+export function duration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
+  if (ms < 3_600_000) return `${Math.round(ms / 60_000)} min`;
+  return ms < 172_800_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} days`;
+}
+
+export function progressBar(done: number, of: number, width = 24): string {
+  const full = of === 0 ? width : Math.round((done / of) * width);
+  return `[${"#".repeat(full)}${"-".repeat(width - full)}] ${done}/${of}`;
+}
