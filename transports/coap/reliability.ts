@@ -38,9 +38,12 @@ export function withAnswer(before: RoundTrip, agesMs: readonly number[]): RoundT
   return { ...before, timeoutMs: wasRetransmissionAnswered ? ownMs : bounded(Math.max(before.timeoutMs, 1.25 * oldest)) };
 }
 
-/** The wait after the next retransmission: it doubles, and grows slower once it is long. */
+/**
+ * The wait after the next retransmission: it doubles, and grows slower once it is long. With a quarter of all datagrams lost each way, every
+ * sixtieth message needs a fifth retransmission: waits that went on doubling would make a download of minutes out of one of seconds.
+ */
 export function backOff(timeoutMs: number): number {
-  return bounded(timeoutMs * (timeoutMs <= 3_000 ? 2 : 1.5));
+  return bounded(timeoutMs * (timeoutMs <= 3_000 ? 2 : 1.25));
 }
 
 function bounded(ms: number): number {

@@ -38,7 +38,14 @@ const waitingMax = 4;
 const masterSecretBytes = 48;
 const randomBytes = 32;
 const retransmitMaxUs = 60_000_000;
+/** A wait as long as that is for a path that loses much, no longer for one that is slow: doubling on would only make it wait (RFC 6347 §4.2.4.1). */
+const longWaitUs = 4_000_000;
 const nothing: Step = { opened: false, plaintexts: [], ended: undefined };
+
+/** The wait after the one that was in vain. */
+export function nextRetransmitUs(previousUs: number): number {
+  return Math.min(Math.round(previousUs * (previousUs < longWaitUs ? 2 : 1.25)), retransmitMaxUs);
+}
 
 export class Engine {
   readonly #openssl: OpenSsl;
@@ -87,7 +94,7 @@ export class Engine {
         extension: (type) => layer.extension(type),
         takeExtension: (type, content) => layer.takeExtension(type, content),
       }),
-      nextTimeoutUs: (previousUs) => Math.min(previousUs === 0 ? initialUs : previousUs * 2, retransmitMaxUs),
+      nextTimeoutUs: (previousUs) => (previousUs === 0 ? initialUs : nextRetransmitUs(previousUs)),
       thrown: (error) => {
         this.#thrown ??= error;
       },

@@ -1,6 +1,7 @@
 // Handshakes over a network that loses: each datagram of each flight once, and a quarter of all both ways.
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../../base/random.ts";
+import { nextRetransmitUs } from "../../../transports/dtls/engine.ts";
 import { memorySessionStore } from "../../../transports/dtls/sessions.ts";
 import { dtlsBench, echo, host, identityOf, refusal, rootsOf } from "../../support/dtls-bench.ts";
 import type { Direction } from "../../support/lossy-proxy.ts";
@@ -112,5 +113,13 @@ describe("retransmission", () => {
     expect(atMs.length).toBe(4);
     const pauses = atMs.slice(1).map((ms, i) => ms - (atMs[i] ?? 0));
     for (const [i, pause] of pauses.entries()) expect(pause).toBeGreaterThan(100 * 2 ** i - 20);
+  });
+
+  test("the pauses double up to four seconds, then grow slowly: six losses in a row cost half a minute, not one", () => {
+    const pausesMs = [1_000];
+    while (pausesMs.length < 20) pausesMs.push(nextRetransmitUs((pausesMs.at(-1) ?? 0) * 1_000) / 1_000);
+    expect(pausesMs.slice(0, 6)).toEqual([1_000, 2_000, 4_000, 5_000, 6_250, 7_812.5]);
+    expect(pausesMs.slice(0, 6).reduce((sum, ms) => sum + ms)).toBeLessThan(30_000);
+    expect(pausesMs.at(-1)).toBe(60_000);
   });
 });
