@@ -38,7 +38,7 @@ faults: build
 	npx vitest run --config vitest.long.config.ts test/long/faults
 
 matrix: build
-	npx vitest run --config vitest.long.config.ts test/long/matrix
+	npx vitest run --config vitest.long.config.ts test/long/matrix test/long/dtls
 
 soak: build
 	npx vitest run --config vitest.long.config.ts test/long/soak
