@@ -56,7 +56,12 @@ describe("no coverage for the new profile", () => {
       await fault({ vehicle: { "no-coverage": null } });
       await online();
       await until(order, ({ state }) => state === "done");
-      expect(await audit.events("package.")).toEqual(["package.received", "package.executed", "package.unreported", "package.reported"]);
+      // The eIM is done a moment before the vehicle has written that down.
+      const told = await until(
+        () => audit.events("package."),
+        (events) => events.includes("package.reported"),
+      );
+      expect(told).toEqual(["package.received", "package.executed", "package.unreported", "package.reported"]);
     },
   });
 
