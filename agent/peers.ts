@@ -1,6 +1,6 @@
 // [[eim.peer]] of the configuration as the IPA wants it; reads the certificates it names.
 import { readFile } from "node:fs/promises";
-import { SimwardError } from "../base/errors.ts";
+import { reasonOf, SimwardError } from "../base/errors.ts";
 import type { EimPeer } from "../ipa/options.ts";
 import type { TlsTrust } from "../ipa/ports.ts";
 import type { EimPeerConfig } from "./config/schema.ts";
@@ -30,7 +30,7 @@ async function trustOf(path: string): Promise<TlsTrust> {
   try {
     pem = await readFile(path, "utf8");
   } catch (error) {
-    throw new SimwardError("CONFIG_READ", { detail: `eim.peer.ca ${path}`, cause: error });
+    throw new SimwardError("CONFIG_READ", { detail: `eim.peer.ca ${path}: ${reasonOf(error)}`, cause: error });
   }
   const certificates = [...pem.matchAll(/-----BEGIN CERTIFICATE-----([\s\S]+?)-----END CERTIFICATE-----/g)].map(
     (match) => new Uint8Array(Buffer.from(match[1] ?? "", "base64")),

@@ -159,6 +159,7 @@ export const errorTable = {
   STATE_LOCKED: row("operator", "another simwardd uses this state directory", "stop it, or give this one another paths.state"),
   AUDIT_BROKEN: row("operator", "the audit trail does not hold together", "simward audit verify"),
   AUDIT_WRITE: row("later", "an audit record could not be written", "check free space and the file system"),
+  API_BUSY: row("operator", "another process serves the local API's sockets", "stop it, or give this one another api.dir"),
   API_NOT_RUNNING: row("later", "simwardd is not running, or its socket is elsewhere", "systemctl status simwardd; or give --socket"),
   API_FORBIDDEN: row("operator", "this socket's role may not do that", "use the socket of the role named"),
   API_NOT_FOUND: row("never", "there is no such resource", "check the path"),
@@ -227,6 +228,12 @@ export function isCode(error: unknown, ...codes: readonly ErrorCode[]): error is
 export function asSimwardError(error: unknown, code: ErrorCode = "INTERNAL"): SimwardError {
   if (error instanceof SimwardError) return error;
   return new SimwardError(code, { detail: error instanceof Error ? error.message : String(error), cause: error });
+}
+
+/** Why, in words, without the path that the caller names anyway: "ENOENT: no such file or directory". */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return "syscall" in error ? (error.message.split(", ")[0] ?? error.message) : error.message;
 }
 
 /** The shape in which an error leaves the process: API, CLI, audit. */

@@ -3,7 +3,7 @@ import { chown, mkdir, readFile, unlink } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { asSimwardError, type ErrorCode, errorReport, SimwardError } from "../../base/errors.ts";
+import { asSimwardError, type ErrorCode, errorReport, reasonOf, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Config } from "../config/schema.ts";
 import { peerCredentials } from "./peer.ts";
@@ -36,9 +36,11 @@ export interface ApiServer {
   close(): Promise<void>;
 }
 
-/** Listens on `<dir>/<role>.sock` for each role. Throws PORT_BUSY when another daemon answers there. */
+/** Listens on `<dir>/<role>.sock` for each role. Throws API_BUSY when another daemon answers there, CONFIG_INVALID, PORT_OPEN. */
 export async function serveApi(config: Config["api"], services: ApiServices, log: Log): Promise<ApiServer> {
-  await mkdir(config.dir, { recursive: true, mode: 0o755 });
+  await mkdir(config.dir, { recursive: true, mode: 0o755 }).catch((error: unknown) => {
+    throw new SimwardError("CONFIG_INVALID", { detail: `api.dir ${config.dir}: ${reasonOf(error)}`, cause: error });
+  });
   const groups: Record<Role, string | undefined> = {
     viewer: config.viewer_group,
     engineer: config.engineer_group,
@@ -193,7 +195,7 @@ async function removeStale(path: string): Promise<void> {
   });
   if (refusal === "ENOENT") return;
   if (refusal !== "ECONNREFUSED" && refusal !== "ENOTSOCK")
-    throw new SimwardError("PORT_BUSY", { detail: `${path} is served by another process (${refusal ?? "it answers"})` });
+    throw new SimwardError("API_BUSY", { detail: `${path} (${refusal ?? "it answers"})` });
   await unlink(path).catch((error: unknown) => {
     throw new SimwardError("PORT_OPEN", { detail: path, cause: error });
   });

@@ -33,15 +33,21 @@ const renderers: Readonly<Record<string, Render>> = {
       `package from ${text(e.eimId)}: ${text(e.packageKind)}, ${bytes(e.bytes)} ${(e.operations as readonly string[]).join(", ")}`,
     ),
   "package.malformed": (e, out) => out.paint("red", `package from ${text(e.eimId)} refused: ${text(e.code)} ${text(e.reason)}`),
-  "package.executed": (e) => {
+  "package.executed": (e, out) => {
     const outcomes = e.outcomes as readonly { readonly name: string; readonly code: string | number }[];
-    return `executed by the eUICC: ${outcomes.map(({ name, code }) => `${name} ${code}`).join(", ")}${e.error === undefined ? "" : ` error ${text(e.error)}`}`;
+    if (outcomes.length > 0) return `executed by the eUICC: ${outcomes.map(({ name, code }) => `${name} ${code}`).join(", ")}`;
+    // Whose maker it cannot prove is given no reason.
+    const reason = e.error ?? (e.result === "euiccPackageErrorUnsigned" ? "no reason given, as for a wrong signature" : "?");
+    return out.paint("red", `refused by the eUICC: ${text(reason)}`);
   },
-  "package.reported": (e, out) =>
-    out.paint(
+  "package.reported": (e, out) => {
+    const kind = e.packageKind === "unknown" ? "" : `: ${text(e.packageKind)}`;
+    const acknowledged = e.acknowledged as readonly number[];
+    return out.paint(
       "green",
-      `reported to ${text(e.eimId)}: ${text(e.packageKind)}${(e.acknowledged as readonly number[]).length > 0 ? `, acknowledged ${(e.acknowledged as readonly number[]).join(", ")}` : ""}`,
-    ),
+      `reported to ${text(e.eimId)}${kind}${acknowledged.length > 0 ? `, acknowledged ${acknowledged.join(", ")}` : ""}`,
+    );
+  },
   "package.unreported": (e, out) => out.paint("yellow", `not reported yet to ${text(e.eimId)}: ${failure(e)}`),
   "profile.enabled": (e, out) => out.paint("green", `profile enabled: ${text(e.iccid)} (was ${text(e.fromIccid)})`),
   "profile.disabled": (e, out) => out.paint("yellow", `profile disabled: ${text(e.iccid)}`),

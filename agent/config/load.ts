@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { parse, TomlError } from "smol-toml";
 import { safeParse } from "valibot";
-import { SimwardError } from "../../base/errors.ts";
+import { reasonOf, SimwardError } from "../../base/errors.ts";
 import { type Config, configSchema } from "./schema.ts";
 
 /** Throws CONFIG_SYNTAX with line and column, CONFIG_INVALID with every key that is wrong. */
@@ -34,7 +34,7 @@ export async function loadConfig(path: string): Promise<Config> {
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    throw new SimwardError("CONFIG_READ", { detail: path, cause: error });
+    throw new SimwardError("CONFIG_READ", { detail: `${path}: ${reasonOf(error)}`, cause: error });
   }
   return parseConfig(text, path);
 }

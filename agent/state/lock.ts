@@ -2,7 +2,7 @@
 import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import koffi from "koffi";
-import { SimwardError } from "../../base/errors.ts";
+import { reasonOf, SimwardError } from "../../base/errors.ts";
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
@@ -20,7 +20,7 @@ export async function lockDirectory(dir: string): Promise<Lock> {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     file = await open(path, "a+", 0o600);
   } catch (error) {
-    throw new SimwardError("DISK_WRITE", { detail: path, cause: error });
+    throw new SimwardError("DISK_WRITE", { detail: `${path}: ${reasonOf(error)}`, cause: error });
   }
   const flock = koffi.load(null).func("int flock(int fd, int operation)") as (fd: number, operation: number) => number;
   if (flock(file.fd, LOCK_EX | LOCK_NB) !== 0) {

@@ -259,7 +259,11 @@ describe("the local API", () => {
   });
 
   test("a second daemon is refused, a dead one's socket is taken over", async () => {
-    await expect(serveApi({ dir }, services(), silentLog)).rejects.toMatchObject({ code: "PORT_BUSY" });
+    await expect(serveApi({ dir }, services(), silentLog)).rejects.toMatchObject({ code: "API_BUSY" });
+    await expect(serveApi({ dir: join(dir, "viewer.sock", "x") }, services(), silentLog)).rejects.toMatchObject({
+      code: "CONFIG_INVALID",
+      detail: expect.stringMatching(/^api\.dir .*: ENOTDIR: not a directory$/),
+    });
     await server?.close();
     await writeFile(join(dir, "viewer.sock"), "");
     server = await serveApi({ dir }, services(), silentLog);

@@ -346,7 +346,7 @@ describe("with a daemon", () => {
   test("eim poll shows progress on stderr, the outcome on stdout, and exits 13 when only some failed", async () => {
     const { code, stdout, stderr } = await cli("eim", "poll");
     expect(code).toBe(13);
-    expect(stdout).toBe("e1  2 packages carried out\ne2  failed  DTLS_TIMEOUT: no answer  next: simward eim test\n");
+    expect(stdout).toBe("e1  2 packages answered\ne2  failed  DTLS_TIMEOUT: no answer  next: simward eim test\n");
     expect(stderr).toMatch(/ESipa\.GetEimPackage\s+21 B out\s+6 B in\s+120 ms/);
   });
 

@@ -67,7 +67,7 @@ describe("configuration", () => {
   test("a file that is not there is named", async () => {
     await expect(loadConfig("/nonexistent/simward.toml")).rejects.toMatchObject({
       code: "CONFIG_READ",
-      detail: "/nonexistent/simward.toml",
+      detail: "/nonexistent/simward.toml: ENOENT: no such file or directory",
     });
   });
 });

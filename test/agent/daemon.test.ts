@@ -109,7 +109,7 @@ describe("starting", () => {
     await writeFile(join(dir, "bad.toml"), '[modem]\naddres = "tcp:x:1"\n');
     for (const [args, message] of [
       [["--confg", "x"], /error USAGE: .*'--confg'[\s\S]*usage: simwardd/],
-      [["--config", join(dir, "none.toml")], /error CONFIG_READ: .*none\.toml\n {2}next: /],
+      [["--config", join(dir, "none.toml")], /error CONFIG_READ: .*none\.toml: ENOENT: no such file or directory\n {2}next: /],
       [["--config", join(dir, "bad.toml")], /error CONFIG_INVALID: .*modem\.addres is no setting/],
     ] as const) {
       const one = daemon(args);

@@ -45,7 +45,7 @@ type EimOutcome = PollResult["eims"][number];
 
 function outcomeParts({ outcome, packages, error }: EimOutcome, out: Output): readonly string[] {
   if (error !== undefined) return [out.paint("red", outcome), `${error.code}: ${error.message}`, `next: ${error.next}`];
-  return [outcome === "idle" ? "nothing waits" : `${packages} package${packages === 1 ? "" : "s"} carried out`];
+  return [outcome === "idle" ? "nothing waits" : `${packages} package${packages === 1 ? "" : "s"} answered`];
 }
 
 function exitCodeOfPoll({ eims }: PollResult): number | undefined {
