@@ -193,7 +193,12 @@ describe("an eIM that is silent", () => {
       await fault({ eim: { silentRequests: 0 } });
       await until(sent, ({ state }) => state === "done");
       expect(eim.results()).toHaveLength(1);
-      expect(await audit.events("package.")).toEqual(["package.received", "package.executed", "package.unreported", "package.reported"]);
+      // The eIM is done a moment before the vehicle has written that down.
+      const told = await until(
+        () => audit.events("package."),
+        (events) => events.includes("package.reported"),
+      );
+      expect(told).toEqual(["package.received", "package.executed", "package.unreported", "package.reported"]);
     },
   });
 

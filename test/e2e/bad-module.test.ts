@@ -166,7 +166,10 @@ describe("a reset that cuts the card's power", () => {
       await until(cut, ({ state }) => state === "failed");
       expect(cut()).toMatchObject({ reason: "installFailedDueToInterruption", results: [{ verified: true }] });
       expect(installed()).toEqual([bootstrap.iccid]);
-      expect(await audit.data("download.failed")).toMatchObject({ error: { code: "DOWNLOAD_FAILED" } });
+      await until(
+        () => audit.data("download.failed"),
+        ({ error }) => (error as { readonly code?: string } | undefined)?.code === "DOWNLOAD_FAILED",
+      );
       await notified("install");
       await online();
       const again = download(fleet);

@@ -103,7 +103,11 @@ describe("a path that", () => {
         expect(await audit.events("path.")).toEqual(["path.up", "path.down"]);
         await fault({ vehicle: { "no-coverage": null } });
         await until(order, ({ state }) => state === "done");
-        expect(await audit.events("download.f")).toEqual(["download.finished"]);
+        const told = await until(
+          () => audit.events("download.f"),
+          (events) => events.length > 0,
+        );
+        expect(told).toEqual(["download.finished"]);
         await notified("install");
       },
     });

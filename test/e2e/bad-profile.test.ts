@@ -220,7 +220,11 @@ describe("a step before the package", () => {
       const order = download(fleet);
       expect(await poll()).toEqual({ packages: 1, code: "ESIPA_UNREACHABLE" });
       await until(order, ({ state }) => state === "done");
-      expect(await audit.events("download.f")).toEqual(["download.finished"]);
+      const told = await until(
+        () => audit.events("download.f"),
+        (events) => events.length > 0,
+      );
+      expect(told).toEqual(["download.finished"]);
       await notified("install");
     },
   });
