@@ -60,7 +60,7 @@ export function renderStatus(report: Status, out: Output): string {
     network.rsrpDbm !== undefined && `RSRP ${network.rsrpDbm}`,
     network.apn !== undefined && `APN ${network.apn === "" ? "(network's own)" : network.apn}`,
     online ? out.paint("green", `online ${network.address}`) : out.paint("yellow", "no data path"),
-    !online && network.reason,
+    !online && network.link === "ready" && network.reason,
   );
   for (const eim of report.eims) {
     const last =
