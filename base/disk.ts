@@ -1,6 +1,5 @@
 // Files that survive a power cut. All state goes through a Disk, so that tests can cut the power between any two steps.
-import { constants } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { constants, promises } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { SimwardError } from "./errors.ts";
 
@@ -20,56 +19,104 @@ export interface Disk {
   remove(path: string): Promise<void>;
 }
 
+/** What a disk needs of the file system, so that a test can put one underneath that forgets at a power cut what was not synced. */
+export interface FileSystem {
+  /** Answers the topmost directory made, undefined when all were there. */
+  mkdir(path: string, options: { readonly recursive: true; readonly mode: number }): Promise<string | undefined>;
+  open(path: string, flags: number, mode: number): Promise<OpenFile>;
+  readFile(path: string): Promise<Uint8Array>;
+  rename(from: string, to: string): Promise<void>;
+  unlink(path: string): Promise<void>;
+  readdir(path: string, options: { readonly withFileTypes: true }): Promise<readonly { readonly name: string; isFile(): boolean }[]>;
+}
+
+export interface OpenFile {
+  writeFile(data: Uint8Array): Promise<void>;
+  appendFile(data: Uint8Array): Promise<void>;
+  truncate(length: number): Promise<void>;
+  sync(): Promise<void>;
+  datasync(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** A directory of the real file system; files are 0600, directories 0700. */
-export function realDisk(root: string): Disk {
+export function realDisk(root: string, fs: FileSystem = promises): Disk {
   const base = resolve(root);
+  /** Files whose names are known to be on the medium. */
+  const named = new Set<string>();
   const at = (path: string): string => {
     const full = resolve(base, path);
     if (full !== base && !full.startsWith(`${base}/`)) throw new SimwardError("DISK_READ", { detail: `${path} lies outside ${base}` });
     return full;
   };
+  const withFile = async <T>(path: string, flags: number, use: (file: OpenFile) => Promise<T>): Promise<T> => {
+    const file = await fs.open(path, flags, 0o600);
+    try {
+      return await use(file);
+    } finally {
+      await file.close();
+    }
+  };
+  const syncDir = (dir: string): Promise<void> => withFile(dir, constants.O_RDONLY | constants.O_DIRECTORY, (file) => file.sync());
   const ensureDir = async (dir: string): Promise<void> => {
-    const made = await mkdir(dir, { recursive: true, mode: 0o700 });
-    if (made !== undefined) for (let d = dir; d.length >= dirname(made).length; d = dirname(d)) await syncDir(d);
+    const made = await fs.mkdir(dir, { recursive: true, mode: 0o700 });
+    if (made === undefined) return;
+    const last = dirname(made);
+    for (let d = dir; ; d = dirname(d)) {
+      await syncDir(d);
+      if (d === last) return;
+    }
+  };
+  const unlink = async (path: string): Promise<boolean> => {
+    try {
+      await fs.unlink(path);
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
   };
   return {
     async read(path) {
-      try {
-        return new Uint8Array(await readFile(at(path)));
-      } catch (error) {
-        if (isMissing(error)) return undefined;
-        throw new SimwardError("DISK_READ", { detail: path, cause: error });
-      }
+      const full = at(path);
+      return reading(full, undefined, async () => new Uint8Array(await fs.readFile(full)));
     },
     async replace(path, data) {
       const full = at(path);
       const temporary = `${full}.tmp`;
-      await writing(path, async () => {
+      await writing(full, async () => {
         await ensureDir(dirname(full));
-        await withFile(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, async (file) => {
-          await file.writeFile(data);
-          await file.sync();
-        });
-        await rename(temporary, full);
+        try {
+          await withFile(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, async (file) => {
+            await file.writeFile(data);
+            await file.sync();
+          });
+          await fs.rename(temporary, full);
+        } catch (error) {
+          // On a full disk it would take room from what is tried next.
+          await unlink(temporary).catch(() => undefined);
+          throw error;
+        }
         await syncDir(dirname(full));
+        named.add(full);
       });
     },
     async append(path, data, durable) {
       const full = at(path);
-      await writing(path, async () => {
+      await writing(full, async () => {
         await ensureDir(dirname(full));
-        const isNew = await withFile(full, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND, async (file) => {
-          const { size } = await file.stat();
+        await withFile(full, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND, async (file) => {
           await file.appendFile(data);
           if (durable) await file.datasync();
-          return size === 0;
         });
-        if (durable && isNew) await syncDir(dirname(full));
+        if (!durable || named.has(full)) return;
+        await syncDir(dirname(full));
+        named.add(full);
       });
     },
     async truncate(path, length) {
       const full = at(path);
-      await writing(path, async () => {
+      await writing(full, async () => {
         try {
           await withFile(full, constants.O_WRONLY, async (file) => {
             await file.truncate(length);
@@ -81,27 +128,19 @@ export function realDisk(root: string): Disk {
       });
     },
     async list(dir) {
-      try {
-        const entries = await readdir(at(dir), { withFileTypes: true });
-        return entries
+      const full = at(dir);
+      return reading(full, [], async () =>
+        (await fs.readdir(full, { withFileTypes: true }))
           .filter((entry) => entry.isFile())
           .map((entry) => entry.name)
-          .sort();
-      } catch (error) {
-        if (isMissing(error)) return [];
-        throw new SimwardError("DISK_READ", { detail: dir, cause: error });
-      }
+          .sort(),
+      );
     },
     async remove(path) {
       const full = at(path);
-      await writing(path, async () => {
-        try {
-          await unlink(full);
-        } catch (error) {
-          if (!isMissing(error)) throw error;
-          return;
-        }
-        await syncDir(dirname(full));
+      await writing(full, async () => {
+        named.delete(full);
+        if (await unlink(full)) await syncDir(dirname(full));
       });
     },
   };
@@ -120,28 +159,29 @@ export function subDisk(disk: Disk, dir: string): Disk {
   };
 }
 
-async function withFile<T>(path: string, flags: number, use: (file: Awaited<ReturnType<typeof open>>) => Promise<T>): Promise<T> {
-  const file = await open(path, flags, 0o600);
+async function reading<T, N>(path: string, missing: N, read: () => Promise<T>): Promise<T | N> {
   try {
-    return await use(file);
-  } finally {
-    await file.close();
+    return await read();
+  } catch (error) {
+    if (isMissing(error)) return missing;
+    throw new SimwardError("DISK_READ", { detail: `${path}: ${reasonOf(error)}`, cause: error });
   }
-}
-
-async function syncDir(dir: string): Promise<void> {
-  await withFile(dir, constants.O_RDONLY | constants.O_DIRECTORY, (file) => file.sync());
 }
 
 async function writing<T>(path: string, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (error) {
-    if (error instanceof SimwardError) throw error;
-    throw new SimwardError("DISK_WRITE", { detail: path, cause: error });
+    throw new SimwardError("DISK_WRITE", { detail: `${path}: ${reasonOf(error)}`, cause: error });
   }
 }
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ENOENT";
+}
+
+/** "ENOSPC", or what else it says. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return "code" in error ? String(error.code) : error.message;
 }

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { fromUtf8, utf8 } from "../../base/bytes.ts";
 import { type Disk, realDisk, subDisk } from "../../base/disk.ts";
 import { faultDisk, PowerCut } from "../../base/fault-disk.ts";
-import { seededRandom } from "../../base/random.ts";
+import { integerBelow, seededRandom } from "../../base/random.ts";
+import { ForgetfulFs } from "./forgetful-fs.ts";
 
 let dir = "";
 beforeAll(async () => {
@@ -63,13 +64,19 @@ describe("real disk", () => {
     expect(await text(disk, "there")).toBe("a");
     await disk.truncate("missing", 0);
     expect(await disk.read("missing")).toBeUndefined();
-    await expect(disk.truncate("missing", 3)).rejects.toMatchObject({ code: "DISK_WRITE", detail: "missing" });
+    await expect(disk.truncate("missing", 3)).rejects.toMatchObject({
+      code: "DISK_WRITE",
+      detail: expect.stringMatching(/\/missing: ENOENT$/),
+    });
   });
 
   test("a failed write names the file", async () => {
     const disk = realDisk(join(dir, "blocked"));
     await disk.replace("file", utf8("x"));
-    await expect(disk.replace("file/below", utf8("y"))).rejects.toMatchObject({ code: "DISK_WRITE", detail: "file/below" });
+    await expect(disk.replace("file/below", utf8("y"))).rejects.toMatchObject({
+      code: "DISK_WRITE",
+      detail: expect.stringMatching(/\/blocked\/file\/below: (ENOTDIR|EEXIST)$/),
+    });
   });
 });
 
@@ -112,5 +119,81 @@ describe("fault disk", () => {
     expect(await text(disk, "f")).toBe("old");
     await disk.replace("f", utf8("new"));
     expect(await text(disk, "f")).toBe("new");
+  });
+});
+
+describe("real disk on a file system that forgets what was not synced", () => {
+  const root = "/var/lib/simward";
+  const names = ["state.0.json", "state.1.json", "audit/1.jsonl", "audit/2.jsonl"] as const;
+
+  test("after a power cut at any call: what was promised is there, and what was under way is wholly old, wholly new, or a torn append", async () => {
+    for (let seed = 0; seed < 400; seed++) {
+      const random = seededRandom(seed);
+      const fs = new ForgetfulFs(random);
+      const disk = realDisk(root, fs);
+      const promised = new Map<string, string | undefined>();
+      const pick = <T>(items: readonly T[]): T => items[integerBelow(random, items.length)] as T;
+      let underWay: { readonly name: string; readonly allowed: (found: string | undefined) => boolean } | undefined;
+      fs.cutAfter(1 + integerBelow(random, 60));
+      try {
+        for (let n = 0; n < 40; n++) {
+          const name = pick(names);
+          const before = promised.get(name);
+          const added = `${n}:${"x".repeat(integerBelow(random, 8))};`;
+          const oneOf = (after: string | undefined) => (found: string | undefined) => found === before || found === after;
+          switch (pick(["replace", "append", "append", "truncate", "remove"] as const)) {
+            case "replace":
+              underWay = { name, allowed: oneOf(added) };
+              await disk.replace(name, utf8(added));
+              promised.set(name, added);
+              break;
+            case "append": {
+              const after = (before ?? "") + added;
+              underWay = {
+                name,
+                allowed: (found) => found === before || (after.startsWith(found ?? "?") && (found ?? "").length >= (before ?? "").length),
+              };
+              await disk.append(name, utf8(added), true);
+              promised.set(name, after);
+              break;
+            }
+            case "truncate": {
+              const after = before?.slice(0, 2);
+              underWay = { name, allowed: oneOf(after) };
+              if (before === undefined) break;
+              await disk.truncate(name, 2);
+              promised.set(name, after);
+              break;
+            }
+            case "remove":
+              underWay = { name, allowed: oneOf(undefined) };
+              await disk.remove(name);
+              promised.set(name, undefined);
+          }
+          underWay = undefined;
+        }
+      } catch (error) {
+        expect((error as Error).cause ?? error, `seed ${seed}`).toBeInstanceOf(PowerCut);
+      }
+      fs.crash();
+      const again = realDisk(root, fs);
+      for (const name of names) {
+        const found = await text(again, name);
+        if (underWay?.name === name) expect(underWay.allowed(found), `seed ${seed}, ${name}: ${found}`).toBe(true);
+        else expect([seed, name, found]).toEqual([seed, name, promised.get(name)]);
+      }
+    }
+  });
+
+  test("a full disk: the file is as it was, and nothing is left that takes room", async () => {
+    const fs = new ForgetfulFs(seededRandom(1));
+    const disk = realDisk(root, fs);
+    await disk.replace("state.0.json", utf8("old"));
+    fs.full = true;
+    await expect(disk.replace("state.0.json", utf8("new"))).rejects.toMatchObject({
+      code: "DISK_WRITE",
+      detail: `${root}/state.0.json: ENOSPC`,
+    });
+    expect([await text(disk, "state.0.json"), await disk.list(".")]).toEqual(["old", ["state.0.json"]]);
   });
 });
