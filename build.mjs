@@ -22,7 +22,11 @@ const common = {
   external: ["koffi", "serialport", "@serialport/*"],
   sourcemap: "linked",
   legalComments: "none",
-  define: { SIMWARD_VERSION: JSON.stringify(JSON.parse(await readFile("package.json", "utf8")).version) },
+  define: {
+    SIMWARD_VERSION: JSON.stringify(JSON.parse(await readFile("package.json", "utf8")).version),
+    // Whole days, so that two builds of a day are the same; SOURCE_DATE_EPOCH for those that must be the same for ever.
+    SIMWARD_BUILD_MS: String(Math.floor(Number(process.env.SOURCE_DATE_EPOCH ?? Date.now() / 1_000) / 86_400) * 86_400_000),
+  },
   logLevel: "warning",
 };
 // CommonJS dependencies (pino, coap-packet) call require(); ES modules have none.

@@ -1,6 +1,8 @@
 // Time. Everything that waits or asks the hour does it through a Clock, so that tests own the time.
 // This file holds the only calls to Date.now, setTimeout and setInterval in the product.
 
+import { buildMs } from "./version.ts";
+
 export type Disposer = () => void;
 
 /** Where the wall clock's value is from; `none` means it must not be believed. */
@@ -26,44 +28,53 @@ export interface Clock {
 export interface SystemClockOptions {
   /** The build date: no true time lies before it. */
   readonly floorMs?: number;
-  /** NITZ may correct the clock forward by at most this much at once. */
-  readonly nitzMaxStepMs?: number;
+  /** The machine's clocks, for tests. */
+  readonly machine?: { wallMs(): number; monotonicMs(): number };
 }
 
-const tenYearsMs = 10 * 365 * 86_400_000;
+const longestTimerMs = 2 ** 31 - 1;
+const dayMs = 86_400_000;
+/** How far NITZ may move the clock: from a clock that stands before the build, the life of a device; from one that runs, as long as a vehicle is
+ * parked; once NITZ has set it, what clocks drift. */
+const nitzBoundsMs = { none: 15 * 365 * dayMs, floor: 400 * dayMs, nitz: dayMs } as const;
 
-/** The machine's own clock, corrected forward by NITZ; before the first correction its time has source `floor` at best. */
+/** The machine's own clock, which NITZ may move forward, never back. */
 export class SystemClock implements Clock {
   readonly #floorMs: number;
-  readonly #nitzMaxStepMs: number;
-  #source: TimeSource;
-  #offsetMs = 0;
+  readonly #machine: { wallMs(): number; monotonicMs(): number };
+  /** A time that the network told, and when. Whoever sets the machine's clock right meanwhile is not added to it. */
+  #told: { readonly ms: number; readonly atMs: number } | undefined;
 
   constructor(options: SystemClockOptions = {}) {
-    this.#floorMs = options.floorMs ?? Date.UTC(2026, 0, 1);
-    this.#nitzMaxStepMs = options.nitzMaxStepMs ?? tenYearsMs;
-    this.#source = Date.now() >= this.#floorMs ? "floor" : "none";
+    this.#floorMs = options.floorMs ?? buildMs;
+    this.#machine = options.machine ?? { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
   }
 
   now(): number {
-    return Math.max(Date.now() + this.#offsetMs, this.#floorMs);
+    return this.#wall().ms;
   }
 
   wall(): WallTime {
-    return { ms: this.now(), source: this.#source };
+    return this.#wall();
   }
 
-  /** Takes the network's time (3GPP TS 22.042). Answers whether it was taken: it only moves forward, within a bound. */
+  #wall(): WallTime & { readonly source: "none" | "floor" | "nitz" } {
+    const machineMs = this.#machine.wallMs();
+    const source = this.#told !== undefined ? "nitz" : machineMs >= this.#floorMs ? "floor" : "none";
+    const toldMs = this.#told === undefined ? 0 : this.#told.ms + this.#machine.monotonicMs() - this.#told.atMs;
+    return { ms: Math.round(Math.max(machineMs, toldMs, this.#floorMs)), source };
+  }
+
+  /** Takes the network's time (3GPP TS 22.042). Answers whether it is believed: it moves the clock forward only, and within a bound. */
   nitz(ms: number): boolean {
-    const step = ms - this.now();
-    if (step > this.#nitzMaxStepMs || ms < this.#floorMs) return false;
-    if (step > 0) this.#offsetMs += step;
-    this.#source = "nitz";
+    const wall = this.#wall();
+    if (ms < this.#floorMs || ms - wall.ms > nitzBoundsMs[wall.source]) return false;
+    this.#told = { ms: Math.max(ms, wall.ms), atMs: this.#machine.monotonicMs() };
     return true;
   }
 
   monotonicMs(): number {
-    return performance.now();
+    return this.#machine.monotonicMs();
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
@@ -71,8 +82,10 @@ export class SystemClock implements Clock {
   }
 
   after(ms: number, fn: () => void): Disposer {
-    const timer = setTimeout(fn, ms);
-    return () => clearTimeout(timer);
+    // What is longer than a timer of Node can be, which would fire at once, is waited for in pieces.
+    const timer = setTimeout(ms > longestTimerMs ? () => (stop = this.after(ms - longestTimerMs, fn)) : fn, Math.min(ms, longestTimerMs));
+    let stop: Disposer = () => clearTimeout(timer);
+    return () => stop();
   }
 
   every(ms: number, fn: () => void): Disposer {
