@@ -1,8 +1,7 @@
 // The log: JSON lines on stdout with journald priorities; identifiers masked from info upwards, secrets always.
 import { type DestinationStream, pino } from "pino";
 import type { Clock } from "./clock.ts";
-import { SimwardError } from "./errors.ts";
-import { maskText, maskValue } from "./mask.ts";
+import { maskSecrets, maskText, maskValue } from "./mask.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -28,7 +27,7 @@ export interface LogOptions {
 }
 
 export function createLog(options: LogOptions): Log {
-  const out = options.destination ?? pino.destination({ dest: 1, sync: true });
+  const out = options.destination ?? standardOutput();
   let priority: number = priorities.info;
   const logger = pino(
     {
@@ -42,9 +41,10 @@ export function createLog(options: LogOptions): Log {
   );
   const make = (fixed: LogFields): Log => {
     const write = (level: keyof typeof priorities, event: string, fields: LogFields = {}): void => {
-      const isDebug = level === "debug";
+      if (!logger.isLevelEnabled(level)) return;
+      const showIdentifiers = level === "debug";
       priority = priorities[level];
-      logger[level](maskValue({ ...fixed, ...withErrors(fields) }, isDebug) as object, isDebug ? event : maskText(event));
+      logger[level](maskValue({ ...fixed, ...fields }, showIdentifiers) as object, showIdentifiers ? maskSecrets(event) : maskText(event));
     };
     return {
       debug: (event, fields) => write("debug", event, fields),
@@ -59,14 +59,9 @@ export function createLog(options: LogOptions): Log {
 
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silentLog };
 
-function withErrors(fields: LogFields): Record<string, unknown> {
-  const out: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(fields)) out[key] = value instanceof Error ? errorFields(value) : value;
+/** A reader of the log that has gone is no reason to end. */
+function standardOutput(): DestinationStream {
+  const out = pino.destination({ dest: 1, sync: true });
+  out.on("error", () => undefined);
   return out;
-}
-
-function errorFields(error: Error): Record<string, unknown> {
-  const cause = error.cause instanceof Error ? errorFields(error.cause) : undefined;
-  if (error instanceof SimwardError) return { code: error.code, message: error.message, next: error.next, ...error.data, cause };
-  return { name: error.name, message: error.message, cause };
 }

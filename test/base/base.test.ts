@@ -168,6 +168,60 @@ describe("masking", () => {
     expect(maskValue({ imei: "1234" })).toEqual({ imei: "…" });
   });
 
+  const lpa = "LPA:1$rsp.example.com$MATCHING-4711";
+  test.each([
+    ["EID in an error's message", "the card is 89049032123451234512345678901235, not ours", "the card is 8904…1235, not ours"],
+    ["ICCID with its filler", "8949492090000000020F", "8949…020F"],
+    ["ICCID as the card holds it", "EF.ICCID 989492090000000020F6.", "EF.ICCID 9894…20F6."],
+    ["ICCID of 19 digits, nibbles swapped", "98001032547698103 980010325476981032F4", "9800…8103 9800…32F4"],
+    ["hex that only begins with digits", "12345678901234567890abcdef0123456789", "12345678901234567890abcdef0123456789"],
+    ["a time", "2026-06-01T00:00:00.000Z", "2026-06-01T00:00:00.000Z"],
+    ["an activation code", `download of ${lpa} failed`, "download of LPA:1$rsp.example.com$<secret> failed"],
+    ["an activation code with more behind it", `"${lpa}$1.3.6.1$1", then`, '"LPA:1$rsp.example.com$<secret>", then'],
+    ["a password on its way to the module", 'AT+CGAUTH=1,2,"vehicle","hunter2": timeout', "AT+CGAUTH=<secret>"],
+    ["a PIN", 'at.tx AT+CPIN="1234"', "at.tx AT+CPIN=<secret>"],
+    ["a key", "-----BEGIN EC PRIVATE KEY-----\nMHc=\n-----END EC PRIVATE KEY-----", "<secret>"],
+  ])("inside text: %s", (_name, text, masked) => {
+    expect(maskText(text)).toBe(masked);
+  });
+
+  test("at any depth, in errors and their causes, under any spelling of the field's name", () => {
+    const cause = Object.assign(new Error("imsi 262011234567890"), { password: "hunter2" });
+    const error = new SimwardError("CARD_NOT_EUICC", {
+      detail: lpa,
+      cause,
+      data: { eid: "89049032123451234512345678901235", matchingId: "M" },
+    });
+    const shown = JSON.stringify(
+      maskValue({ list: [{ error }], oldIccid: "89490200000000000", n: 12n, apn_password: "hunter2", Token: "t" }),
+    );
+    for (const secret of [
+      "262011234567890",
+      "hunter2",
+      "MATCHING-4711",
+      "89049032123451234512345678901235",
+      '"M"',
+      "89490200000000000",
+      '"t"',
+    ])
+      expect(shown).not.toContain(secret);
+    expect(JSON.parse(shown)).toMatchObject({
+      list: [{ error: { code: "CARD_NOT_EUICC", eid: "8904…1235", matchingId: "<secret>", cause: { message: "imsi 2620…7890" } } }],
+      n: "12",
+    });
+    interface Ring {
+      secret: string;
+      next?: Ring;
+    }
+    const ring: Ring = { secret: "hunter2" };
+    ring.next = ring;
+    expect(JSON.stringify(maskValue(ring))).not.toContain("hunter2");
+    // Who may see identifiers may still see no secret.
+    expect(JSON.stringify(maskValue({ lpa, iccid: "89490200000000000" }, true))).toBe(
+      '{"lpa":"LPA:1$rsp.example.com$<secret>","iccid":"89490200000000000"}',
+    );
+  });
+
   test("journald gets its priority before the line", () => {
     const lines: string[] = [];
     const log = createLog({
