@@ -1,11 +1,11 @@
 // simward, the command line of the field engineer: commander is built from the table of verbs; results, errors and exit codes are uniform.
 import { Command, CommanderError } from "commander";
 import { asSimwardError, SimwardError } from "../../base/errors.ts";
+import { nearest } from "../../base/nearest.ts";
 import { version } from "../../base/version.ts";
 import { createClient } from "./client.ts";
 import { exitCodeOf, exitCodes } from "./exit.ts";
 import { createOutput, type Output } from "./output.ts";
-import { nearest } from "./suggest.ts";
 import type { CliContext, Verb } from "./verb.ts";
 import { verbs } from "./verbs/table.ts";
 

@@ -37,7 +37,7 @@ const radio = strictObject({
   registration_timeout_seconds: optional(seconds(10, 3_600), 180),
 });
 
-const apn = strictObject({
+const apnEntry = strictObject({
   name: pipe(string(), regex(/^[A-Za-z0-9.-]{0,100}$/, "must be an APN (3GPP TS 23.003 §9)")),
   type: optional(picklist(["IP", "IPV6", "IPV4V6"]), "IPV4V6"),
   /** Applies to profiles whose ICCID begins so; the longest match wins, one without is the default. */
@@ -49,6 +49,14 @@ const apn = strictObject({
   user: optional(text),
   password_credential: optional(credential),
 });
+const apn = pipe(
+  apnEntry,
+  check(({ auth, user }) => auth === "none" || user !== undefined, "needs user where auth is pap or chap"),
+  check(
+    ({ auth, user, password_credential }) => auth !== "none" || (user === undefined && password_credential === undefined),
+    "has user or password_credential, which mean nothing without auth",
+  ),
+);
 
 const eimPeer = strictObject({
   eim_id: text,
@@ -91,7 +99,10 @@ const eim = strictObject({
   connection_id: optional(boolean(), true),
   /** Age at which such an association is renewed by resumption, with another name: a constant one would link the vehicle across networks. */
   connection_id_max_age_seconds: optional(seconds(60, 30 * 86_400), 86_400),
-  peer: optional(array(eimPeer), []),
+  peer: pipe(
+    optional(array(eimPeer), []),
+    check((list) => new Set(list.map(({ eim_id }) => eim_id)).size === list.length, "names an eim_id twice"),
+  ),
 });
 
 const rsp = strictObject({
@@ -142,6 +153,10 @@ export const configSchema = strictObject({
     check(
       (list) => list.filter((one) => one.iccid_prefix === undefined && one.mcc === undefined).length <= 1,
       "has more than one default (an entry without iccid_prefix and mcc)",
+    ),
+    check(
+      (list) => new Set(list.map(({ iccid_prefix, mcc }) => `${iccid_prefix} ${mcc}`)).size === list.length,
+      "has two entries for the same iccid_prefix and mcc",
     ),
   ),
   eim: optional(eim, {}),

@@ -1,4 +1,4 @@
-// Which verb somebody may have meant. Pure.
+// Which of several names somebody may have meant: a verb, a setting. Pure.
 
 /** The nearest name by edits, or the one that ends with what was typed; undefined when nothing is near. */
 export function nearest(typed: string, names: readonly string[]): string | undefined {
