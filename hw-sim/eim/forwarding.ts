@@ -1,5 +1,5 @@
 // Notifications on their way from the eIM to the SM-DP+ they are addressed to (SGP.32 §3.7): each once, again with back-off while it cannot be had.
-import type { Clock, Disposer } from "../../base/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 import { asSimwardError } from "../../base/errors.ts";
 import { type JsonObject, toBase64 } from "../smdp/json.ts";
 import type { EventLog } from "./events.ts";
@@ -15,8 +15,9 @@ export class Forwarding {
   readonly #clock: Clock;
   readonly #post: Es9Post;
   readonly #events: EventLog;
-  readonly #waiting = new Set<Disposer>();
-  #stopped = false;
+  readonly #stopping = new AbortController();
+  /** What is under way, by SM-DP+: it hears in the order in which the eIM did. Not by eUICC as well: some messages do not say whose they are. */
+  readonly #underWay = new Map<string, Promise<void>>();
 
   constructor(clock: Clock, post: Es9Post, events: EventLog) {
     this.#clock = clock;
@@ -26,32 +27,33 @@ export class Forwarding {
 
   /** Does not wait for the SM-DP+. */
   forward(eid: string | undefined, address: string, pendingNotification: Uint8Array, seqNumber: number): void {
-    void this.#attempt({ eid, address, seqNumber }, pendingNotification, 1);
+    const delivered = (this.#underWay.get(address) ?? Promise.resolve()).then(async () => {
+      await this.#deliver({ eid, address, seqNumber }, pendingNotification);
+      if (this.#underWay.get(address) === delivered) this.#underWay.delete(address);
+    });
+    this.#underWay.set(address, delivered);
   }
 
   stop(): void {
-    this.#stopped = true;
-    for (const stop of this.#waiting) stop();
-    this.#waiting.clear();
+    this.#stopping.abort();
   }
 
-  async #attempt(
+  async #deliver(
     fields: { readonly eid: string | undefined; readonly address: string; readonly seqNumber: number },
     raw: Uint8Array,
-    attempt: number,
   ): Promise<void> {
-    try {
-      await this.#post(fields.address, "handleNotification", { pendingNotification: toBase64(raw) });
-      this.#events.tell("forwarded", { ...fields, attempt, outcome: "delivered" });
-    } catch (error) {
-      const again = attempt < attemptsMax && !this.#stopped;
-      this.#events.tell("forwarded", { ...fields, attempt, outcome: again ? "again" : "failed", error: asSimwardError(error).message });
-      if (!again) return;
-      const stop = this.#clock.after(Math.min(firstDelayMs * 2 ** (attempt - 1), maxDelayMs), () => {
-        this.#waiting.delete(stop);
-        void this.#attempt(fields, raw, attempt + 1);
-      });
-      this.#waiting.add(stop);
+    const { signal } = this.#stopping;
+    for (let attempt = 1; !signal.aborted; attempt++) {
+      try {
+        await this.#post(fields.address, "handleNotification", { pendingNotification: toBase64(raw) });
+        this.#events.tell("forwarded", { ...fields, attempt, outcome: "delivered" });
+        return;
+      } catch (error) {
+        const again = attempt < attemptsMax && !signal.aborted;
+        this.#events.tell("forwarded", { ...fields, attempt, outcome: again ? "again" : "failed", error: asSimwardError(error).message });
+        if (!again) return;
+        await this.#clock.sleep(Math.min(firstDelayMs * 2 ** (attempt - 1), maxDelayMs), signal).catch(() => undefined);
+      }
     }
   }
 }
