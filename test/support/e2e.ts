@@ -196,7 +196,7 @@ class Started {
   }
 }
 
-const defaultSpeed = 20;
+const defaultSpeed = 40;
 
 /**
  * A clock that runs faster than the machine's, but counts one tick for each turn of the event loop, however long that took: a machine that is busy

@@ -30,7 +30,7 @@ export async function killRound(bundles: Bundles, { seed, noCoverage, kills }: K
   let life: Life | undefined;
   let lives = 0;
   try {
-    const daemon = await Daemon.create(bundles, sim, '[eim]\nonline_timeout_seconds = 12\n[log]\nlevel = "debug"\n');
+    const daemon = await Daemon.create(bundles, sim.dir, sim.ready, '[eim]\nonline_timeout_seconds = 12\n[log]\nlevel = "debug"\n');
     const activationCode = `LPA:1$${new URL(sim.ready.smdp.https).host}$${token}`;
     const download = await sim.order({ kind: "download", activationCode });
     const enable = await sim.order({ kind: "euiccPackage", psmos: [{ enable: { iccid: offeredIccid, rollback: true } }] });

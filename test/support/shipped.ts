@@ -179,13 +179,13 @@ export class Daemon {
     this.client = createClient(join(dir, "run", "engineer.sock"), 120_000);
   }
 
-  /** `sections`: TOML, on top of what every round needs. */
-  static async create(bundles: Bundles, sim: Sim, sections: string): Promise<Daemon> {
-    const daemon = new Daemon(bundles, sim.dir);
-    const { pty } = sim.ready.modem;
+  /** In that directory, on that vehicle's pty. `sections`: TOML, on top of what all need. */
+  static async create(bundles: Bundles, dir: string, ready: ReadyLine, sections: string): Promise<Daemon> {
+    const daemon = new Daemon(bundles, dir);
+    const { pty } = ready.modem;
     await writeFile(
       daemon.#config,
-      `[modem]\naddress = "pty:${pty}"\n[[apn]]\nname = "bootstrap.iot"\n[[apn]]\nname = "fleet.rheinfunk"\niccid_prefix = "894929"\n[api]\ndir = "${join(sim.dir, "run")}"\n[paths]\nstate = "${daemon.stateDir}"\n${sections}`,
+      `[modem]\naddress = "pty:${pty}"\n[[apn]]\nname = "bootstrap.iot"\n[[apn]]\nname = "fleet.rheinfunk"\niccid_prefix = "894929"\n[api]\ndir = "${join(dir, "run")}"\n[paths]\nstate = "${daemon.stateDir}"\n${sections}`,
     );
     return daemon;
   }

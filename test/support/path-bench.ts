@@ -1,0 +1,125 @@
+// The shipped daemon at the end of a bad path, in real time: the virtual vehicle runs in this process, so that its gate can be watched.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buildProfilePackage } from "../../hw-sim/euicc/pe/builder.ts";
+import { type FaultSetting, faultSetting } from "../../hw-sim/faults.ts";
+import { makeProfile } from "../../hw-sim/profiles.ts";
+import { defaultScenario } from "../../hw-sim/scenarios/table.ts";
+import { createVehicle, type Vehicle } from "../../hw-sim/vehicle.ts";
+import { type Bundles, Daemon, type Life } from "./shipped.ts";
+
+const [plan] = defaultScenario.offers;
+if (plan === undefined) throw new Error("the default scenario offers no profile");
+
+/** As large as profiles in the field are; the demo's has 2 KB. */
+const operators = Array.from({ length: 2_000 }, (_, at) => ({ plmn: String(20_000 + at), act: 0x4000 }));
+
+export interface Measured {
+  /** Monotonic, ms. */
+  readonly tookMs: number;
+  readonly datagrams: { readonly up: number; readonly down: number };
+  readonly bytes: { readonly up: number; readonly down: number };
+  readonly lost: number;
+  /** Undefined when it went well. */
+  readonly problem: string | undefined;
+}
+
+export class PathBench {
+  readonly vehicle: Vehicle;
+  readonly daemon: Daemon;
+  readonly #dir: string;
+  #life: Life | undefined;
+
+  private constructor(vehicle: Vehicle, daemon: Daemon, dir: string) {
+    this.vehicle = vehicle;
+    this.daemon = daemon;
+    this.#dir = dir;
+  }
+
+  /** Answers when the daemon has a data path; the path is bad from the first datagram on. */
+  static async start(bundles: Bundles, seed: number, faults: Readonly<Record<string, string>>): Promise<PathBench> {
+    const settings: FaultSetting[] = Object.entries(faults).map(([name, value]) => faultSetting(name, value));
+    const dir = await mkdtemp(join(tmpdir(), "simward-path-"));
+    const vehicle = await createVehicle({ seed, faults: settings, modem: [{ kind: "pty", path: join(dir, "modem") }] });
+    const daemon = await Daemon.create(bundles, dir, vehicle.ready, '[eim]\npoll_interval_seconds = 86400\n[log]\nlevel = "debug"\n');
+    const bench = new PathBench(vehicle, daemon, dir);
+    await bench.startDaemon();
+    return bench;
+  }
+
+  async startDaemon(): Promise<void> {
+    const life = this.daemon.start();
+    this.#life = life;
+    const isOnline = async (): Promise<boolean> => {
+      const { network, eims } = await this.daemon.status();
+      return network.address !== undefined && eims.length > 0;
+    };
+    while (!life.over() && !(await isOnline().catch(() => false))) await life.next();
+  }
+
+  async killDaemon(): Promise<void> {
+    this.#life?.child.kill("SIGKILL");
+    await this.#life?.ended;
+  }
+
+  /** One poll that finds nothing. */
+  poll(): Promise<Measured> {
+    return this.#measure(async () => {
+      const { eims } = await this.daemon.poll();
+      return eims.every(({ outcome }) => outcome === "idle") ? undefined : JSON.stringify(eims);
+    });
+  }
+
+  /** One download of a profile as large as they are in the field, to the octet: every segment of it is MAC'ed. */
+  async download(): Promise<Measured> {
+    const { smdp, eim, euicc } = this.vehicle;
+    const { iccid, imsi, serviceProvider, matchingId } = plan as NonNullable<typeof plan>;
+    const { metadata } = makeProfile(plan as NonNullable<typeof plan>);
+    const key = new Uint8Array(16).fill(7);
+    const upp = buildProfilePackage({ iccid, imsi, spn: serviceProvider, ki: key, opc: key, oplmnWithAct: operators });
+    const isOpen = smdp.orders.some((one) => one.matchingId === matchingId && one.state === "released");
+    if (isOpen) smdp.release(matchingId);
+    smdp.addOrder({ matchingId: `${matchingId}-${smdp.orders.length}`, profile: upp, metadata });
+    const activationCode = smdp.activationCode(`${matchingId}-${smdp.orders.length - 1}`);
+    const id = eim.addOrder({ eid: euicc.eid, kind: "download", activationCode });
+    return this.#carryOut(id, () => (euicc.profiles().some((one) => one.iccid === iccid) ? undefined : "not installed"));
+  }
+
+  /** Takes the profile off again. */
+  delete(): Promise<Measured> {
+    const { eim, euicc } = this.vehicle;
+    const iccid = (plan as NonNullable<typeof plan>).iccid;
+    const id = eim.addOrder({ eid: euicc.eid, kind: "euiccPackage", psmos: [{ delete: { iccid } }] });
+    return this.#carryOut(id, () => undefined);
+  }
+
+  async close(): Promise<void> {
+    await this.killDaemon();
+    await this.vehicle.close();
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+
+  #carryOut(orderId: string, check: () => string | undefined): Promise<Measured> {
+    return this.#measure(async () => {
+      const { eims } = await this.daemon.poll();
+      const order = this.vehicle.eim.order(orderId);
+      if (order?.state !== "done") return `${String(order?.state)} ${String(order?.reason)} ${JSON.stringify(eims)}`;
+      return check();
+    });
+  }
+
+  async #measure(job: () => Promise<string | undefined>): Promise<Measured> {
+    const { counters } = this.vehicle.gate;
+    const before = structuredClone(counters);
+    const startMs = performance.now();
+    const problem = await job().catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+    const tookMs = Math.round(performance.now() - startMs);
+    const since = (what: "datagrams" | "bytes"): Measured["bytes"] => ({
+      up: counters[what].up - before[what].up,
+      down: counters[what].down - before[what].down,
+    });
+    const lost = counters.lost.up + counters.lost.down - before.lost.up - before.lost.down;
+    return { tookMs, datagrams: since("datagrams"), bytes: since("bytes"), lost, problem };
+  }
+}
