@@ -13,6 +13,7 @@ export interface RoundTrip {
 
 const maxTimeoutMs = 32_000;
 export const shortestTimeoutMs = 300;
+const benchMs = 10;
 
 export function unknownRoundTrip(timeoutMs: number): RoundTrip {
   return { smoothedMs: undefined, variationMs: 0, timeoutMs };
@@ -33,17 +34,23 @@ export function withAnswer(before: RoundTrip, agesMs: readonly number[]): RoundT
     return { smoothedMs, variationMs, timeoutMs: bounded(smoothedMs + 4 * variationMs) };
   }
   const ownMs = known === undefined ? before.timeoutMs : bounded(known + 4 * before.variationMs);
+  // Round trips of single milliseconds are those of a bench: half of one is noise there.
+  const leastMs = known === undefined || known < benchMs ? 0 : known / 2;
   const wasRetransmissionAnswered =
-    known === undefined ? youngest < oldest / 8 : youngest >= known / 2 && youngest <= 2 * Math.max(ownMs, shortestTimeoutMs);
+    known === undefined ? youngest < oldest / 8 : youngest >= leastMs && youngest <= 2 * Math.max(ownMs, shortestTimeoutMs);
   return { ...before, timeoutMs: wasRetransmissionAnswered ? ownMs : bounded(Math.max(before.timeoutMs, 1.25 * oldest)) };
 }
 
+/** No wait grows beyond this; one that is longer from the start, on a slow path, stays as it is. */
+const longestGrownMs = 8_000;
+
 /**
  * The wait after the next retransmission: it doubles, and grows slower once it is long. With a quarter of all datagrams lost each way, every
- * sixtieth message needs a fifth retransmission: waits that went on doubling would make a download of minutes out of one of seconds.
+ * sixtieth message needs a fifth retransmission: waits that went on doubling would make a download of minutes out of one of seconds, and eleven
+ * transmissions would not fit into any deadline. One small message in eight seconds congests nothing (NSTART is 1).
  */
 export function backOff(timeoutMs: number): number {
-  return bounded(timeoutMs * (timeoutMs <= 3_000 ? 2 : 1.25));
+  return timeoutMs >= longestGrownMs ? timeoutMs : Math.min(timeoutMs * (timeoutMs <= 3_000 ? 2 : 1.25), longestGrownMs);
 }
 
 function bounded(ms: number): number {
