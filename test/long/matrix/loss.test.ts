@@ -17,6 +17,8 @@ interface Row {
   readonly downloads: number;
 }
 
+const seed = Number(process.env.MATRIX_SEED ?? 25);
+
 const rows: readonly Row[] = [
   { path: "clean", faults: {}, polls: 20, downloads: 5 },
   { path: "25 % lost", faults: { loss: "0.25" }, polls: 20, downloads: 5 },
@@ -47,7 +49,7 @@ function line(path: string, what: string, all: readonly Measured[]): string {
 }
 
 test.concurrent.each(rows)("$path: every poll and every download completes", async ({ path, faults, polls, downloads }) => {
-  const bench = await PathBench.start(bundles, 25, faults);
+  const bench = await PathBench.start(bundles, seed, faults);
   try {
     const polled: Measured[] = [];
     // Every other one from another port of the NAT, so that associations are resumed as well.
