@@ -180,6 +180,8 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       if (error === undefined) eimErrors.delete(eimId);
       else eimErrors.set(eimId, errorReport(error));
     }
+    const known = new Set(ipa.status().eims.map(({ eimId }) => eimId));
+    for (const eimId of eimErrors.keys()) if (!known.has(eimId)) eimErrors.delete(eimId);
     const { error } = outcome;
     // What is wrong with one eIM stands beside it in the status; what keeps all of them from being asked is an alarm, unless it is the path.
     if (error === undefined || outcome.eims.length > 0 || error.retry === "online") alarms.clear("poll");

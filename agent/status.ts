@@ -1,6 +1,6 @@
 // Puts the status document together from what the parts of the daemon know at this moment.
 import type { Modem } from "../at-drivers/modem.ts";
-import { bcdToDigits, swappedBcdToDigits, toHexUpper } from "../base/bytes.ts";
+import { swappedBcdToDigits, toHexUpper } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import type { ErrorReport } from "../base/errors.ts";
 import { errorReport } from "../base/errors.ts";
@@ -115,10 +115,6 @@ export function profileStatusOf(info: Infer<typeof ProfileInfo>): ProfileStatus 
     profileClass: info.profileClass === undefined ? undefined : String(info.profileClass),
     fallbackAttribute: info.fallbackAttribute,
   });
-}
-
-export function eidText(eid: Uint8Array): string {
-  return bcdToDigits(eid);
 }
 
 function versionText(version: Uint8Array): string {

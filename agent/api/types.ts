@@ -119,7 +119,3 @@ export interface ApiError {
   readonly schema: "simward/error/1";
   readonly error: ErrorReport;
 }
-
-export interface EimPollRequest {
-  readonly eimId?: string | undefined;
-}

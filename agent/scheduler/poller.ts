@@ -126,6 +126,8 @@ export function createPoller(options: PollerOptions, signal: AbortSignal): Polle
   /** Notifications have their own receivers; where there is no way to any of them, they wait. */
   const deliver = async ({ error: failed }: PollOutcome): Promise<SimwardError | undefined> => {
     if (failed?.retry === "online" && !options.hasPath()) return undefined;
+    // Delivering would first go on with what was interrupted: that has just failed, and its next attempt is due after the back-off.
+    if (failed !== undefined && failed.retry !== "online" && ipa.status().operation !== undefined) return undefined;
     const { error, remaining } = await ipa.deliverNotifications(signal);
     if (error !== undefined && !signal.aborted) log.warn("notifications wait", { error, remaining });
     return error;

@@ -226,6 +226,18 @@ describe("what comes next", () => {
     }
   });
 
+  test("an operation that has just failed is not gone on with at once by way of the notifications", async () => {
+    const { poller, poll, started, deliveries, busyWith } = bench();
+    await started();
+    busyWith({ kind: "profileDownload", phase: "initiating", eimId: "eim1" });
+    for (const code of ["DISK_WRITE", "ESIPA_UNREACHABLE"] as const) {
+      void poller.ask(undefined);
+      await poll.end(failed(code));
+    }
+    // An eIM that cannot be reached does not keep the others' notifications.
+    expect(deliveries()).toBe(1);
+  });
+
   test("a module that goes while polling: nothing is planned until it is back, and then it is started anew", async () => {
     const { poller, clock, start, poll, started } = bench();
     await started();

@@ -419,6 +419,8 @@ export class FaultBench {
   }
 
   async #strike(blow: Blow, life: Life): Promise<void> {
+    // Two writes may be on their way at once; who is dead cannot be killed by the second.
+    if (life.over) return never();
     switch (blow.what) {
       case "full":
         return;
