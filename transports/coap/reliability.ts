@@ -41,16 +41,21 @@ export function withAnswer(before: RoundTrip, agesMs: readonly number[]): RoundT
   return { ...before, timeoutMs: wasRetransmissionAnswered ? ownMs : bounded(Math.max(before.timeoutMs, 1.25 * oldest)) };
 }
 
-/** No wait grows beyond this; one that is longer from the start, on a slow path, stays as it is. */
-const longestGrownMs = 8_000;
+/**
+ * No wait grows beyond eight times the first, and none beyond eight seconds; but none is held below two, and one that is longer from the start,
+ * on a slow path, stays as it is.
+ */
+export function longestWaitMs(firstMs: number): number {
+  return Math.max(firstMs, Math.min(8_000, Math.max(2_000, 8 * firstMs)));
+}
 
 /**
  * The wait after the next retransmission: it doubles, and grows slower once it is long. With a quarter of all datagrams lost each way, every
  * sixtieth message needs a fifth retransmission: waits that went on doubling would make a download of minutes out of one of seconds, and eleven
- * transmissions would not fit into any deadline. One small message in eight seconds congests nothing (NSTART is 1).
+ * transmissions would not fit into any deadline. One small message in two seconds congests nothing (NSTART is 1).
  */
-export function backOff(timeoutMs: number): number {
-  return timeoutMs >= longestGrownMs ? timeoutMs : Math.min(timeoutMs * (timeoutMs <= 3_000 ? 2 : 1.25), longestGrownMs);
+export function backOff(timeoutMs: number, longestMs: number): number {
+  return Math.min(timeoutMs * (timeoutMs <= 3_000 ? 2 : 1.25), longestMs);
 }
 
 function bounded(ms: number): number {
@@ -60,7 +65,7 @@ function bounded(ms: number): number {
 /** One confirmable message on its way. */
 export type ReliabilityState =
   | { readonly kind: "idle" }
-  | { readonly kind: "sent"; readonly retransmissions: number; readonly timeoutMs: number }
+  | { readonly kind: "sent"; readonly retransmissions: number; readonly timeoutMs: number; readonly longestMs: number }
   /** The peer has it; a request then waits for its separate response. */
   | { readonly kind: "acknowledged" }
   | { readonly kind: "ended" };
@@ -103,7 +108,7 @@ export function reliability(limits: ReliabilityLimits): (state: ReliabilityState
       case "start":
         if (state.kind !== "idle") return unchanged;
         return {
-          state: { kind: "sent", retransmissions: 0, timeoutMs: input.timeoutMs },
+          state: { kind: "sent", retransmissions: 0, timeoutMs: input.timeoutMs, longestMs: longestWaitMs(input.timeoutMs) },
           effects: [
             { kind: "send", attempt: 0 },
             { kind: "arm", ms: input.timeoutMs },
@@ -114,9 +119,9 @@ export function reliability(limits: ReliabilityLimits): (state: ReliabilityState
         if (state.kind !== "sent") return unchanged;
         if (state.retransmissions >= limits.maxRetransmit) return end("timeout");
         const attempt = state.retransmissions + 1;
-        const timeoutMs = backOff(state.timeoutMs);
+        const timeoutMs = backOff(state.timeoutMs, state.longestMs);
         return {
-          state: { kind: "sent", retransmissions: attempt, timeoutMs },
+          state: { ...state, retransmissions: attempt, timeoutMs },
           effects: [
             { kind: "send", attempt },
             { kind: "arm", ms: timeoutMs },

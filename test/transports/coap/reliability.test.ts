@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import {
   backOff,
+  longestWaitMs,
   type ReliabilityEffect,
   type ReliabilityInput,
   type ReliabilityState,
@@ -114,16 +115,25 @@ describe("a confirmable message", () => {
   });
 });
 
-describe("the wait", () => {
+describe("the waits", () => {
+  const waits = (firstMs: number, count: number): number[] => {
+    const all = [firstMs];
+    while (all.length < count) all.push(backOff(all.at(-1) ?? 0, longestWaitMs(firstMs)));
+    return all;
+  };
+
   it.each([
-    [300, 600],
-    [3_000, 6_000],
-    [6_000, 7_500],
-    [7_500, 8_000],
-    [8_000, 8_000],
-    [30_000, 30_000],
-  ])("after %i ms is %i ms", (before, after) => {
-    expect(backOff(before)).toBe(after);
+    ["of a quick path", 300, [300, 600, 1_200, 2_400, 2_400, 2_400]],
+    ["of a very quick path", 100, [100, 200, 400, 800, 1_600, 2_000, 2_000]],
+    ["of a request that runs", 2_000, [2_000, 4_000, 5_000, 6_250, 7_812.5, 8_000, 8_000]],
+    ["of a slow path", 6_000, [6_000, 7_500, 8_000, 8_000]],
+    ["of a path that is slower than all of that", 20_000, [20_000, 20_000, 20_000]],
+  ])("%s grow to what is still worth waiting for", (_path, firstMs, all) => {
+    expect(waits(firstMs, all.length)).toEqual(all);
+  });
+
+  it("let eleven transmissions fit into less than a minute and a half on any path but a slow one", () => {
+    for (const firstMs of [300, 1_000, 2_000, 3_000, 4_500]) expect(waits(firstMs, 11).reduce((sum, ms) => sum + ms)).toBeLessThan(90_000);
   });
 });
 
