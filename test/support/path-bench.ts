@@ -11,9 +11,13 @@ import { type Bundles, Daemon, type Life } from "./shipped.ts";
 
 const [plan] = defaultScenario.offers;
 if (plan === undefined) throw new Error("the default scenario offers no profile");
+export const downloaded = plan;
 
 /** As large as profiles in the field are; the demo's has 2 KB. */
 const operators = Array.from({ length: 2_000 }, (_, at) => ({ plmn: String(20_000 + at), act: 0x4000 }));
+
+/** It polls when it is told to; the log's lines are what is waited for. */
+const defaultSections = '[eim]\npoll_interval_seconds = 86400\n[log]\nlevel = "debug"\n';
 
 export interface Measured {
   /** Monotonic, ms. */
@@ -23,6 +27,8 @@ export interface Measured {
   readonly lost: number;
   /** Undefined when it went well. */
   readonly problem: string | undefined;
+  /** What was ordered for it. */
+  readonly orderId?: string | undefined;
 }
 
 export class PathBench {
@@ -38,11 +44,16 @@ export class PathBench {
   }
 
   /** Answers when the daemon has a data path; the path is bad from the first datagram on. */
-  static async start(bundles: Bundles, seed: number, faults: Readonly<Record<string, string>>): Promise<PathBench> {
+  static async start(
+    bundles: Bundles,
+    seed: number,
+    faults: Readonly<Record<string, string>>,
+    sections = defaultSections,
+  ): Promise<PathBench> {
     const settings: FaultSetting[] = Object.entries(faults).map(([name, value]) => faultSetting(name, value));
     const dir = await mkdtemp(join(tmpdir(), "simward-path-"));
     const vehicle = await createVehicle({ seed, faults: settings, modem: [{ kind: "pty", path: join(dir, "modem") }] });
-    const daemon = await Daemon.create(bundles, dir, vehicle.ready, '[eim]\npoll_interval_seconds = 86400\n[log]\nlevel = "debug"\n');
+    const daemon = await Daemon.create(bundles, dir, vehicle.ready, sections);
     const bench = new PathBench(vehicle, daemon, dir);
     await bench.startDaemon();
     return bench;
@@ -74,24 +85,44 @@ export class PathBench {
   /** One download of a profile as large as they are in the field, to the octet: every segment of it is MAC'ed. */
   async download(): Promise<Measured> {
     const { smdp, eim, euicc } = this.vehicle;
-    const { iccid, imsi, serviceProvider, matchingId } = plan as NonNullable<typeof plan>;
-    const { metadata } = makeProfile(plan as NonNullable<typeof plan>);
+    const { iccid, imsi, serviceProvider, matchingId } = downloaded;
+    const { metadata } = makeProfile(downloaded);
     const key = new Uint8Array(16).fill(7);
     const upp = buildProfilePackage({ iccid, imsi, spn: serviceProvider, ki: key, opc: key, oplmnWithAct: operators });
-    const isOpen = smdp.orders.some((one) => one.matchingId === matchingId && one.state === "released");
-    if (isOpen) smdp.release(matchingId);
-    smdp.addOrder({ matchingId: `${matchingId}-${smdp.orders.length}`, profile: upp, metadata });
-    const activationCode = smdp.activationCode(`${matchingId}-${smdp.orders.length - 1}`);
+    const token = `${matchingId}-${smdp.orders.length}`;
+    smdp.addOrder({ matchingId: token, profile: upp, metadata });
+    const activationCode = smdp.activationCode(token);
     const id = eim.addOrder({ eid: euicc.eid, kind: "download", activationCode });
     return this.#carryOut(id, () => (euicc.profiles().some((one) => one.iccid === iccid) ? undefined : "not installed"));
   }
 
   /** Takes the profile off again. */
   delete(): Promise<Measured> {
+    return this.execute({ psmos: [{ delete: { iccid: downloaded.iccid } }] });
+  }
+
+  /** One eUICC package, to its end. */
+  execute(order: object): Promise<Measured> {
     const { eim, euicc } = this.vehicle;
-    const iccid = (plan as NonNullable<typeof plan>).iccid;
-    const id = eim.addOrder({ eid: euicc.eid, kind: "euiccPackage", psmos: [{ delete: { iccid } }] });
+    const id = eim.addOrder({ eid: euicc.eid, kind: "euiccPackage", ...order });
     return this.#carryOut(id, () => undefined);
+  }
+
+  /** Waits for a sign of life, and polls until a poll comes to an end. */
+  async settle(): Promise<void> {
+    for (;;) {
+      const ended = await this.daemon.poll().then(
+        ({ eims }) => eims.every(({ outcome }) => outcome !== "failed"),
+        () => false,
+      );
+      if (ended || (this.#life?.over() ?? true)) return;
+      await this.#life?.next();
+    }
+  }
+
+  /** Of the present process. */
+  get pid(): number {
+    return this.#life?.child.pid ?? 0;
   }
 
   async close(): Promise<void> {
@@ -100,13 +131,14 @@ export class PathBench {
     await rm(this.#dir, { recursive: true, force: true });
   }
 
-  #carryOut(orderId: string, check: () => string | undefined): Promise<Measured> {
-    return this.#measure(async () => {
+  async #carryOut(orderId: string, check: () => string | undefined): Promise<Measured> {
+    const measured = await this.#measure(async () => {
       const { eims } = await this.daemon.poll();
       const order = this.vehicle.eim.order(orderId);
       if (order?.state !== "done") return `${String(order?.state)} ${String(order?.reason)} ${JSON.stringify(eims)}`;
       return check();
     });
+    return { ...measured, orderId };
   }
 
   async #measure(job: () => Promise<string | undefined>): Promise<Measured> {

@@ -14,6 +14,8 @@ export interface PtyCalls {
 /** Larger than `struct termios` of any Linux; its inside is the C library's affair. */
 const termiosBytes = 256;
 const applyNow = 0;
+/** <asm-generic/fcntl.h>; Node has no name for it. A program that is started by the simulator's must not keep the terminal from being hung up. */
+const closeOnExec = 0o2000000;
 
 export function loadPtyCalls(): PtyCalls {
   const { load } = createRequire(import.meta.url)("koffi") as typeof import("koffi");
@@ -31,7 +33,7 @@ export function loadPtyCalls(): PtyCalls {
   return {
     open() {
       // Without O_NOCTTY the terminal could become the controlling one of a simulator that runs as a session leader.
-      const master = posixOpenpt(constants.O_RDWR | constants.O_NOCTTY);
+      const master = posixOpenpt(constants.O_RDWR | constants.O_NOCTTY | closeOnExec);
       if (master < 0) throw new SimwardError("SIM_OPTION", { detail: "no pseudo-terminal: posix_openpt failed" });
       check("grantpt", grantpt(master));
       check("unlockpt", unlockpt(master));

@@ -1,4 +1,5 @@
 // The module behind a real pseudo-terminal, a TCP socket and a UNIX socket, driven by raw clients.
+import { execFileSync } from "node:child_process";
 import { on } from "node:events";
 import { constants, openSync, watch } from "node:fs";
 import { mkdtemp, readlink, rm } from "node:fs/promises";
@@ -120,6 +121,15 @@ describe("a pseudo-terminal", () => {
     const again = openTty(linkPath);
     expect(await again.command("AT+CGMM")).toContain("VM-1");
     expect(before).toMatch(/^\/dev\/pts\/\d+$/);
+  });
+});
+
+describe("a program started by the one that holds a pseudo-terminal", () => {
+  it("inherits none of it, or its host would never see a hang-up", async () => {
+    keep(await servePty(modem, { linkPath: join(dir, "modem"), clock }));
+    const script =
+      'console.log(require("fs").readdirSync("/proc/self/fd").map((fd) => { try { return require("fs").readlinkSync("/proc/self/fd/" + fd) } catch { return "" } }).join(" "))';
+    expect(execFileSync(process.execPath, ["-e", script], { encoding: "utf8" })).not.toMatch(/ptmx|pts/);
   });
 });
 
