@@ -4,6 +4,7 @@ import { type Clock, SystemClock } from "../base/clock.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { soleGuest } from "./card-socket/guest.ts";
 import { type CardService, type CardServiceOption, serveCard } from "./card-socket/serve.ts";
+import type { CardRoleName } from "./euicc/roles.ts";
 import type { VirtualEuicc } from "./euicc/types.ts";
 import { identityOf, makeEuicc } from "./factory.ts";
 import { openIdentity } from "./identity.ts";
@@ -21,6 +22,8 @@ export interface CardOptions {
   readonly curve?: Curve;
   readonly stateDir?: string;
   readonly eid?: string;
+  /** sgp32 by default. */
+  readonly cardRole?: CardRoleName;
   readonly services: readonly CardServiceOption[];
 }
 
@@ -31,6 +34,7 @@ export interface CardReadyLine {
   readonly services: readonly string[];
   /** null when its certificates come from --identity. */
   readonly pkiDir: string | null;
+  readonly card: CardRoleName;
   readonly eid: string;
 }
 
@@ -49,7 +53,14 @@ export async function createCard(options: CardOptions): Promise<LoneCard> {
       ? identityOf(pkiDir === undefined ? createPki(wanted) : await openPki(pkiDir, wanted))
       : await openIdentity(identityDir, eid);
   const state = options.stateDir === undefined ? noState : openState(options.stateDir);
-  const euicc = makeEuicc({ clock, identity, state, scenario, eims: [] });
+  const euicc = makeEuicc({
+    clock,
+    identity,
+    state,
+    scenario,
+    eims: [],
+    ...(options.cardRole === undefined ? {} : { role: options.cardRole }),
+  });
   const services: CardService[] = [];
   const close = async (): Promise<void> => {
     for (const service of services.splice(0)) await service.close();
@@ -65,6 +76,7 @@ export async function createCard(options: CardOptions): Promise<LoneCard> {
       schema: "simward-sim/card/1",
       services: services.map(({ kind, address }) => `${kind}:${address}`),
       pkiDir: identityDir === undefined ? (pkiDir ?? null) : null,
+      card: euicc.role,
       eid: euicc.eid,
     },
     euicc,

@@ -4,6 +4,7 @@ import { systemRandom } from "../base/random.ts";
 import { encode } from "../ipa/asn1/schema.ts";
 import { StoreMetadataRequest } from "../ipa/messages/profile-info.ts";
 import { createEuicc } from "./euicc/euicc.ts";
+import { type CardRoleName, cardRoles } from "./euicc/roles.ts";
 import type { EuiccOptions, VirtualEuicc } from "./euicc/types.ts";
 import type { CardIdentityFiles } from "./identity.ts";
 import type { Pki } from "./pki/pki.ts";
@@ -16,21 +17,24 @@ export interface EuiccFactory {
   readonly identity: CardIdentityFiles;
   readonly state: VehicleState;
   readonly scenario: Scenario;
-  /** EimConfigurationData, DER, associated at the factory. */
+  /** sgp32 by default. */
+  readonly role?: CardRoleName;
+  /** EimConfigurationData, DER, associated at the factory where the card can know one. */
   readonly eims: readonly Uint8Array[];
   /** What a test wants otherwise. */
   readonly euicc?: Partial<Pick<EuiccOptions, "capabilities" | "faults" | "profiles" | "eims">>;
 }
 
 /** Throws SIM_OPTION, PROFILE_PACKAGE. */
-export function makeEuicc({ clock, identity, state, scenario, eims, euicc }: EuiccFactory): VirtualEuicc {
+export function makeEuicc({ clock, identity, state, scenario, eims, euicc, role = "sgp32" }: EuiccFactory): VirtualEuicc {
   const bootstrap = makeProfile(scenario.bootstrap);
   return createEuicc({
     ...identity,
+    role,
     clock,
     random: systemRandom,
     profiles: [{ upp: bootstrap.upp, metadata: encode(StoreMetadataRequest, bootstrap.metadata), enabled: true }],
-    eims,
+    eims: cardRoles[role].es10 === "sgp32" ? eims : [],
     onChange: (snapshot) => state.saveSnapshot(snapshot),
     ...(state.snapshot === undefined ? {} : { snapshot: state.snapshot }),
     ...euicc,

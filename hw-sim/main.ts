@@ -102,6 +102,7 @@ function common(options: CardOptions) {
   const scenario = scenarios[options.scenario];
   return {
     ...(scenario === undefined ? {} : { scenario }),
+    ...(options.cardRole === undefined ? {} : { cardRole: options.cardRole }),
     ...(options.identityDir === undefined ? {} : { identityDir: options.identityDir }),
     ...(options.curve === undefined ? {} : { curve: options.curve }),
     ...(options.stateDir === undefined ? {} : { stateDir: options.stateDir }),

@@ -4,6 +4,7 @@ import { SimwardError } from "../base/errors.ts";
 import type { ExternalCardOption } from "./card-socket/external.ts";
 import type { CardServiceOption } from "./card-socket/serve.ts";
 import { vpcdPort } from "./card-socket/vpcd-frames.ts";
+import { type CardRoleName, cardRoleNames, cardRoles } from "./euicc/roles.ts";
 import { type FaultName, type FaultSetting, faultSetting, faultTable, parseFault } from "./faults.ts";
 import { personalities } from "./modem/personality.ts";
 import type { Curve } from "./pki/pki.ts";
@@ -21,6 +22,8 @@ export interface CardOptions {
   readonly pkiDir: string | undefined;
   readonly identityDir: string | undefined;
   readonly curve: Curve | undefined;
+  /** undefined: sgp32. */
+  readonly cardRole: CardRoleName | undefined;
   /** undefined: nothing is kept. */
   readonly stateDir: string | undefined;
   readonly scenario: string;
@@ -90,15 +93,20 @@ function hostAndPort(option: string, text: string, defaultPort: number): { reado
   return { host: bracketed ?? plain ?? loopback, port: number === "" || number === undefined ? defaultPort : port(option, number) };
 }
 
+function roleOf(text: string): CardRoleName | undefined {
+  return cardRoleNames.find((name) => name === text);
+}
+
+/** undefined: the built-in one. Throws SIM_OPTION. */
 function externalCard(text: string): ExternalCardOption | undefined {
-  if (text === "builtin") return undefined;
+  if (text === "builtin" || roleOf(text) !== undefined) return undefined;
   if (/^https?:\/\//.test(text)) {
     if (!URL.canParse(text)) return refuse("--card", `${JSON.stringify(text)} is no URL`);
     return { kind: "http", url: text };
   }
   const [, rest] =
     /^vpcd(?::(.*))?$/.exec(text) ??
-    refuse("--card", `${JSON.stringify(text)} is none of builtin, vpcd[:[HOST:]PORT], http://HOST:PORT/apdu`);
+    refuse("--card", `${JSON.stringify(text)} is none of builtin, ${cardRoleNames.join(", ")}, vpcd[:[HOST:]PORT], http://HOST:PORT/apdu`);
   return { kind: "vpcd", ...hostAndPort("--card vpcd", rest ?? "", vpcdPort) };
 }
 
@@ -125,6 +133,10 @@ function scenarioHelp(): string {
   return ["", "Scenarios:", ...Object.values(scenarios).map(({ name, text }) => `  ${name.padEnd(12)}  ${text}`)].join("\n");
 }
 
+function roleHelp(): string {
+  return ["", "Built-in cards:", ...cardRoleNames.map((name) => `  ${name.padEnd(12)}  ${cardRoles[name].text}`)].join("\n");
+}
+
 const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
 
 /** Throws SIM_OPTION, naming the option and what it may be. */
@@ -140,7 +152,11 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     .description("Starts it all and prints one line of JSON on stdout: where everything is. Ends on SIGINT or SIGTERM.")
     .option("--modem <kind...>", "AT ports: pty[:PATH], tcp[:PORT], unix[:PATH]; all three by default")
     .option("--personality <id>", `make of the module: ${Object.keys(personalities).join(", ")}`, "generic")
-    .option("--card <card>", "in the module's slot: builtin, vpcd[:[HOST:]PORT] (listens there), http://HOST:PORT/apdu", "builtin")
+    .option(
+      "--card <card>",
+      "in the module's slot: builtin or one of the roles below, vpcd[:[HOST:]PORT] (listens there), http://HOST:PORT/apdu",
+      "builtin",
+    )
     .option("--serve-card <how>", "the built-in eUICC for other programs too: vpcd:[HOST:]PORT, tcp:[HOST:]PORT, http:[HOST:]PORT", collect)
     .option(
       "--profile <file.der[,key=value]>",
@@ -154,6 +170,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     .option("--imei <digits>", "15 digits")
     .option("--seed <number>", "the same seed gives the same losses")
     .option("--fault <name=value>", "one of those below", collect)
+    .addHelpText("after", roleHelp())
     .addHelpText("after", scenarioHelp())
     .addHelpText("after", faultHelp())
     .action((raw: Readonly<Record<string, unknown>>) => {
@@ -168,9 +185,14 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     )
     .option("--tcp <[host:]port>", "serves JSON lines there")
     .option("--http <[host:]port>", "serves POST /apdu there")
+    .option("--card <role>", "what it is: one of those below", "sgp32")
+    .addHelpText("after", roleHelp())
     .addHelpText("after", scenarioHelp())
     .action((raw: Readonly<Record<string, unknown>>) => {
-      asked = { kind: "card", options: readCardOptions(raw, serviceOptions(raw)) };
+      asked = {
+        kind: "card",
+        options: readCardOptions(raw, serviceOptions(raw), oneOf("--card", textIn(raw, "card") ?? "", cardRoleNames)),
+      };
     });
   for (const command of [run, card]) {
     command
@@ -206,13 +228,14 @@ function serviceOptions(raw: Raw): readonly CardServiceOption[] {
   return services.length > 0 ? services : refuse("card", "one of --vpcd, --tcp, --http at least");
 }
 
-function readCardOptions(raw: Raw, services: readonly CardServiceOption[]): CardOptions {
+function readCardOptions(raw: Raw, services: readonly CardServiceOption[], cardRole: CardRoleName | undefined): CardOptions {
   const eid = textIn(raw, "eid");
   const curve = textIn(raw, "curve");
   return {
     pkiDir: textIn(raw, "pki"),
     identityDir: textIn(raw, "identity"),
     curve: curve === undefined ? undefined : curves[oneOf("--curve", curve, ["nist", "brainpool"])],
+    cardRole,
     stateDir: textIn(raw, "state"),
     scenario: oneOf("--scenario", textIn(raw, "scenario") ?? "", Object.keys(scenarios)),
     eid: eid === undefined ? undefined : digits("--eid", eid, 32),
@@ -238,7 +261,7 @@ function readRunOptions(raw: Raw): RunOptions {
   ] as const)
     if (card !== undefined && given) refuse(option, "is for the built-in eUICC, and --card names another");
   return {
-    ...readCardOptions(raw, services),
+    ...readCardOptions(raw, services, roleOf(text("card") ?? "")),
     card,
     profiles: listed("profile").map(parseProfileFile),
     smdpFqdn: text("smdpFqdn") ?? "localhost",

@@ -17,6 +17,7 @@ import { type CardServiceOption, serveCard } from "./card-socket/serve.ts";
 import type { CardConnection } from "./contracts.ts";
 import { createEim, type Eim } from "./eim/eim.ts";
 import { createEs9Client } from "./eim/es9-client.ts";
+import { type CardRoleName, cardRoles } from "./euicc/roles.ts";
 import type { EuiccOptions, VirtualEuicc } from "./euicc/types.ts";
 import { identityOf, makeEuicc } from "./factory.ts";
 import { type FaultSetting, Faults } from "./faults.ts";
@@ -65,6 +66,8 @@ export interface VehicleOptions {
   readonly curve?: Curve;
   /** Somebody else's certificates of the eUICC; those of the PKI by default. */
   readonly identityDir?: string;
+  /** What the built-in card is: sgp32 by default, see euicc/roles.ts. */
+  readonly cardRole?: CardRoleName;
   /** In the module's slot, in place of the built-in eUICC. */
   readonly card?: ExternalCardOption;
   /** Ways in which the built-in eUICC serves other programs beside the module. */
@@ -141,7 +144,7 @@ export async function createVehicle(options: VehicleOptions = {}): Promise<Vehic
 
 async function build(options: VehicleOptions, started: Started): Promise<Vehicle> {
   const { clock = new SystemClock(), scenario = defaultScenario, log = silentLog, imei = defaultImei } = options;
-  const { eimFqdn = "localhost", smdpFqdn = "localhost" } = options;
+  const { eimFqdn = "localhost", smdpFqdn = "localhost", cardRole = "sgp32" } = options;
   const state = options.stateDir === undefined ? noState : openState(options.stateDir);
   const identity = options.identityDir === undefined ? undefined : await openIdentity(options.identityDir, options.eid);
   const pki = await pkiOf(options, clock, identity);
@@ -210,7 +213,7 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
   const inside =
     card !== undefined
       ? undefined
-      : makeEuicc({ ...options, clock, identity: identity ?? identityOf(pki), state, scenario, eims: [configuration] });
+      : makeEuicc({ ...options, role: cardRole, clock, identity: identity ?? identityOf(pki), state, scenario, eims: [configuration] });
   const known = commissioned(card?.connection ?? builtInCard(needed(inside)), commissioning);
   started.add(known.stop);
   await introduceNow(known.connection, log);
@@ -239,7 +242,7 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
     card: card?.address ?? null,
     cardServices: services,
     pkiDir: options.pkiDir ?? null,
-    eid: inside?.eid ?? facts.eid,
+    eid: inside === undefined || cardRoles[cardRole].domains.length === 0 ? facts.eid : inside.eid,
     imei,
   };
   const activationCode = (matchingId: string): string => smdp.activationCode(matchingId);

@@ -1,8 +1,9 @@
 // What a fleet's workshop does when it fits somebody else's card: asks it who it is, and makes the eIM known to a card that knows none
 // (ES10b.AddInitialEim, SGP.32 §5.9.4). Over the card's own interface, as any IPA would.
 import { bcdToDigits, concatBytes, fromHex } from "../../base/bytes.ts";
-import { SimwardError } from "../../base/errors.ts";
+import { isCode, SimwardError } from "../../base/errors.ts";
 import { decode, encode, type Type } from "../../ipa/asn1/schema.ts";
+import { contentOf, readOnlyTlv } from "../../ipa/asn1/tlv.ts";
 import {
   AddInitialEimRequest,
   AddInitialEimResponse,
@@ -17,6 +18,7 @@ import type { CardProcedure } from "../contracts.ts";
 import { isDone, statusOf, whole, withChannel } from "./responses.ts";
 
 const isdrAid = fromHex("A0000005591010FFFFFFFF8900000100");
+const ecasdAid = fromHex("A0000005591010FFFFFFFF8900000200");
 const blockBytes = 255;
 
 export interface CardFacts {
@@ -34,7 +36,7 @@ export interface CommissioningOptions {
   readonly eim: Uint8Array | undefined;
 }
 
-/** Throws SIM_CARD when the card is no SGP.32 eUICC or refuses the eIM. */
+/** Throws SIM_CARD when the card is no eUICC or refuses the eIM; one that knows no eIMs at all, as it is no SGP.32 eUICC, has none. */
 export function* commission({ ciPKId, eim }: CommissioningOptions): CardProcedure<CardFacts> {
   const opened = yield fromHex("0070000001");
   const [channel] = opened;
@@ -42,13 +44,14 @@ export function* commission({ ciPKId, eim }: CommissioningOptions): CardProcedur
   try {
     const selected = yield* whole(channel, concatBytes(Uint8Array.of(withChannel(0x00, channel), 0xa4, 0x04, 0x00, 0x10), isdrAid));
     if (!isDone(selected)) throw refused("the card has no ISD-R: it is no eUICC", selected);
-    const { eidValue } = yield* es10(channel, GetEuiccDataRequest, { tagList: Uint8Array.of(0x5a) }, GetEuiccDataResponse);
+    const eid = yield* eidOf(channel);
     const first = yield* configurations(channel);
+    if (first === undefined) return { eid, eims: [], certificates: undefined };
     if (first.length === 0 && eim !== undefined) yield* introduce(channel, eim);
     const certs = yield* es10(channel, GetCertsRequest, { euiccCiPKId: ciPKId }, GetCertsResponse);
     return {
-      eid: bcdToDigits(eidValue),
-      eims: first.length > 0 || eim === undefined ? first : yield* configurations(channel),
+      eid,
+      eims: first.length > 0 || eim === undefined ? first : ((yield* configurations(channel)) ?? []),
       certificates: certs.kind === "certs" ? { euicc: certs.value.euiccCertificate, eum: certs.value.eumCertificate } : undefined,
     };
   } finally {
@@ -56,9 +59,32 @@ export function* commission({ ciPKId, eim }: CommissioningOptions): CardProcedur
   }
 }
 
-function* configurations(channel: number): CardProcedure<readonly EimConfigurationData[]> {
-  const answer = yield* es10(channel, GetEimConfigurationDataRequest, {}, GetEimConfigurationDataResponse);
-  return answer.eimConfigurationDataList;
+/** From the ISD-R; where that talks to its SM-SR only, from the ECASD, which tells everybody (SGP.02 §2.2.1.2). */
+function* eidOf(channel: number): CardProcedure<string> {
+  const told = yield* known(es10(channel, GetEuiccDataRequest, { tagList: Uint8Array.of(0x5a) }, GetEuiccDataResponse));
+  if (told !== undefined) return bcdToDigits(told.eidValue);
+  yield* whole(channel, concatBytes(Uint8Array.of(withChannel(0x00, channel), 0xa4, 0x04, 0x00, 0x10), ecasdAid));
+  const answer = yield* whole(channel, Uint8Array.of(withChannel(0x80, channel), 0xca, 0x00, 0x5a, 0x00));
+  if (!isDone(answer)) throw refused("the card tells no EID", answer);
+  const selectIsdr = yield* whole(channel, concatBytes(Uint8Array.of(withChannel(0x00, channel), 0xa4, 0x04, 0x00, 0x10), isdrAid));
+  if (!isDone(selectIsdr)) throw refused("the card has no ISD-R any more", selectIsdr);
+  return bcdToDigits(contentOf(readOnlyTlv(answer.subarray(0, -2))));
+}
+
+/** undefined: the card has no such function, as it is no SGP.32 eUICC. */
+function* configurations(channel: number): CardProcedure<readonly EimConfigurationData[] | undefined> {
+  const answer = yield* known(es10(channel, GetEimConfigurationDataRequest, {}, GetEimConfigurationDataResponse));
+  return answer?.eimConfigurationDataList;
+}
+
+/** What a function answers; undefined when the card has it not. */
+function* known<T>(asked: CardProcedure<T>): CardProcedure<T | undefined> {
+  try {
+    return yield* asked;
+  } catch (error) {
+    if (isCode(error, "SIM_CARD")) return undefined;
+    throw error;
+  }
 }
 
 function* introduce(channel: number, eim: Uint8Array): CardProcedure<void> {

@@ -40,6 +40,8 @@ export class Card implements Uicc {
   readonly #pins: PinStore;
   readonly #channels = new Map<number, Channel>();
   #extendedChannels = false;
+  /** IpaeActivation holds at least until the next reset (SGP.32 §5.9.3). */
+  #ipadMayReturn = true;
   /** After a power cut nothing answers until the reset. */
   #dead = false;
 
@@ -96,6 +98,7 @@ export class Card implements Uicc {
     this.#pins.forget();
     this.#core.activate();
     this.#extendedChannels = false;
+    this.#ipadMayReturn = this.#core.state.ipaMode === "ipae";
     this.#channels.clear();
     this.#channels.set(basicChannel, this.#newChannel());
   }
@@ -123,6 +126,8 @@ export class Card implements Uicc {
       switch (ins) {
         case 0xe2:
           return this.#storeData(channel, command);
+        case 0xca:
+          return this.#getData(channel, command);
         case 0xaa:
           return this.#terminalCapability(command);
         case 0xf2:
@@ -240,7 +245,7 @@ export class Card implements Uicc {
       ["isdr", isdrAid],
       ["ecasd", ecasdAid],
     ] as const) {
-      if (!equalBytes(aid, data)) continue;
+      if (!this.#hasDomain(application) || !equalBytes(aid, data)) continue;
       channel.application = application;
       // 04 and 0C ask for no FCI of an application that has no FCP.
       return answer(sw.ok, (p2 & 0x0c) === 0 ? this.#fci(application, aid) : nothing);
@@ -248,6 +253,10 @@ export class Card implements Uicc {
     const result = channel.selection.selectApplication(data, p2);
     if (result?.sw === sw.ok) channel.application = "files";
     return result ?? answer(sw.fileNotFound);
+  }
+
+  #hasDomain(application: "isdr" | "ecasd"): boolean {
+    return (this.#core.role.domains as readonly string[]).includes(application);
   }
 
   /** GlobalPlatform's FCI with the largest STORE DATA, and what the ISD-R says of the eUICC (SGP.22 §5.7.1, SGP.32 §3.8.4). */
@@ -261,6 +270,8 @@ export class Card implements Uicc {
   /** GlobalPlatform §11.11: blocks in order, the last one marked in P1. */
   #storeData(channel: Channel, { p1, p2, data }: CommandApdu): Answer {
     if (channel.application !== "isdr") return answer(sw.insNotSupported);
+    // Without SGP.22's local interfaces it is for the SM-SR alone, which comes through a secure channel (GlobalPlatform §11.11).
+    if (this.#core.role.es10 === "none") return answer(sw.securityNotSatisfied);
     if ((p1 & 0x7f) !== 0x11 && (p1 & 0x7f) !== 0x10) return answer(sw.incorrectP1P2);
     if (data.length === 0) return answer(sw.wrongLength);
     if (p2 === 0) channel.blocks = [];
@@ -273,6 +284,13 @@ export class Card implements Uicc {
     const command = concatBytes(...channel.blocks);
     channel.blocks = [];
     return runEs10(this.#core, command);
+  }
+
+  /** GlobalPlatform §11.3: of the ECASD the EID, for anybody (SGP.02 §2.2.1.2). */
+  #getData({ application }: Channel, { p1, p2 }: CommandApdu): Answer {
+    if (application === "files") return answer(sw.insNotSupported);
+    if (application !== "ecasd" || p1 !== 0x00 || p2 !== 0x5a) return answer(sw.referencedDataNotFound);
+    return answer(sw.ok, writeTlv(0x5a, this.#core.eidBytes));
   }
 
   // --- terminal -------------------------------------------------------------------------------------------------------------
@@ -289,7 +307,7 @@ export class Card implements Uicc {
     }
     this.#extendedChannels = tags.has(0x81);
     const isIpad = ((tags.get(0x84)?.[0] ?? 0) & 0x01) !== 0;
-    if (isIpad && this.#core.state.ipaMode === "ipae") this.#core.update((state) => ({ ...state, ipaMode: "ipad" }));
+    if (isIpad && this.#ipadMayReturn) this.#core.update((state) => ({ ...state, ipaMode: "ipad" }));
     return answer(sw.ok);
   }
 
@@ -309,7 +327,7 @@ export class Card implements Uicc {
   }
 }
 
-/** READ BINARY, READ RECORD, STATUS, FETCH, MANAGE CHANNEL: their data comes with the answer, never by GET RESPONSE. */
+/** READ BINARY, READ RECORD, GET DATA, STATUS, FETCH, MANAGE CHANNEL: their data comes with the answer, never by GET RESPONSE. */
 function isCaseTwo({ ins, data }: CommandApdu): boolean {
-  return data.length === 0 && [0xb0, 0xb2, 0xf2, 0x12, 0x70].includes(ins);
+  return data.length === 0 && [0xb0, 0xb2, 0xca, 0xf2, 0x12, 0x70].includes(ins);
 }

@@ -11,6 +11,7 @@ import { parseCertificate } from "../pki/certificate.ts";
 import { longLengths } from "./dialect.ts";
 import { findFile } from "./pe/file-system.ts";
 import { type Profile, readProfile } from "./pe/reader.ts";
+import type { CardRole } from "./roles.ts";
 import type { RspSession } from "./session.ts";
 import { type CardState, encodeSnapshot, type StoredProfile } from "./state.ts";
 import type { EuiccCapabilities, EuiccFaults, EuiccIdentity } from "./types.ts";
@@ -22,6 +23,7 @@ export interface CardIdentity extends EuiccIdentity {
 
 export interface CoreOptions {
   readonly eid: string;
+  readonly role: CardRole;
   readonly identities: readonly EuiccIdentity[];
   readonly clock: Clock;
   readonly random: Random;
@@ -39,6 +41,7 @@ export class PowerCut extends Error {}
 
 export class EuiccCore {
   readonly eid: string;
+  readonly role: CardRole;
   readonly eidBytes: Uint8Array;
   readonly identities: readonly CardIdentity[];
   readonly preferred: CardIdentity;
@@ -61,6 +64,7 @@ export class EuiccCore {
 
   constructor(options: CoreOptions) {
     this.eid = options.eid;
+    this.role = options.role;
     this.eidBytes = digitsToBcd(options.eid);
     this.identities = options.identities.map(cardIdentity);
     const [preferred] = this.identities;

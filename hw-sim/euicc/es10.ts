@@ -25,6 +25,7 @@ import { loadEuiccPackage } from "./functions/package.ts";
 import { getProfilesInfo, localDelete, localDisable, localEnable, setNickname } from "./functions/profiles.ts";
 import { memoryReset, memoryResetSgp22 } from "./functions/reset.ts";
 import { profileRollback } from "./functions/rollback.ts";
+import { sgp22Tags } from "./roles.ts";
 
 export interface Es10Row {
   readonly tag: number;
@@ -149,7 +150,7 @@ export function runEs10(core: EuiccCore, command: Uint8Array): Answer {
   const tag = tagOf(command);
   const status = core.faults.statusWords[tag];
   if (status !== undefined) return answer(status);
-  const found = byTag.get(tag);
+  const found = isOffered(core, tag) ? byTag.get(tag) : undefined;
   try {
     if (found !== undefined) return answer(sw.ok, inDialect(found.run(core, command), core.faults));
     if (segmentTags.has(tag) || core.session?.load !== undefined) return runSegment(core, command);
@@ -159,6 +160,11 @@ export function runEs10(core: EuiccCore, command: Uint8Array): Answer {
     if (error instanceof SimwardError && error.code.startsWith("ASN1_") && !isCode(error, "ASN1_ENCODE")) return answer(sw.incorrectData);
     throw new SimwardError("INTERNAL", { detail: `${found?.name ?? tagName(tag)} of the virtual eUICC`, cause: error });
   }
+}
+
+/** A consumer eUICC knows nothing of SGP.32; one whose own assistant is active takes no orders from the device's (SGP.32 §5.9.3). */
+function isOffered({ role }: EuiccCore, tag: number): boolean {
+  return role.es10 === "sgp32" || (role.es10 === "sgp22" && sgp22Tags.has(tag));
 }
 
 function runSegment(core: EuiccCore, segment: Uint8Array): Answer {

@@ -11,6 +11,7 @@ import { EuiccCore, metadataOf } from "./core.ts";
 import { associated } from "./functions/eim.ts";
 import { iccidOf, imsiOf, readProfile } from "./pe/reader.ts";
 import { freeIsdpAid } from "./registry.ts";
+import { cardRoles } from "./roles.ts";
 import { type CardState, decodeSnapshot } from "./state.ts";
 import { defaultCapabilities, defaultFaults, type EuiccOptions, type FactoryProfile, type VirtualEuicc } from "./types.ts";
 
@@ -30,14 +31,17 @@ const openTable = encode(RulesAuthorisationTable, [
 export function createEuicc(options: EuiccOptions): VirtualEuicc {
   if (!/^\d{32}$/.test(options.eid)) throw new SimwardError("SIM_OPTION", { detail: "an EID has 32 digits" });
   const faults = { ...defaultFaults(), ...options.faults };
+  const { role: roleName = "sgp32" } = options;
+  const role = cardRoles[roleName];
   const core = new EuiccCore({
     eid: options.eid,
+    role,
     identities: options.identities,
     clock: options.clock,
     random: options.random,
-    capabilities: { ...defaultCapabilities, ...options.capabilities },
+    capabilities: { ...defaultCapabilities, ...role.capabilities, ...options.capabilities },
     faults,
-    state: options.snapshot === undefined ? blankState(options) : decodeSnapshot(options.snapshot, options.eid),
+    state: options.snapshot === undefined ? blankState(options) : decodeSnapshot(options.snapshot, options.eid, roleName),
     onChange: options.onChange,
     rulesAuthorisationTable: options.rulesAuthorisationTable ?? openTable,
     rootSmdsAddress: options.rootSmdsAddress ?? "testrootsmds.example.com",
@@ -47,6 +51,7 @@ export function createEuicc(options: EuiccOptions): VirtualEuicc {
   const card = new Card(core);
   return {
     eid: options.eid,
+    role: roleName,
     faults,
     process: (apdu) => card.process(apdu),
     reset: () => card.reset(),
@@ -80,17 +85,18 @@ export function createEuicc(options: EuiccOptions): VirtualEuicc {
   };
 }
 
-function blankState({ eid, defaultSmdpAddress }: EuiccOptions): CardState {
+function blankState({ eid, defaultSmdpAddress, role }: EuiccOptions): CardState {
   return {
     version: 1,
     eid,
+    ...(role === undefined ? {} : { role }),
     profiles: [],
     eims: [],
     tokenCounter: 0,
     seqCounter: 0,
     notifications: [],
     packageResults: [],
-    ipaMode: "ipad",
+    ipaMode: cardRoles[role ?? "sgp32"].ipaMode,
     ...(defaultSmdpAddress === undefined ? {} : { defaultSmdpAddress }),
   };
 }

@@ -2,6 +2,7 @@
 // Its form on disk is JSON with octets in hex; the RSP session is not part of it.
 import { fromHex, fromUtf8, toHex, utf8 } from "../../base/bytes.ts";
 import { SimwardError } from "../../base/errors.ts";
+import type { CardRoleName } from "./roles.ts";
 
 export interface StoredProfile {
   readonly aid: Uint8Array;
@@ -93,6 +94,8 @@ export interface Installing {
 export interface CardState {
   readonly version: 1;
   readonly eid: string;
+  /** sgp32 where none is named. */
+  readonly role?: CardRoleName;
   readonly profiles: readonly StoredProfile[];
   readonly eims: readonly StoredEim[];
   /** Last association token given out. */
@@ -120,7 +123,7 @@ export function encodeSnapshot(state: CardState): Uint8Array {
 }
 
 /** Throws SIM_OPTION. */
-export function decodeSnapshot(snapshot: Uint8Array, eid: string): CardState {
+export function decodeSnapshot(snapshot: Uint8Array, eid: string, role: CardRoleName = "sgp32"): CardState {
   let state: CardState;
   try {
     state = JSON.parse(fromUtf8(snapshot), (_, value: unknown) => (isHex(value) ? fromHex(value.hex) : value)) as CardState;
@@ -129,6 +132,8 @@ export function decodeSnapshot(snapshot: Uint8Array, eid: string): CardState {
   }
   if (state.version !== 1) throw new SimwardError("SIM_OPTION", { detail: `the eUICC's memory has version ${state.version}` });
   if (state.eid !== eid) throw new SimwardError("SIM_OPTION", { detail: "the eUICC's memory belongs to another EID" });
+  const { role: kept = "sgp32" } = state;
+  if (kept !== role) throw new SimwardError("SIM_OPTION", { detail: `the memory is that of a card of role ${kept}, not ${role}` });
   return state;
 }
 

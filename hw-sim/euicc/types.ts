@@ -4,6 +4,7 @@ import type { KeyObject } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Random } from "../../base/random.ts";
 import type { Uicc } from "../contracts.ts";
+import type { CardRoleName } from "./roles.ts";
 
 /** The key pair of the eUICC under one CI, with the chain up to it; an eUICC has one or more, the first being the preferred. */
 export interface EuiccIdentity {
@@ -84,6 +85,8 @@ export interface EuiccFaults {
 }
 
 export interface EuiccOptions {
+  /** sgp32 by default; see roles.ts. */
+  readonly role?: CardRoleName;
   /** 32 digits. */
   readonly eid: string;
   readonly identities: readonly EuiccIdentity[];
@@ -119,6 +122,7 @@ export interface ProfileSummary {
 }
 
 export interface VirtualEuicc extends Uicc {
+  readonly role: CardRoleName;
   readonly eid: string;
   readonly faults: EuiccFaults;
   /** Everything that survives a power cut. */

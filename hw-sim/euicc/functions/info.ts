@@ -27,8 +27,8 @@ import { enabledProfile } from "../registry.ts";
 
 const version = (major: number, minor: number, revision = 0): Uint8Array => Uint8Array.of(major, minor, revision);
 
-/** SGP.22 that SGP.32 v1.2 refers to. */
-const svn = version(2, 5);
+/** The version of SGP.22 that the card names: that which SGP.32 v1.2 refers to, or its own. */
+const svnOf = ({ role }: EuiccCore): Uint8Array => version(...role.svn);
 
 /** ES10c.GetEID */
 export function getEuiccData(core: EuiccCore): Uint8Array {
@@ -38,7 +38,7 @@ export function getEuiccData(core: EuiccCore): Uint8Array {
 /** ES10b.GetEUICCInfo1 */
 export function euiccInfo1(core: EuiccCore): EUICCInfo1 {
   const keyIds = core.identities.map((identity) => identity.ciPKId);
-  return { svn, euiccCiPKIdListForVerification: keyIds, euiccCiPKIdListForSigning: keyIds };
+  return { svn: svnOf(core), euiccCiPKIdListForVerification: keyIds, euiccCiPKIdListForSigning: keyIds };
 }
 
 /** ES10b.GetEUICCInfo2 */
@@ -46,7 +46,7 @@ export function euiccInfo2(core: EuiccCore): EUICCInfo2 {
   const { capabilities, state } = core;
   return {
     profileVersion: version(3, 3, 1),
-    svn,
+    svn: svnOf(core),
     euiccFirmwareVer: version(1, 0),
     extCardResource: extendedCardResources(core),
     uiccCapability,
@@ -55,6 +55,13 @@ export function euiccInfo2(core: EuiccCore): EUICCInfo2 {
     ...withoutSvn(euiccInfo1(core)),
     ppVersion: version(1, 0),
     sasAcreditationNumber: "simward-virtual-euicc",
+    ...(core.role.es10 === "sgp32" ? iotInfo(core) : {}),
+  };
+}
+
+/** What only an IoT eUICC has in its EUICCInfo2 (SGP.32 §5.9.2). */
+function iotInfo({ capabilities, state }: EuiccCore): Pick<EUICCInfo2, "ipaMode" | "iotSpecificInfo"> {
+  return {
     ipaMode: state.ipaMode,
     iotSpecificInfo: {
       iotVersion: [version(1, 2)],
@@ -121,9 +128,12 @@ export function ipaeActivation(core: EuiccCore, { ipaeOption }: IpaeActivationRe
 
 /** What the ISD-R says when it is selected (SGP.22 §5.7.1, SGP.32 §3.8.4). */
 export function isdrTemplates(core: EuiccCore): Uint8Array {
+  if (core.role.es10 === "none") return new Uint8Array(0);
+  const sgp22 = encode(ISDRProprietaryApplicationTemplate, { svn: svnOf(core) });
+  if (core.role.es10 === "sgp22") return sgp22;
   const enabled = enabledProfile(core.state) !== undefined;
   return concatBytes(
-    encode(ISDRProprietaryApplicationTemplate, { svn }),
+    sgp22,
     encode(ISDRProprietaryApplicationTemplateIoT, {
       euiccConfiguration: [
         ...(core.capabilities.ipae ? (["ipaeSupported"] as const) : []),

@@ -1,5 +1,6 @@
 // The list of what waits to be delivered: notifications and package results, by sequence number, until the assistant removes them
 // (SGP.22 §5.7.9 to §5.7.11, SGP.32 §5.9.11).
+import { SimwardError } from "../../../base/errors.ts";
 import { decode, type Infer } from "../../../ipa/asn1/schema.ts";
 import { writeTlv } from "../../../ipa/asn1/tlv.ts";
 import {
@@ -35,6 +36,8 @@ export function retrieveNotificationsList(core: EuiccCore, { searchCriteria }: I
         notifications.filter((entry) => searchCriteria.value.includes(entry.event)),
       );
     case "euiccPackageResults":
+      // SGP.22's criteria end at 81 (§5.7.10).
+      if (core.role.es10 === "sgp22") throw new SimwardError("ASN1_TAG", { detail: "82 is no search criterion of SGP.22" });
       return answer(0xa2, packageResults);
     case "seqNumber": {
       const has = (entry: { readonly seqNumber: number }): boolean => entry.seqNumber === searchCriteria.value;

@@ -26,10 +26,16 @@ import { commit, deleteOutcome, disableOutcome, enableOutcome } from "./switchin
 
 /** When the request has no tagList (SGP.32 §5.9.14). */
 const defaultTags = [0x5a, 0x4f, 0x9f70, 0x91, 0x92, 0x95, 0x9f7b, 0x9f26, 0x9f67];
+/** The same in SGP.22 (§5.7.15). */
+const sgp22DefaultTags = [0x5a, 0x4f, 0x9f70, 0x90, 0x91, 0x92, 0x93, 0x94, 0x95];
+/** Fields that a consumer eUICC has not. */
+const iotTags: ReadonlySet<number> = new Set([0x9f7b, 0x9f26, 0x9f67]);
 
 /** ES10b.GetProfilesInfo, and the PSMO listProfileInfo. */
 export function getProfilesInfo(core: EuiccCore, { searchCriteria, tagList }: ProfileInfoListRequest): ProfileInfoListResponse {
-  const tags = tagList === undefined ? defaultTags : readTagList(tagList);
+  const isIot = core.role.es10 === "sgp32";
+  const asked = tagList === undefined ? (isIot ? defaultTags : sgp22DefaultTags) : readTagList(tagList);
+  const tags = isIot ? asked : asked?.filter((tag) => !iotTags.has(tag));
   if (tags === undefined) return { kind: "profileInfoListError", value: "incorrectInputValues" };
   const matches = (profile: StoredProfile): boolean => {
     switch (searchCriteria?.kind) {
