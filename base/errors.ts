@@ -82,6 +82,7 @@ export const errorTable = {
   HTTP_MESSAGE: row("later", "the HTTPS answer is malformed", "simward eim poll"),
   HTTP_STATUS: row("later", "the HTTPS server answered with an error status", "simward eim poll"),
   HTTP_TOO_LARGE: row("never", "the HTTPS body is larger than accepted", "check the server"),
+  HTTP_LISTEN: row("later", "the HTTPS server cannot listen", "check the address, the port, the certificate and its key"),
   TRANSPORT_SCHEME: row("operator", "no transport fits this address", "use coaps or https"),
 
   // at-drivers
@@ -99,6 +100,7 @@ export const errorTable = {
   PORT_CLOSED: row("soon", "the module's port has closed", "it is opened again by itself"),
   PORT_ADDRESS: row("operator", "this is not an address of a port", "write serial:/dev/…, pty:/path, tcp:host:port or unix:/path"),
   MODEM_FAMILY: row("operator", "there is no module family of that name", "correct modem.family, or leave it out"),
+  MODEM_UNABLE: row("operator", "modules of this family cannot do that, or nothing is known of how", "see docs/modules.md"),
   MODEM_ABSENT: row("later", "no module answers on the port", "check power and the port's path"),
 
   // eUICC access
@@ -133,6 +135,13 @@ export const errorTable = {
   EIM_NO_ADDRESS: row("operator", "the eIM's configuration names no usable address", "add address to [[eim.peer]]"),
   EIM_UNKNOWN: row("operator", "no eIM of that id is configured", "simward status"),
   EIM_NO_PROTOCOL: row("operator", "the eIM and this IPA have no protocol in common", "check eimSupportedProtocol"),
+  INJECTION_UNPROVEN: row(
+    "operator",
+    "only the eIM itself may send this, and nothing proves that it was the eIM",
+    "present the client certificate that fits trustedPublicKeyDataTls",
+  ),
+  INJECTION_LIMIT: row("later", "more was injected than is allowed", "wait, or raise the limits of [injection]"),
+  INJECTION_LISTEN: row("later", "eIMs cannot inject, as nothing listens", "correct [injection]; it is tried again by itself"),
   PACKAGE_FORMAT: row("never", "the eIM package is malformed", "simward package decode"),
   PACKAGE_UNKNOWN: row("never", "the eIM package is of an unknown kind", "simward package decode"),
   DOWNLOAD_FAILED: row("operator", "the profile download failed", "simward audit tail"),
@@ -168,6 +177,7 @@ export const errorTable = {
   USAGE: row("never", "the command line is not valid", "simward --help"),
   NOT_FOUND: row("never", "there is no such thing", "check the name"),
   BUSY: row("soon", "another operation is under way", "wait for it, then try again"),
+  EMERGENCY_ACTIVE: row("later", "an emergency is under way, and this could disturb it", "simward emergency status; it goes on by itself"),
 
   // netd
   NETD_VERB: row("never", "simward-netd knows no such verb", "see docs/netd.md"),

@@ -40,6 +40,28 @@ export function checkClientChain(
   checkValidity(paths, expectation.time);
 }
 
+/**
+ * Judges the chain of a client that must be one certain server in the other role, leaf first, DER. Where what is trusted is not the leaf itself but an
+ * issuer of it, the leaf must carry the server's name too: an issuer signs for many. Answers which of the two it was.
+ * Throws TLS_UNTRUSTED, TLS_HOST_MISMATCH, TLS_EXPIRED.
+ */
+export function checkClientIdentity(
+  presented: readonly Uint8Array[],
+  expectation: { readonly trust: CertificateTrust; readonly name: string | undefined; readonly time: WallTime },
+): "leaf" | "issuer" {
+  const certificates = readPresented(presented);
+  const [leaf] = certificates;
+  const anchors = anchorsOf(expectation.trust, certificates);
+  const paths = trustedPaths(certificates, anchors, "clientAuth");
+  const isLeafTrusted = anchors.some((anchor) => equalBytes(anchor.raw, leaf.raw));
+  if (!isLeafTrusted && (expectation.name === undefined || !carriesName(leaf.x509, expectation.name))) {
+    const detail = `${nameOf(leaf)} carries ${leaf.x509.subjectAltName ?? "no name at all"}, not ${expectation.name ?? "a name to know it by"}`;
+    throw new SimwardError("TLS_HOST_MISMATCH", { detail });
+  }
+  checkValidity(paths, expectation.time);
+  return isLeafTrusted ? "leaf" : "issuer";
+}
+
 /** Names a trust anchor, in hex: sessions made under one must not be resumed under another. */
 export function trustFingerprint(trust: CertificateTrust): string {
   const parts = trust.kind === "certificate" ? [trust.der] : trust.kind === "publicKey" ? [trust.spki] : trust.certificates;

@@ -38,7 +38,7 @@ export class Association implements DtlsServerAssociation {
   resumed = false;
   maxDatagramBytes = 0;
   survivesRebinding = false;
-  peerCertificate: Uint8Array | undefined;
+  peerCertificates: readonly Uint8Array[] = [];
   pskIdentity: string | undefined;
   readonly #options: AssociationOptions;
   readonly #datagramListeners = new Set<(datagram: Uint8Array) => void>();
@@ -56,6 +56,10 @@ export class Association implements DtlsServerAssociation {
     this.#stopDeadline = options.clock.after(options.handshakeTimeoutMs, () =>
       this.end(new SimwardError("DTLS_TIMEOUT", { detail: options.timeoutDetail() })),
     );
+  }
+
+  get peerCertificate(): Uint8Array | undefined {
+    return this.peerCertificates[0];
   }
 
   get open(): boolean {
@@ -170,7 +174,7 @@ export class Association implements DtlsServerAssociation {
     this.pskIdentity = engine.pskIdentity;
     // It is the server that finds a client anew.
     this.survivesRebinding = role === "client" ? engine.named.ours : engine.named.theirs;
-    this.peerCertificate = engine.peerCertificates()[0];
+    this.peerCertificates = engine.peerCertificates();
     this.#traffic();
     if (idleTimeoutMs !== undefined) this.#armIdle(idleTimeoutMs, idleTimeoutMs);
     try {

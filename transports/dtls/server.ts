@@ -174,7 +174,8 @@ class Server implements DtlsServer {
     seat.random = random;
     const isReachable = engine.listen(datagram, this.#address);
     const isBroken = engine.takeThrown() !== undefined;
-    if (isReachable && !isBroken && this.#hasRoom()) {
+    const isAdmitted = (): boolean => this.#options.admit?.(remote.address) ?? true;
+    if (isReachable && !isBroken && isAdmitted() && this.#hasRoom()) {
       this.#listening = this.#newEngine();
       this.#accept(engine, seat, remote, datagram);
     } else if (isReachable || isBroken) {
@@ -273,7 +274,8 @@ class Server implements DtlsServer {
       attempt: undefined,
       cid: this.#options.connectionId === true ? systemRandom.bytes(cidBytes) : new Uint8Array(0),
       verifier: peerVerifier(
-        (presented, time) => checkClientChain(presented, { anchors: clientCertificates?.anchors ?? [], time }),
+        clientCertificates?.judge ??
+          ((presented, time) => checkClientChain(presented, { anchors: clientCertificates?.anchors ?? [], time })),
         () => clock.wall(),
       ),
     };

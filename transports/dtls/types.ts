@@ -1,5 +1,5 @@
 // DTLS 1.2 (RFC 6347) as the rest of simward sees it.
-import type { Clock } from "../../base/clock.ts";
+import type { Clock, WallTime } from "../../base/clock.ts";
 import type { TlsTrust } from "../../ipa/ports.ts";
 import type { DatagramLink, LinkServer } from "../link.ts";
 
@@ -72,8 +72,17 @@ export interface DtlsServerOptions {
   readonly port: number;
   readonly identity?: DtlsIdentity;
   readonly psk?: (identity: string) => Uint8Array | undefined;
-  /** Client certificates: `none` by default; with `require` the handshake fails without one that leads to `anchors`. */
-  readonly clientCertificates?: { readonly mode: "none" | "request" | "require"; readonly anchors: readonly Uint8Array[] };
+  /**
+   * Client certificates: `none` by default; with `require` the handshake fails without one that leads to `anchors`. `judge` decides instead of the
+   * anchors where it is there, at each handshake and resumption: the chain goes leaf first; it throws TLS_… for one that is not to be believed.
+   */
+  readonly clientCertificates?: {
+    readonly mode: "none" | "request" | "require";
+    readonly anchors: readonly Uint8Array[];
+    readonly judge?: (presented: readonly Uint8Array[], time: WallTime) => void;
+  };
+  /** Whether a client that has shown that it hears us may begin a handshake; everyone by default. Who may not hears nothing. */
+  readonly admit?: (address: string) => boolean;
   readonly cipherSuites?: readonly DtlsCipherSuite[];
   readonly mtuBytes?: number;
   /** An association without traffic for this long is dropped silently; 600,000 by default. */
@@ -93,6 +102,8 @@ export interface DtlsServerOptions {
 export interface DtlsServerAssociation extends DtlsAssociation {
   /** The client's certificate, DER, if it presented one that was accepted. */
   readonly peerCertificate: Uint8Array | undefined;
+  /** That certificate and those it presented with it, leaf first; none without one. */
+  readonly peerCertificates: readonly Uint8Array[];
   readonly pskIdentity: string | undefined;
 }
 

@@ -36,7 +36,7 @@ export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
   };
 
   const endpointOf = (peer: CertificatePeer): Endpoint => {
-    const key = [peer.host, peer.port, peer.serverName, trustFingerprint(peer.trust)].join(" ");
+    const key = [peer.host, peer.port, peer.serverName, trustFingerprint(peer.trust), peer.identity?.certificateChainPem].join(" ");
     const endpoint = endpoints.get(key) ?? new Endpoint({ peer, clock, timeoutMs, idleCloseMs, onOpen });
     endpoints.delete(key);
     endpoints.set(key, endpoint);

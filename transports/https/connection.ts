@@ -39,6 +39,7 @@ export function openConnection(
     // RFC 6066 §3: no literal addresses in SNI.
     ...(isIP(peer.serverName) === 0 && { servername: peer.serverName }),
     ...(resume !== undefined && { session: resume.session }),
+    ...(peer.identity !== undefined && { cert: peer.identity.certificateChainPem, key: peer.identity.privateKeyPem }),
     minVersion: "TLSv1.2",
     ALPNProtocols: ["http/1.1"],
     rejectUnauthorized: false,
@@ -82,7 +83,7 @@ export function openConnection(
 }
 
 /** Leaf first, as Node links them; a self-signed certificate links to itself. */
-function presentedChain(leaf: DetailedPeerCertificate): readonly Uint8Array[] {
+export function presentedChain(leaf: DetailedPeerCertificate): readonly Uint8Array[] {
   const out: Uint8Array[] = [];
   const seen = new Set<string>();
   for (let one: DetailedPeerCertificate | undefined = leaf; one?.raw !== undefined; one = one.issuerCertificate) {

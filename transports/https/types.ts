@@ -7,6 +7,14 @@ export interface HttpsPeer {
   /** SNI, Host header, and the name the certificate must carry. */
   readonly serverName: string;
   readonly trust: TlsTrust;
+  /** A client certificate, if the peer asks for one. */
+  readonly identity?: HttpsIdentity;
+}
+
+/** PEM; the chain goes leaf first. */
+export interface HttpsIdentity {
+  readonly certificateChainPem: string;
+  readonly privateKeyPem: string;
 }
 
 export interface HttpsRequest {
