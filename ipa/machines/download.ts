@@ -47,9 +47,12 @@ export interface DownloadState {
   readonly sha256: string;
   /** Hex. */
   readonly eimTransactionId?: string | undefined;
-  /** Begun, those that the end of the daemon interrupted left out. */
+  /** Begun, those left out that came to nothing through no fault of the order: `interruptions` and `unbegun`. */
   readonly attempts: number;
+  /** Cut short: the daemon ended, the module went away, the disk refused what had to be written. */
   readonly interruptions?: number | undefined;
+  /** Neither module nor server was there to begin with. */
+  readonly unbegun?: number | undefined;
   /** With the RSP server itself, or with the eIM in between; indirect when absent. */
   readonly way?: "direct" | "indirect" | undefined;
   /** Of a direct download: the RSP server, host or host:port. */
@@ -108,6 +111,8 @@ export type DownloadInput =
   | { readonly kind: "removed" }
   | { readonly kind: "cancelled" }
   | { readonly kind: "reported" }
+  /** An emergency comes first: the step was not begun. */
+  | { readonly kind: "held" }
   /** The step did not succeed. `reason`: what the card's session is cancelled with, where the step knows better than the machine. */
   | { readonly kind: "failed"; readonly error: ErrorReport; readonly reason?: CancelReason | undefined };
 
@@ -133,8 +138,10 @@ export type DownloadEffect =
   | { readonly do: "tell"; readonly event: IpaEvent };
 
 export const maxDownloadAttempts = 3;
-/** A power cut says nothing about the download that it ended; but none may end the daemon for ever. */
+/** A power cut says nothing about the download that it ended; but none may end the daemon, or crash the module, for ever. */
 export const maxInterruptions = 10;
+/** They cost neither the card nor the server anything, and the poller spaces them: half an hour without module, half a day without path. */
+export const maxUnbegun = 100;
 
 const underWay: ReadonlySet<DownloadPhase> = new Set([
   "initiating",
@@ -164,13 +171,16 @@ const transientCodes: ReadonlySet<ErrorCode> = new Set(["ESIPA_STATUS", "HTTP_ST
 const timeouts: ReadonlySet<ErrorCode> = new Set(["HTTP_TIMEOUT", "COAP_TIMEOUT", "DTLS_TIMEOUT", "ESIPA_UNREACHABLE", "DEADLINE"]);
 /** The module is away, for longer than attempts in a row would last: the next poll comes when it is back. */
 const awayCodes: ReadonlySet<ErrorCode> = new Set(["PORT_CLOSED", "MODEM_ABSENT"]);
+/** No association came about. */
+const noPathCodes: ReadonlySet<ErrorCode> = new Set(["DTLS_TIMEOUT", "UDP_UNREACHABLE", "HTTP_CONNECT"]);
 
 export function nextDownload(rules: DownloadRules, state: DownloadState, input: DownloadInput): Step<DownloadState, DownloadEffect> {
   switch (input.kind) {
     case "allowed":
       return to({ ...state, phase: "initiating", attempts: state.attempts + 1 }, { do: "initiate" });
     case "resumed":
-      return resume(rules, input.afterRestart && underWay.has(state.phase) ? interrupted(state) : state);
+      // Within one life only a search waits for its turn; of every other step under way, the disk refused to hold the next.
+      return resume(rules, underWay.has(state.phase) && (input.afterRestart || state.phase !== "searching") ? interrupted(state) : state);
     case "initiated":
       return to(
         { ...state, phase: "authenticatingServer", transactionId: input.transactionId, server: input.server },
@@ -223,6 +233,10 @@ export function nextDownload(rules: DownloadRules, state: DownloadState, input: 
       return finish(state);
     case "cancelled":
       return report({ ...state, sessionOpen: false });
+    case "held":
+      // Sessions do not wait; the next attempt begins anew, and this one does not count.
+      if (!underWay.has(state.phase)) return to(state);
+      return to({ ...fresh(state), phase: "received", attempts: Math.max(0, state.attempts - 1) });
     case "failed":
       // Installed or not, the card has said so: what is left undone is done by notification delivery.
       if (state.seqNumber !== undefined) return finish(state);
@@ -268,6 +282,14 @@ function interrupted(state: DownloadState): DownloadState {
   return { ...state, attempts: Math.max(0, state.attempts - 1), interruptions: (state.interruptions ?? 0) + 1 };
 }
 
+/** The attempt that has just failed, under what it counts as. */
+function counted(state: DownloadState, { step, error: { code } }: DownloadFailure): DownloadState {
+  const isAway = awayCodes.has(code);
+  if (step === "initiating" && (isAway || noPathCodes.has(code)))
+    return { ...state, attempts: Math.max(0, state.attempts - 1), unbegun: (state.unbegun ?? 0) + 1 };
+  return isAway ? interrupted(state) : state;
+}
+
 function installation(
   rules: DownloadRules,
   state: DownloadState,
@@ -309,8 +331,8 @@ function notify(state: DownloadState): Step<DownloadState, DownloadEffect> {
 
 function fail(state: DownloadState, error: ErrorReport, reason: CancelReason | undefined): Step<DownloadState, DownloadEffect> {
   const failure = state.failure ?? failureOf(state, error);
-  const failed: DownloadState = { ...state, failure };
-  if (mayRetry(failed)) return retry(failed, failure);
+  const failed: DownloadState = { ...counted(state, failure), failure };
+  if (isTransient(failure.error) && mayBegin(failed)) return retry(failed, failure);
   if (!state.sessionOpen) return report(failed);
   const cancelReason = reason ?? reasonFor(failed);
   return to({ ...failed, phase: "cancelling", cancelReason }, { do: "cancel", reason: cancelReason });
@@ -327,12 +349,11 @@ function retry(state: DownloadState, failure: DownloadFailure): Step<DownloadSta
 }
 
 function again(state: DownloadState): Step<DownloadState, DownloadEffect> {
-  const { attempts, interruptions = 0 } = state;
-  if (attempts < maxDownloadAttempts && interruptions <= maxInterruptions)
-    return to({ ...fresh(state), phase: "initiating", attempts: attempts + 1 }, { do: "initiate" });
+  const { attempts, interruptions = 0, unbegun = 0 } = state;
+  if (mayBegin(state)) return to({ ...fresh(state), phase: "initiating", attempts: attempts + 1 }, { do: "initiate" });
   const error: ErrorReport = {
     code: "DOWNLOAD_FAILED",
-    message: `${attempts} attempts failed, ${interruptions} were interrupted`,
+    message: `${attempts} attempts failed, ${interruptions} were interrupted, ${unbegun} could not begin`,
     next: "simward audit tail",
     retry: "operator",
   };
@@ -354,13 +375,14 @@ function finish(state: DownloadState): Step<DownloadState, DownloadEffect> {
   return to({ ...rest, phase: "initiating", trigger, events, attempts: 1, notified: false }, { do: "initiate" });
 }
 
-/** Whether it is worth beginning anew: a matter of the moment, and not too often. */
-function mayRetry({ failure, attempts }: DownloadState): boolean {
-  return failure !== undefined && attempts < maxDownloadAttempts && isTransient(failure.error);
+/** Not too often, whatever ended the attempts before. */
+function mayBegin({ attempts, interruptions = 0, unbegun = 0 }: DownloadState): boolean {
+  return attempts < maxDownloadAttempts && interruptions <= maxInterruptions && unbegun <= maxUnbegun;
 }
 
+/** Worth beginning anew: a matter of the moment. */
 function isTransient({ code, retry }: ErrorReport): boolean {
-  return transientClasses.has(retry) || transientCodes.has(code);
+  return transientClasses.has(retry) || transientCodes.has(code) || awayCodes.has(code);
 }
 
 function reasonFor({ failure }: DownloadState): CancelReason {

@@ -177,7 +177,9 @@ function endingOf(story: Story, bench: FaultBench, orders: Orders): Ending {
   const notLoaded = bench.eim.order(orders.download)?.reason === notInstalled.download[1];
   const ending = notLoaded ? notInstalled : carriedOut.length === 0 ? notEnabled : story.ending;
   if (carriedOut.length === commands.length) return ending;
-  return { ...ending, commands, enable: ending.enable[0] === "done" ? ["failed", "processingTerminated: interruption"] : ending.enable };
+  // A command that the power cut off has no other reason to have failed, whatever the download came to.
+  const cutOff = ending.enable[0] === "done" || carriedOut.length === 0;
+  return { ...ending, commands, enable: cutOff ? ["failed", "processingTerminated: interruption"] : ending.enable };
 }
 
 function commandsOf({ eim }: FaultBench): string[] {

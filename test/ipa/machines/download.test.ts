@@ -9,6 +9,7 @@ import {
   type DownloadState,
   maxDownloadAttempts,
   maxInterruptions,
+  maxUnbegun,
   nextDownload,
 } from "../../../ipa/machines/download.ts";
 
@@ -295,6 +296,41 @@ describe("download", () => {
     expect(shown(failed.effects)).toEqual(["tell download.failed", "notify 5"]);
   });
 
+  /** The phase after `times` failures in that step, each from a fresh attempt, whatever else has failed before. */
+  function stateAfter(times: number, step: DownloadPhase, code: ErrorCode): DownloadState {
+    let state: DownloadState = { ...start, phase: "received" };
+    for (let time = 0; time < times; time++) {
+      const begun = nextDownload(without, state, { kind: "resumed", afterRestart: false });
+      if (begun.state.phase !== "initiating") return begun.state;
+      state = nextDownload(without, { ...begun.state, phase: step }, { kind: "failed", error: report(code) }).state;
+    }
+    return state;
+  }
+
+  test.each([
+    ["preparing", "COAP_TIMEOUT", maxDownloadAttempts],
+    ["preparing", "PORT_CLOSED", maxInterruptions + 1],
+    ["preparing", "MODEM_ABSENT", maxInterruptions + 1],
+    ["initiating", "COAP_TIMEOUT", maxDownloadAttempts],
+    ["initiating", "PORT_CLOSED", maxUnbegun + 1],
+    ["initiating", "DTLS_TIMEOUT", maxUnbegun + 1],
+    ["initiating", "UDP_UNREACHABLE", maxUnbegun + 1],
+  ] as const)("in %s %s is the end only at failure %i", (step, code, last) => {
+    expect(stateAfter(last - 1, step, code).phase).toBe("received");
+    expect(stateAfter(last, step, code).phase).toBe("failing");
+  });
+
+  test("what the module's absence ended takes nothing from the attempts that the order has", () => {
+    const { attempts, interruptions } = stateAfter(5, "fetching", "PORT_CLOSED");
+    expect([attempts, interruptions]).toEqual([0, 5]);
+  });
+
+  test("a step that the disk refused to hold is an interruption, a search that waits is none", () => {
+    const resume = (phase: DownloadPhase) => nextDownload(without, { ...open, phase }, { kind: "resumed", afterRestart: false }).state;
+    expect([resume("preparing").interruptions, resume("preparing").attempts]).toEqual([1, 0]);
+    expect([resume("searching").interruptions, resume("searching").attempts]).toEqual([undefined, 1]);
+  });
+
   test("whatever fails however often, it ends: no endless attempts", () => {
     const codes = fc.constantFrom<ErrorCode>(
       "COAP_TIMEOUT",
@@ -303,8 +339,11 @@ describe("download", () => {
       "ESIPA_STATUS",
       "APDU_STATUS",
       "AT_TIMEOUT",
+      "PORT_CLOSED",
+      "DTLS_TIMEOUT",
     );
-    const failAt = fc.array(fc.tuple(fc.integer({ min: 0, max: 7 }), codes), { minLength: 12, maxLength: 12 });
+    const most = maxDownloadAttempts + maxInterruptions + maxUnbegun + 1;
+    const failAt = fc.array(fc.tuple(fc.integer({ min: 0, max: 7 }), codes), { minLength: 12, maxLength: most });
     const steps: readonly DownloadInput[] = [
       { kind: "initiated", transactionId: "01" },
       { kind: "serverAuthenticated", error: undefined },
@@ -323,7 +362,7 @@ describe("download", () => {
         let attempt = 0;
         let step = nextDownload(without, start, { kind: "allowed" });
         let at = 0;
-        for (let turns = 0; turns < 200; turns++) {
+        for (let turns = 0; turns < 20 * most; turns++) {
           const act = step.effects.find((effect) => effect.do !== "tell");
           if (act?.do === "finish") return;
           if (act === undefined) {
