@@ -20,6 +20,7 @@ export function peersOf(peers: readonly EimPeerConfig[]): Promise<EimPeer[]> {
         esipaVersion: peer.esipa_version,
         ackOnDataResponse: peer.ack_on_data_response,
         adminProtocol: peer.admin_protocol,
+        minimizeEsipaBytes: peer.minimize_esipa_bytes,
       },
     })),
   );

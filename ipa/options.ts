@@ -15,6 +15,8 @@ export interface EsipaCompat {
   readonly ackOnDataResponse: boolean;
   /** X-Admin-Protocol of the HTTPS binding. */
   readonly adminProtocol: string;
+  /** It understands compact forms, so it gets them where `eimFeatures` has minimizeEsipaBytes: nothing on the wire says so beforehand. */
+  readonly minimizeEsipaBytes: boolean;
 }
 
 /** What the configuration adds to an eIM's EimConfigurationData: [[eim.peer]]. */
@@ -33,8 +35,17 @@ export interface EimPeer {
   readonly pollIntervalMs?: number | undefined;
 }
 
-/** eimDownloadDataHandling: it finds the SM-DP+ by its order. eimCtxParams1Generation: it writes ctxParams1. eimProfileMetadataVerification: it judges policy rules. */
-export type EimFeature = "eimDownloadDataHandling" | "eimCtxParams1Generation" | "eimProfileMetadataVerification";
+/**
+ * eimDownloadDataHandling: it finds the SM-DP+ by its order. eimCtxParams1Generation: it writes ctxParams1. eimProfileMetadataVerification: it judges policy
+ * rules. minimizeEsipaBytes: either side leaves out what the other knows.
+ */
+export const eimFeatures = [
+  "eimDownloadDataHandling",
+  "eimCtxParams1Generation",
+  "eimProfileMetadataVerification",
+  "minimizeEsipaBytes",
+] as const;
+export type EimFeature = (typeof eimFeatures)[number];
 
 export interface IpaOptions {
   readonly peers: readonly EimPeer[];
@@ -95,4 +106,5 @@ export const defaultCompat: EsipaCompat = {
   removeOwnResult: false,
   ackOnDataResponse: true,
   adminProtocol: "gsma/rsp/v2.1.0",
+  minimizeEsipaBytes: false,
 };

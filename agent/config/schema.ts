@@ -17,6 +17,7 @@ import {
   strictObject,
   string,
 } from "valibot";
+import { eimFeatures } from "../../ipa/options.ts";
 
 const seconds = (from: number, to: number) => pipe(number(), integer("must be a whole number of seconds"), minValue(from), maxValue(to));
 const text = pipe(string(), nonEmpty("must not be empty"));
@@ -80,6 +81,8 @@ const eimPeer = strictObject({
   esipa_version: optional(picklist(["1.2", "1.0"]), "1.2"),
   /** Whether what it acknowledges in the answer to an IpaEuiccDataResponse is removed from the eUICC. */
   ack_on_data_response: optional(boolean(), true),
+  /** Whether it understands compact forms: then it gets them, where eim_features has minimizeEsipaBytes. */
+  minimize_esipa_bytes: optional(boolean(), false),
   /** X-Admin-Protocol over HTTPS. */
   admin_protocol: optional(pipe(string(), regex(/^gsma\/rsp\/v\d+(\.\d+)*$/, "must be gsma/rsp/v and a version")), "gsma/rsp/v2.1.0"),
 });
@@ -117,7 +120,7 @@ const rsp = strictObject({
   /** Secret, given by the operator out of band. */
   confirmation_code_credential: optional(credential),
   /** What is left to the eIM in downloads that it relays; announced to it. */
-  eim_features: optional(array(picklist(["eimDownloadDataHandling", "eimCtxParams1Generation", "eimProfileMetadataVerification"])), []),
+  eim_features: optional(array(picklist(eimFeatures)), []),
 });
 
 const policy = strictObject({

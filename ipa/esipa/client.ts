@@ -25,6 +25,7 @@ import type { EsipaResponse } from "../ports.ts";
 import { type BindingMemory, type EsipaBinding, inOrder, mayTryNext } from "./bindings.ts";
 import { jsonRequest, jsonResponse } from "./json.ts";
 import * as messages from "./messages.ts";
+import type { Minimizer } from "./minimizer.ts";
 
 /** What an eIM has for us, with the octets as they came. */
 export type EimPackage =
@@ -52,11 +53,22 @@ export type AuthenticatedClient =
       readonly more?: readonly ProfileDownloadTriggerRequest[] | undefined;
     };
 
+type InitiateAuthenticationFields = Parameters<typeof messages.initiateAuthentication>[0];
+
+export interface InitiateAuthenticationInput extends InitiateAuthenticationFields {
+  /** BF20 */
+  readonly euiccInfo1: Uint8Array;
+  /** The eIM's own order names the SM-DP+. */
+  readonly addressOrdered?: boolean | undefined;
+}
+
 export interface EimClientOptions {
   readonly eimId: string;
   /** At least one, in order of preference. */
   readonly bindings: readonly EsipaBinding[];
   readonly memory?: BindingMemory | undefined;
+  /** minimizeEsipaBytes: only towards an eIM that is known to understand compact forms. */
+  readonly minimizer?: Minimizer | undefined;
   readonly compat: EsipaCompat;
   readonly eid: Uint8Array;
   readonly clock: Clock;
@@ -82,7 +94,7 @@ export class EimClient {
     return this.#options.compat;
   }
 
-  /** SGP.32 §5.14.1 */
+  /** SGP.32 §5.14.5 */
   async getEimPackage(
     ask: { readonly stateChange: StateChangeCause | undefined; readonly rPlmn: Uint8Array | undefined },
     signal?: AbortSignal,
@@ -93,12 +105,23 @@ export class EimClient {
     return this.#classify(body);
   }
 
-  /** What BF50 will be; kept by those who may have to send it again. SGP.32 §5.14.2 */
+  /** What BF50 will be; kept by those who may have to send it again. SGP.32 §5.14.6 */
   encodeResult(answer: messages.EimPackageAnswer): Uint8Array {
-    return messages.provideEimPackageResult(this.#options.eid, answer, this.compat.esipaVersion);
+    const { eid, minimizer } = this.#options;
+    const minimized =
+      answer.kind === "euiccPackageResult" && minimizer !== undefined
+        ? // BF50 says whose they are.
+          { ...answer, notifications: answer.notifications.map((raw) => minimizer.notification(raw, undefined) ?? raw) }
+        : answer;
+    return messages.provideEimPackageResult(eid, minimized, this.compat.esipaVersion);
   }
 
-  /** Sends a BF50; answers the sequence numbers that the eIM acknowledges. SGP.32 §5.14.2 */
+  /** The eIM has taken this BF52: what it holds need not be sent again. */
+  async hasTold(ipaEuiccDataResponse: Uint8Array): Promise<void> {
+    await this.#options.minimizer?.told(ipaEuiccDataResponse);
+  }
+
+  /** Sends a BF50; answers the sequence numbers that the eIM acknowledges. SGP.32 §5.14.6 */
   async provideEimPackageResult(request: Uint8Array, signal?: AbortSignal): Promise<readonly number[]> {
     const body = await this.#exchange("provideEimPackageResult", request, signal);
     // Nothing at all, and BF50 00 of v1.0, are an emptyResponse.
@@ -108,59 +131,88 @@ export class EimClient {
     return response.kind === "eimAcknowledgements" ? response.value.map(Number) : [];
   }
 
-  /** SGP.32 §5.14.5 */
-  async initiateAuthentication(
-    request: Parameters<typeof messages.initiateAuthentication>[0],
-    signal?: AbortSignal,
-  ): Promise<InitiateAuthenticationOkEsipa> {
-    const body = await this.#exchange("initiateAuthentication", messages.initiateAuthentication(request, this.compat.esipaVersion), signal);
-    const response = this.#decode(InitiateAuthenticationResponseEsipa, body, "InitiateAuthenticationResponse");
-    if (response.kind === "initiateAuthenticationErrorEsipa") throw this.#refused("InitiateAuthentication", response.value);
-    return response.value;
+  /** SGP.32 §5.14.1 */
+  async initiateAuthentication(request: InitiateAuthenticationInput, signal?: AbortSignal): Promise<InitiateAuthenticationOkEsipa> {
+    const { minimizer } = this.#options;
+    const { euiccInfo1, smdpAddress, eimTransactionId, addressOrdered = false } = request;
+    const write = (fields: InitiateAuthenticationFields): Uint8Array => messages.initiateAuthentication(fields, this.compat.esipaVersion);
+    const isKnown = minimizer?.active === true && addressOrdered && eimTransactionId !== undefined;
+    const compact = {
+      ...request,
+      euiccInfo1: minimizer?.knowsInfo1(euiccInfo1) === true ? undefined : euiccInfo1,
+      smdpAddress: isKnown ? undefined : smdpAddress,
+    };
+    const isCompact = compact.euiccInfo1 !== euiccInfo1 || compact.smdpAddress !== smdpAddress;
+    const answer = await this.#minimized(isCompact ? write(compact) : undefined, write(request), async (message) => {
+      const body = await this.#exchange("initiateAuthentication", message, signal);
+      const response = this.#decode(InitiateAuthenticationResponseEsipa, body, "InitiateAuthenticationResponse");
+      if (response.kind === "initiateAuthenticationErrorEsipa") throw this.#refused("InitiateAuthentication", response.value);
+      return response.value;
+    });
+    minimizer?.initiated(answer);
+    return answer;
   }
 
-  /** SGP.32 §5.14.6; `authenticateServerResponse` is the card's BF38, an error included. */
+  /** SGP.32 §5.14.3; `authenticateServerResponse` is the card's BF38, an error included. */
   async authenticateClient(
     transactionId: Uint8Array,
     authenticateServerResponse: Uint8Array,
     signal?: AbortSignal,
   ): Promise<AuthenticatedClient> {
-    const body = await this.#exchange("authenticateClient", messages.authenticateClient(transactionId, authenticateServerResponse), signal);
-    const response = this.#decode(AuthenticateClientResponseEsipa, body, "AuthenticateClientResponse");
-    switch (response.kind) {
-      case "authenticateClientOkDPEsipa":
-        return { kind: "smdp", value: response.value };
-      case "authenticateClientOkDSEsipa":
-        return { kind: "smds", trigger: response.value.profileDownloadTrigger };
-      case "authenticateClientErrorEsipa":
-        throw this.#refused("AuthenticateClient", response.value);
-    }
+    const { minimizer } = this.#options;
+    const compact = minimizer?.authenticateServerResponse(transactionId, authenticateServerResponse);
+    const write = (response: Uint8Array): Uint8Array => messages.authenticateClient(transactionId, response);
+    return this.#minimized(compact && write(compact), write(authenticateServerResponse), async (message) => {
+      const body = await this.#exchange("authenticateClient", message, signal);
+      const response = this.#decode(AuthenticateClientResponseEsipa, body, "AuthenticateClientResponse");
+      switch (response.kind) {
+        case "authenticateClientOkDPEsipa":
+          minimizer?.authenticated(response.value);
+          return { kind: "smdp", value: response.value };
+        case "authenticateClientOkDSEsipa":
+          return { kind: "smds", trigger: response.value.profileDownloadTrigger };
+        case "authenticateClientErrorEsipa":
+          throw this.#refused("AuthenticateClient", response.value);
+      }
+    });
   }
 
-  /** Answers the BF36 as it came. SGP.32 §5.14.7; `prepareDownloadResponse` is the card's BF21, an error included. */
+  /** Answers the BF36 as it came. SGP.32 §5.14.2; `prepareDownloadResponse` is the card's BF21, an error included. */
   async getBoundProfilePackage(transactionId: Uint8Array, prepareDownloadResponse: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
-    const request = messages.getBoundProfilePackage(transactionId, prepareDownloadResponse);
-    const body = await this.#exchange("getBoundProfilePackage", request, signal);
-    const [result] = this.#children(body, 0xbf3a);
-    if (result?.tag === 0x81) {
-      const response = this.#decode(GetBoundProfilePackageResponseEsipa, body, "GetBoundProfilePackageResponse");
-      if (response.kind === "getBoundProfilePackageErrorEsipa") throw this.#refused("GetBoundProfilePackage", response.value);
-    }
-    const bpp = result?.tag === 0xa0 ? this.#read(() => childrenOf(result).find((child) => child.tag === 0xbf36)) : undefined;
-    if (bpp === undefined) throw new SimwardError("ESIPA_RESPONSE", { detail: `${this.eimId}: GetBoundProfilePackage without BF36` });
-    return rawOf(collapsed(bpp));
+    const compact = this.#options.minimizer?.prepareDownloadResponse(transactionId, prepareDownloadResponse);
+    const write = (response: Uint8Array): Uint8Array => messages.getBoundProfilePackage(transactionId, response);
+    return this.#minimized(compact && write(compact), write(prepareDownloadResponse), async (message) => {
+      const body = await this.#exchange("getBoundProfilePackage", message, signal);
+      const [result] = this.#children(body, 0xbf3a);
+      if (result?.tag === 0x81) {
+        const response = this.#decode(GetBoundProfilePackageResponseEsipa, body, "GetBoundProfilePackageResponse");
+        if (response.kind === "getBoundProfilePackageErrorEsipa") throw this.#refused("GetBoundProfilePackage", response.value);
+      }
+      const bpp = result?.tag === 0xa0 ? this.#read(() => childrenOf(result).find((child) => child.tag === 0xbf36)) : undefined;
+      if (bpp === undefined) throw new SimwardError("ESIPA_RESPONSE", { detail: `${this.eimId}: GetBoundProfilePackage without BF36` });
+      return rawOf(collapsed(bpp));
+    });
   }
 
   /** SGP.32 §5.14.8; `cancelSessionResponse` is the card's BF41, an error included. */
   async cancelSession(transactionId: Uint8Array, cancelSessionResponse: Uint8Array, signal?: AbortSignal): Promise<void> {
-    const body = await this.#exchange("cancelSession", messages.cancelSession(transactionId, cancelSessionResponse), signal);
-    const response = this.#decode(CancelSessionResponseEsipa, body, "CancelSessionResponse");
-    if (response.kind === "cancelSessionError") throw this.#refused("CancelSession", response.value);
+    const compact = this.#options.minimizer?.cancelSessionResponse(transactionId, cancelSessionResponse);
+    const write = (response: Uint8Array): Uint8Array => messages.cancelSession(transactionId, response);
+    await this.#minimized(compact && write(compact), write(cancelSessionResponse), async (message) => {
+      const body = await this.#exchange("cancelSession", message, signal);
+      const response = this.#decode(CancelSessionResponseEsipa, body, "CancelSessionResponse");
+      if (response.kind === "cancelSessionError") throw this.#refused("CancelSession", response.value);
+    });
   }
 
-  /** Resolves when the eIM has taken it. SGP.32 §5.14.9 */
+  /** Resolves when the eIM has taken it. SGP.32 §5.14.7 */
   async handleNotification(pendingNotification: Uint8Array, signal?: AbortSignal): Promise<void> {
-    await this.#exchange("handleNotification", messages.handleNotification(pendingNotification), signal);
+    const { eid, minimizer } = this.#options;
+    const compact = minimizer?.notification(pendingNotification, eid);
+    const write = (notification: Uint8Array): Uint8Array => messages.handleNotification(notification);
+    await this.#minimized(compact && write(compact), write(pendingNotification), (message) =>
+      this.#exchange("handleNotification", message, signal),
+    );
   }
 
   /** A BF50 about a direct download: by HandleNotification (SGP.32 §3.2.3.1), or by itself to an eIM that will not have it so. */
@@ -171,6 +223,28 @@ export class EimClient {
       const known = asSimwardError(error);
       if (isUnreachable(known)) throw known;
       await this.provideEimPackageResult(request, signal);
+    }
+  }
+
+  /**
+   * The compact form where there is one. An eIM that cannot build the full one again, as it lost what it was told, gets the full one in the same
+   * session: nothing of it has reached the RSP server.
+   */
+  async #minimized<T>(compact: Uint8Array | undefined, full: Uint8Array, send: (message: Uint8Array) => Promise<T>): Promise<T> {
+    if (compact === undefined) return send(full);
+    try {
+      return await send(compact);
+    } catch (error) {
+      const first = asSimwardError(error);
+      if (!mayNotBeRestored(first)) throw first;
+      await this.#options.minimizer?.giveUp();
+      try {
+        return await send(full);
+      } catch (again) {
+        const second = asSimwardError(again);
+        // It was the RSP server's answer after all, and ended the session.
+        throw second.data.error === "invalidTransactionId" ? first : second;
+      }
     }
   }
 
@@ -305,6 +379,13 @@ export class EimClient {
 /** Whether an error means that nothing came back from an eIM whose identity was proven: what a change of profile must not lead to. */
 export function isUnreachable(error: SimwardError): boolean {
   return error.code !== "ESIPA_STATUS" && error.code !== "ESIPA_RESPONSE" && error.code !== "ESIPA_REFUSED";
+}
+
+/** What an eIM may say that cannot make a full form of a compact one. */
+const restoreErrors: readonly unknown[] = ["undefinedError", "euiccSignatureInvalid", "invalidDpAddress", "invalidTransactionId"];
+
+function mayNotBeRestored({ code, data }: SimwardError): boolean {
+  return code === "ESIPA_STATUS" || code === "ESIPA_RESPONSE" || (code === "ESIPA_REFUSED" && restoreErrors.includes(data.error));
 }
 
 /** A transport that does not mind its signal must not keep us waiting. */

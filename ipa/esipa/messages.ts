@@ -67,12 +67,12 @@ export function getEimPackage(
   return writeTlv(0xbf4f, writeTlv(0x5a, eid), ...notify, ...cause, ...given(version === "1.0" ? 0x81 : 0x82, rPlmn));
 }
 
-/** BF39; `euiccInfo1` is a BF20. eimTransactionId came with v1.2. */
+/** BF39; `euiccInfo1` is a BF20, left out for an eIM that has it. eimTransactionId came with v1.2. */
 export function initiateAuthentication(
   request: {
     readonly euiccChallenge: Uint8Array;
     readonly smdpAddress: string | undefined;
-    readonly euiccInfo1: Uint8Array;
+    readonly euiccInfo1: Uint8Array | undefined;
     readonly eimTransactionId: Uint8Array | undefined;
   },
   version: Version,
@@ -81,7 +81,7 @@ export function initiateAuthentication(
     0xbf39,
     writeTlv(0x81, request.euiccChallenge),
     ...given(0x83, request.smdpAddress === undefined ? undefined : utf8(request.smdpAddress)),
-    request.euiccInfo1,
+    ...(request.euiccInfo1 === undefined ? [] : [request.euiccInfo1]),
     ...given(0x82, version === "1.0" ? undefined : request.eimTransactionId),
   );
 }

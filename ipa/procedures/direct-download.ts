@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { concatBytes, equalBytes, utf8 } from "../../base/bytes.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { RspClient } from "../es9/client.ts";
-import type { AuthenticatedClient, EimClient } from "../esipa/client.ts";
+import type { AuthenticatedClient, InitiateAuthenticationInput } from "../esipa/client.ts";
 import { parseAddress } from "../esipa/endpoint.ts";
 import type { InitiateAuthenticationOkEsipa, ProfileDownloadTriggerRequest } from "../messages/esipa.ts";
 import { subjectKeyIdOf } from "./certificate.ts";
@@ -12,10 +12,7 @@ import type { IpaContext } from "./context.ts";
 
 /** The RSP server as the download sees it: an eIM that relays, or the server itself. */
 export interface RspPath {
-  initiateAuthentication(
-    request: Parameters<EimClient["initiateAuthentication"]>[0],
-    signal?: AbortSignal,
-  ): Promise<InitiateAuthenticationOkEsipa>;
+  initiateAuthentication(request: InitiateAuthenticationInput, signal?: AbortSignal): Promise<InitiateAuthenticationOkEsipa>;
   authenticateClient(transactionId: Uint8Array, authenticateServerResponse: Uint8Array, signal?: AbortSignal): Promise<AuthenticatedClient>;
   getBoundProfilePackage(transactionId: Uint8Array, prepareDownloadResponse: Uint8Array, signal?: AbortSignal): Promise<Uint8Array>;
   cancelSession(transactionId: Uint8Array, cancelSessionResponse: Uint8Array, signal?: AbortSignal): Promise<void>;

@@ -49,7 +49,9 @@ export async function initiate(run: DownloadRun, state: DownloadState): Promise<
   const smdpAddress = !isDirect && options.eimFeatures.includes("eimDownloadDataHandling") ? undefined : target.smdpAddress;
   const ordered = state.eimTransactionId === undefined ? undefined : fromHex(state.eimTransactionId);
   const eimTransactionId = trigger.eimTransactionId ?? ordered;
-  const answer = await path.initiateAuthentication({ euiccChallenge, smdpAddress, euiccInfo1, eimTransactionId }, run.signal);
+  const addressOrdered = contacts === "activationCode" && state.redirected !== true;
+  const asked = { euiccChallenge, smdpAddress, euiccInfo1, eimTransactionId, addressOrdered };
+  const answer = await path.initiateAuthentication(asked, run.signal);
   const ciPkId = checkServer(answer, { euiccChallenge, target, info: info.value, allowedCi });
   const { transactionId } = answer.serverSigned1.value;
   run.session = { target, answer, ciPkId, transactionId, path };

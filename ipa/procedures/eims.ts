@@ -5,11 +5,12 @@ import { childOf, childrenOf, rawOf, readOnlyTlv } from "../asn1/tlv.ts";
 import { type BindingMemory, inOrder } from "../esipa/bindings.ts";
 import { EimClient } from "../esipa/client.ts";
 import { type AccessBinding, type EimAccess, endpointOf } from "../esipa/endpoint.ts";
+import { Minimizer, type ToldMemory } from "../esipa/minimizer.ts";
 import { collapsed } from "../euicc/double-tag.ts";
 import { type Es10, getEimConfigurationData } from "../euicc/es10.ts";
 import type { IpaPorts } from "../ipa.ts";
 import { EimConfigurationData } from "../messages/eim-config.ts";
-import type { IpaOptions } from "../options.ts";
+import type { EsipaCompat, IpaOptions } from "../options.ts";
 
 export interface Eim {
   readonly config: EimConfigurationData;
@@ -25,14 +26,16 @@ export class EimDirectory {
   readonly #options: IpaOptions;
   readonly #eid: Uint8Array;
   readonly #bindings: BindingMemory;
+  readonly #told: ToldMemory;
   readonly #lastContactMs = new Map<string, number>();
   #eims: readonly Eim[] = [];
 
-  constructor(ports: IpaPorts, options: IpaOptions, eid: Uint8Array, bindings: BindingMemory) {
+  constructor(ports: IpaPorts, options: IpaOptions, eid: Uint8Array, bindings: BindingMemory, told: ToldMemory) {
     this.#ports = ports;
     this.#options = options;
     this.#eid = eid;
     this.#bindings = bindings;
+    this.#told = told;
   }
 
   get all(): readonly Eim[] {
@@ -76,6 +79,7 @@ export class EimDirectory {
         return transport === undefined ? [] : [{ name, endpoint, transport }];
       }),
       memory: this.#bindings,
+      minimizer: this.#minimizes(compat) ? new Minimizer(eimId, this.#told) : undefined,
       compat,
       eid: this.#eid,
       clock: this.#ports.clock,
@@ -83,6 +87,11 @@ export class EimDirectory {
       timeoutMs: this.#options.esipaTimeoutMs,
       onContact: () => this.#lastContactMs.set(eimId, this.#ports.clock.now()),
     });
+  }
+
+  /** Announced, and known to be understood; v1.0 has no eUICC data to build on. */
+  #minimizes({ minimizeEsipaBytes, esipaVersion }: EsipaCompat): boolean {
+    return minimizeEsipaBytes && esipaVersion === "1.2" && this.#options.eimFeatures.includes("minimizeEsipaBytes");
   }
 
   #eim(raw: Uint8Array): Eim {

@@ -74,6 +74,7 @@ async function answer(
   const message = client.encodeResult({ kind: "ipaEuiccDataResponse", response });
   try {
     const accepted = await sendResult(context, client, message, seqNumbers, signal);
+    await client.hasTold(response);
     const acknowledged = client.compat.ackOnDataResponse ? accepted : [];
     const { eimTransactionId } = request;
     const transaction = eimTransactionId === undefined ? undefined : toHex(eimTransactionId);
