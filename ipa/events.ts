@@ -1,7 +1,7 @@
 // What the IPA tells of its doings, one union for audit, progress displays and logs: facts only, no words to be parsed.
 // Identifiers are whole here; who writes them to a log masks them. No secret (matching id, confirmation code) is ever in an event.
 import type { ErrorCode, ErrorReport } from "../base/errors.ts";
-import type { Gate } from "./ports.ts";
+import type { EmergencySource, Gate } from "./ports.ts";
 
 export type PackageKind = "euiccPackage" | "ipaEuiccData" | "profileDownload" | "unknown";
 
@@ -26,7 +26,11 @@ export type IpaEvent =
   | { readonly kind: "segment"; readonly number: number; readonly of: number; readonly sentBytes: number }
   | { readonly kind: "started"; readonly eid: string; readonly eimIds: readonly string[]; readonly enabledIccid: string | undefined }
   /** Something was found under way at the start, and is gone on with. */
-  | { readonly kind: "recovered"; readonly operation: "euiccPackage" | "profileDownload" | "ipaEuiccData"; readonly phase: string }
+  | {
+      readonly kind: "recovered";
+      readonly operation: "euiccPackage" | "profileDownload" | "ipaEuiccData" | "localSwitch";
+      readonly phase: string;
+    }
   | {
       readonly kind: "package.received";
       readonly eimId: string;
@@ -69,6 +73,16 @@ export type IpaEvent =
   | { readonly kind: "profile.offline"; readonly iccid: string | undefined; readonly durationMs: number }
   | { readonly kind: "profile.rolledBack"; readonly fromIccid: string; readonly toIccid: string | undefined; readonly eimId: string }
   | { readonly kind: "profile.rollbackRefused"; readonly iccid: string; readonly code: string | number; readonly eimId: string }
+  /** The eUICC changed the enabled profile at our word: fallback and return, emergency profile on and off. */
+  | {
+      readonly kind: "profile.fellBack" | "profile.returned" | "profile.emergencyEnabled" | "profile.emergencyDisabled";
+      readonly fromIccid: string | undefined;
+      readonly toIccid: string | undefined;
+    }
+  /** It would not, or need not. */
+  | { readonly kind: "profile.switchRefused"; readonly function: string; readonly code: string | number }
+  /** An emergency is under way, and this waits for its end. */
+  | { readonly kind: "emergency.deferred"; readonly what: string; readonly sources: readonly EmergencySource[] }
   | {
       readonly kind: "download.started";
       readonly eimId: string;

@@ -8,12 +8,14 @@ import type { BindingName } from "./esipa/bindings.ts";
 import { type Es10, getEuiccInfo2 } from "./euicc/es10.ts";
 import { createEuiccSession, type OwnedEuiccSession } from "./euicc/session.ts";
 import type { IpaEvents } from "./events.ts";
+import type { LocalSwitchFunction } from "./machines/local-switch.ts";
 import { defaultIpaOptions, type IpaOptions } from "./options.ts";
 import type {
   ApduAccess,
   DeviceFacts,
   EsipaTransport,
   EuiccSession,
+  Interlock,
   Journal,
   PolicyGate,
   ProfileFacts,
@@ -24,10 +26,13 @@ import { profileFacts, readEid, readNotifications, readPackageResults, readProfi
 import { ask, type IpaContext, type Memory } from "./procedures/context.ts";
 import { resumeDownload } from "./procedures/download.ts";
 import { EimDirectory } from "./procedures/eims.ts";
+import { deferred, holdsPolls } from "./procedures/emergency.ts";
+import { configureImmediateEnable, type ImmediateEnableOrder } from "./procedures/immediate.ts";
 import { resumeDataRequest } from "./procedures/ipa-euicc-data.ts";
-import { bindingMemory, IpaJournal, type Operation } from "./procedures/journal.ts";
+import { bindingMemory, IpaJournal, type Operation, toldMemory } from "./procedures/journal.ts";
+import { type LocalSwitchResult, resumeLocalSwitch, switchLocally } from "./procedures/local-switch.ts";
 import { deliverNotifications } from "./procedures/notifications.ts";
-import { resumePackage } from "./procedures/package.ts";
+import { noteProfiles, resumePackage } from "./procedures/package.ts";
 import { deliverStoredResults, flushOutbox, rememberResults } from "./procedures/reporting.ts";
 import { retrievePackages } from "./procedures/retrieval.ts";
 
@@ -42,6 +47,8 @@ export interface IpaPorts {
   readonly journal: Journal;
   readonly connectivity: ProfileSwitch;
   readonly device: () => DeviceFacts;
+  /** Without it there are no emergencies. */
+  readonly interlock?: Interlock | undefined;
   /** Ways to SM-DP+ and SM-DS; without them every download goes through the eIM. */
   readonly rsp?: RspPorts | undefined;
   /** Defaults where left out. */
@@ -114,6 +121,13 @@ export interface Ipa {
   pollOnce(eimId?: string, signal?: AbortSignal): Promise<PollOutcome>;
   /** One round of notification delivery; back-off between rounds is the caller's. Never rejects. */
   deliverNotifications(signal?: AbortSignal): Promise<DeliveryOutcome>;
+  /**
+   * A change of profile that the device orders: fallback and return from it, emergency profile on and off (SGP.32 §3.4.5, §5.9.20 to §5.9.23).
+   * The module adopts it, and every eIM is told with the next poll. Throws SimwardError when the card cannot be used.
+   */
+  switchLocally(fn: LocalSwitchFunction, signal?: AbortSignal): Promise<LocalSwitchResult>;
+  /** SGP.32 §5.9.17: what a profile's being enabled at once after its download asks for; possible only before an eIM is associated. Throws ES10_REFUSED. */
+  configureImmediateEnable(wanted: ImmediateEnableOrder, signal?: AbortSignal): Promise<void>;
   status(): IpaStatus;
   /** Ends what runs; what was under way stays in the journal. */
   close(): Promise<void>;
@@ -145,10 +159,13 @@ export function createIpa(ports: IpaPorts): Ipa {
   };
 
   const poll = async (eimId: string | undefined, signal: AbortSignal): Promise<PollOutcome> => {
+    const sources = ports.interlock?.sources ?? [];
+    if (context !== undefined && holdsPolls(sources)) return outcomeOf(context, [], await deferred(context, "poll"), undefined);
     const { started, problem } = await begin(signal);
-    const { operation } = started.journal.content;
-    if (operation !== undefined)
-      return outcomeOf(started, [], problem ?? new SimwardError("BUSY", { detail: `${operation.kind} is not finished` }), undefined);
+    const { operation, localSwitch } = started.journal.content;
+    const unfinished = localSwitch ?? operation;
+    if (unfinished !== undefined)
+      return outcomeOf(started, [], problem ?? new SimwardError("BUSY", { detail: `${unfinished.kind} is not finished` }), undefined);
     const unsent = await flushOutbox(started, signal);
     const before = (await deliverStoredResults(started, signal)) ?? unsent;
     const known = started.eims.all.filter(({ config }) => eimId === undefined || config.eimId === eimId);
@@ -224,6 +241,25 @@ export function createIpa(ports: IpaPorts): Ipa {
         return { delivered: 0, remaining: context?.memory.pendingNotifications ?? 0, error: known };
       }
     },
+    async switchLocally(fn, signal) {
+      const run = async (): Promise<LocalSwitchResult> => {
+        const inner = stoppable(signal);
+        context ??= await readCard(ports, options, euicc, inner);
+        // What an operation has done to the card comes to its end first: it has a way back of its own. What waits for a path may wait on.
+        const problem = await goOn(context, restarted, inner, isAtTheCard);
+        restarted = false;
+        const { operation, localSwitch } = context.journal.content;
+        if ((operation !== undefined && isAtTheCard(operation)) || localSwitch !== undefined)
+          throw problem ?? new SimwardError("BUSY", { detail: localSwitch?.function ?? operation?.kind ?? "the card" });
+        return switchLocally(context, fn, inner);
+      };
+      return work.run(run, signal).catch((error: unknown) => {
+        doubtful = true;
+        throw asSimwardError(error);
+      });
+    },
+    configureImmediateEnable: (wanted, signal) =>
+      work.run(async () => configureImmediateEnable((await begin(stoppable(signal))).started, wanted, stoppable(signal)), signal),
     status: () => statusOf(context, euicc),
     async close() {
       closing.abort(new SimwardError("ABORTED", { detail: "the IPA is closing" }));
@@ -249,14 +285,20 @@ async function readCard(ports: IpaPorts, options: IpaOptions, euicc: OwnedEuiccS
     "start",
     async (es10) => {
       const eid = await readEid(es10);
-      const eims = new EimDirectory(ports, options, eid.bytes, bindingMemory(journal, ports.clock, options.bindingMemoryMs));
+      const eims = new EimDirectory(
+        ports,
+        options,
+        eid.bytes,
+        bindingMemory(journal, ports.clock, options.bindingMemoryMs),
+        toldMemory(journal),
+      );
       await eims.read(es10).catch((error: unknown) => {
         throw isCode(error, "ES10_UNSUPPORTED", "APDU_STATUS") ? new SimwardError("CARD_NOT_SGP32", { cause: error }) : error;
       });
       const started: IpaContext = { ports, options, euicc, journal, eims, eid, memory, tell };
       memory.pendingNotifications = (await readNotifications(es10)).length;
       await checkAssistant(started, es10);
-      memory.profiles = (await readProfiles(es10)).map(profileFacts);
+      noteProfiles(started, (await readProfiles(es10)).map(profileFacts));
       rememberResults(started, await readPackageResults(es10));
       return started;
     },
@@ -325,19 +367,30 @@ async function checkAssistant({ tell }: IpaContext, es10: Es10): Promise<void> {
 async function noticeChange(context: IpaContext): Promise<void> {
   const { journal, eims } = context;
   const now = enabledIccid(context) ?? null;
-  const { enabledIccid: before, operation } = journal.content;
-  const changed = before !== undefined && before !== now && operation === undefined;
+  const { enabledIccid: before, operation, localSwitch } = journal.content;
+  const isOurs = operation !== undefined || localSwitch !== undefined;
+  const changed = before !== undefined && before !== now && !isOurs;
   const causes = changed ? journal.changesFor(eims.ids, "undefined") : journal.content.stateChanges;
   const stateChanges = Object.fromEntries(Object.entries(causes).filter(([eimId]) => eims.find(eimId) !== undefined));
   // An operation under way writes for itself what is enabled when it ends.
-  await journal.update({ stateChanges, ...(operation === undefined ? { enabledIccid: now } : {}) });
+  await journal.update({ stateChanges, ...(isOurs ? {} : { enabledIccid: now }) });
 }
 
 /** What was under way goes on, as far as it can be gone on with now. */
-async function goOn(context: IpaContext, afterRestart: boolean, signal: AbortSignal): Promise<SimwardError | undefined> {
+async function goOn(
+  context: IpaContext,
+  afterRestart: boolean,
+  signal: AbortSignal,
+  only: (operation: Operation) => boolean = () => true,
+): Promise<SimwardError | undefined> {
   const { journal, tell } = context;
-  const { operation } = journal.content;
-  if (operation === undefined) return undefined;
+  const { operation, localSwitch } = journal.content;
+  if (localSwitch !== undefined) {
+    if (afterRestart) await tell({ kind: "recovered", operation: "localSwitch", phase: localSwitch.phase });
+    const { error } = await resumeLocalSwitch(context, localSwitch, signal);
+    if (journal.content.localSwitch !== undefined) return error ?? new SimwardError("BUSY", { detail: localSwitch.function });
+  }
+  if (operation === undefined || !only(operation)) return undefined;
   if (afterRestart) await tell({ kind: "recovered", operation: operation.kind, phase: operation.phase });
   try {
     const problem = await resume(context, operation, afterRestart, signal);
@@ -351,6 +404,11 @@ async function goOn(context: IpaContext, afterRestart: boolean, signal: AbortSig
     if (known.retry === "operator" || known.retry === "never" || known.code === "INTERNAL") await journal.update({ operation: undefined });
     return known;
   }
+}
+
+/** It has done something to the card, or may have. */
+function isAtTheCard({ kind, phase }: Operation): boolean {
+  return kind !== "ipaEuiccData" && phase !== "received";
 }
 
 function resume(context: IpaContext, operation: Operation, afterRestart: boolean, signal: AbortSignal): Promise<SimwardError | undefined> {
@@ -383,8 +441,9 @@ function outcomeOf(
   const packages = eims.reduce((sum, one) => sum + one.packages, 0);
   const error = before ?? eims.find((one) => one.error !== undefined)?.error;
   const undelivered = [...memory.results.values()].some(({ deliveredMs }) => deliveredMs === undefined);
-  const { operation, outbox, relays } = journal.content;
-  const unfinished = operation !== undefined || outbox.length > 0 || Object.keys(relays).length > 0 || undelivered;
+  const { operation, localSwitch, outbox, relays } = journal.content;
+  const unfinished =
+    operation !== undefined || localSwitch !== undefined || outbox.length > 0 || Object.keys(relays).length > 0 || undelivered;
   const quiet = refused !== undefined && eims.length === 0 ? "refused" : "nothing";
   const kind = error !== undefined ? "failed" : packages > 0 ? "done" : quiet;
   return { kind, packages, eims, error, retryAt: refused?.retryAt, unfinished };

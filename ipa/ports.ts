@@ -114,6 +114,8 @@ export interface ProfileFacts {
   readonly enabled: boolean;
   readonly profileClass: string | number | undefined;
   readonly fallbackAttribute: boolean;
+  /** It is the emergency profile (SGP.32 §3.4.6). */
+  readonly ecallIndication?: boolean | undefined;
   readonly profileName: string | undefined;
   readonly serviceProviderName: string | undefined;
 }
@@ -166,8 +168,21 @@ export interface ProfileSwitch {
     /** The card announced a proactive command (91xx), which for a change of profile is REFRESH. */
     readonly refreshPending: boolean;
     readonly deadlineMs: number;
+    /** It is the emergency profile that is enabled: an emergency is no reason to wait. */
+    readonly isEmergencyProfile?: boolean | undefined;
     readonly signal?: AbortSignal | undefined;
   }): Promise<"online" | "offline">;
+}
+
+/** api: somebody on the vehicle said so. call: the module has a voice call. profile: the emergency profile is enabled. */
+export type EmergencySource = "api" | "call" | "profile";
+
+/** An emergency comes first: while there is one, nothing begins that could disturb it. */
+export interface Interlock {
+  /** What tells of one now; empty when there is none. */
+  readonly sources: readonly EmergencySource[];
+  /** The card was read: whether its emergency profile is enabled. */
+  cardRead(emergencyProfileEnabled: boolean): void;
 }
 
 /** Where the IPA writes what is under way, before and after each act. A small object of JSON; nothing of it may be logged. */

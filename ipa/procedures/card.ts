@@ -52,6 +52,7 @@ export function profileFacts(profile: ProfileInfo): ProfileFacts {
     enabled: profile.profileState === "enabled",
     profileClass: typeof profile.profileClass === "bigint" ? undefined : profile.profileClass,
     fallbackAttribute: profile.fallbackAttribute,
+    ecallIndication: profile.ecallIndication,
     profileName: profile.profileName,
     serviceProviderName: profile.serviceProviderName,
   };

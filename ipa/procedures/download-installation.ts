@@ -2,12 +2,13 @@
 import { equalBytes, fromHex, swappedBcdToDigits } from "../../base/bytes.ts";
 import { asSimwardError, errorReport, SimwardError } from "../../base/errors.ts";
 import { decode } from "../asn1/schema.ts";
-import { immediateEnable } from "../euicc/es10.ts";
 import type { DownloadInput, DownloadState, InstallationFacts } from "../machines/download.ts";
 import { ProfileInstallationResult } from "../messages/notifications.ts";
 import { readNotifications } from "./card.ts";
 import { judge } from "./download-authentication.ts";
 import { type DownloadRun, given, refusal, sessionOf } from "./download-session.ts";
+import { heldDownload } from "./emergency.ts";
+import { enableImmediately } from "./immediate.ts";
 import { adoptProfile } from "./package.ts";
 import { metadataInside, metadataMismatch } from "./rsp-checks.ts";
 
@@ -50,17 +51,10 @@ export async function search(run: DownloadRun, { transactionId, failure }: Downl
   return { kind: "noInstallation", error: failure?.error ?? errorReport(new SimwardError("ABORTED", { detail: "profile download" })) };
 }
 
-export async function enable(run: DownloadRun): Promise<DownloadInput> {
-  const es10 = await run.card.es10();
-  try {
-    const { immediateEnableResult } = await es10.call(immediateEnable, { refreshFlag: run.context.options.refreshFlag });
-    run.refreshPending = es10.refreshPending;
-    return { kind: "immediateEnable", ok: immediateEnableResult === "ok" };
-  } catch (error) {
-    run.signal?.throwIfAborted();
-    await run.context.tell({ kind: "warning", where: immediateEnable.name, error: errorReport(error) });
-    return { kind: "immediateEnable", ok: false };
-  }
+export async function enable(run: DownloadRun, { iccid }: DownloadState): Promise<DownloadInput> {
+  const { ok, refreshPending } = await enableImmediately(run.context, await run.card.es10(), iccid, run.signal);
+  run.refreshPending = refreshPending;
+  return { kind: "immediateEnable", ok };
 }
 
 export async function adopt(run: DownloadRun, iccid: string | undefined): Promise<DownloadInput> {
@@ -68,8 +62,12 @@ export async function adopt(run: DownloadRun, iccid: string | undefined): Promis
   await run.card.release();
   const fromIccid = memory.profiles.find(({ enabled }) => enabled)?.iccid;
   if (iccid !== undefined) await tell({ kind: "profile.enabled", iccid, fromIccid, eimId: run.client.eimId });
-  await adoptProfile(run.context, iccid, run.refreshPending, run.signal);
-  return { kind: "adopted" };
+  const online = await adoptProfile(run.context, iccid, run.refreshPending, run.signal);
+  const held = online ? undefined : await heldDownload(run.context, "adopt", run.client.eimId);
+  if (held === undefined) return { kind: "adopted" };
+  // It was not given its time: the emergency came in between.
+  run.problem = held;
+  return { kind: "held" };
 }
 
 /** Reads a BF37. Throws ES10_RESPONSE. */

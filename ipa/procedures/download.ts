@@ -13,6 +13,7 @@ import { adopt, enable, load, search } from "./download-installation.ts";
 import { finish, notify, relaysOf, remove, reportFailure, reportResult } from "./download-report.ts";
 import type { DownloadRun } from "./download-session.ts";
 import { drive, type Telling } from "./drive.ts";
+import { heldDownload } from "./emergency.ts";
 import { toBase64 } from "./journal.ts";
 
 /** One download from the trigger to its report. Answers why it is unfinished, if it is. */
@@ -113,6 +114,11 @@ async function carryOut(
 }
 
 async function attempt(run: DownloadRun, effect: Effect, state: DownloadState): Promise<DownloadInput | undefined> {
+  const held = await heldDownload(run.context, effect.do, state.eimId);
+  if (held !== undefined) {
+    run.problem = held;
+    return { kind: "held" };
+  }
   try {
     return await perform(run, effect, state);
   } catch (error) {
@@ -142,7 +148,7 @@ function perform(run: DownloadRun, effect: Effect, state: DownloadState): Promis
     case "load":
       return load(run, state);
     case "enable":
-      return enable(run);
+      return enable(run, state);
     case "adopt":
       return adopt(run, effect.iccid);
     case "report":

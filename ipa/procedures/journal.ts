@@ -20,13 +20,19 @@
 // D4 "notifying" written, sent or not                | ProfileInstallationResult       | goes to the eIM (again), then removed
 // D5 "removing" written                              | PIR or not                      | removed (again)
 // Q1 a data request has come                         | nothing                         | answered anew
+// L1 "ordering" written, the card not told           | nothing                         | not ordered: whoever decides does so anew
+// L2 the card told, "ordering" still written         | another profile enabled         | seen by the ICCID: the module adopts it, the eIMs are told
+// L3 "adopting" written, module not switched         | another profile enabled         | the module adopts it, the eIMs are told
 // O1 an answer that no card keeps could not be sent  | nothing                         | in the outbox, sent at the next poll
 // S1 another eIM is to be told of a change           | the change                      | still to be told: cleared only when an eIM has answered
 
 import type { Clock } from "../../base/clock.ts";
 import { asSimwardError } from "../../base/errors.ts";
 import { type BindingMemory, type BindingName, bindingNames } from "../esipa/bindings.ts";
+import type { ToldFacts } from "../esipa/compact.ts";
+import type { ToldMemory } from "../esipa/minimizer.ts";
 import type { DownloadState } from "../machines/download.ts";
+import { type LocalSwitchState, localSwitches } from "../machines/local-switch.ts";
 import type { PackageState } from "../machines/package.ts";
 import type { StateChangeCause } from "../messages/esipa.ts";
 import type { Journal } from "../ports.ts";
@@ -52,6 +58,8 @@ export interface OutboxEntry {
 export interface JournalContent {
   readonly version: 1;
   readonly operation: Operation | undefined;
+  /** A change of profile of our own doing; it has its own place, since it is what helps an operation that waits for a path. */
+  readonly localSwitch: LocalSwitchState | undefined;
   readonly outbox: readonly OutboxEntry[];
   /** By eimId: what that eIM must be told at its next GetEimPackage. */
   readonly stateChanges: Readonly<Record<string, StateChangeCause>>;
@@ -61,6 +69,8 @@ export interface JournalContent {
   readonly relays: Readonly<Record<string, string>>;
   /** By eimId: the binding that worked last, and since when (wall clock, ms). */
   readonly bindings: Readonly<Record<string, KnownBinding>>;
+  /** By eimId: digests of what that eIM was told of the eUICC (minimizeEsipaBytes). */
+  readonly told: Readonly<Record<string, ToldFacts>>;
 }
 
 export interface KnownBinding {
@@ -71,11 +81,13 @@ export interface KnownBinding {
 const empty: JournalContent = {
   version: 1,
   operation: undefined,
+  localSwitch: undefined,
   outbox: [],
   stateChanges: {},
   enabledIccid: undefined,
   relays: {},
   bindings: {},
+  told: {},
 };
 
 /** Answers beyond this are dropped, oldest first: an eIM gone for years must not fill the flash. */
@@ -128,7 +140,7 @@ export class IpaJournal {
 /** A journal of another make is none: then the card and the eIMs know what is to be done. */
 function understood(loaded: unknown): JournalContent {
   if (typeof loaded !== "object" || loaded === null) return empty;
-  const { version, operation, outbox, stateChanges, enabledIccid, relays, bindings } = loaded as Partial<
+  const { version, operation, localSwitch, outbox, stateChanges, enabledIccid, relays, bindings, told } = loaded as Partial<
     Record<keyof JournalContent, unknown>
   >;
   if (version !== 1) return empty;
@@ -137,6 +149,7 @@ function understood(loaded: unknown): JournalContent {
   return {
     version: 1,
     operation: known ? (operation as unknown as Operation) : undefined,
+    localSwitch: isLocalSwitch(localSwitch) ? localSwitch : undefined,
     outbox: Array.isArray(outbox) ? outbox.filter(isOutboxEntry) : [],
     stateChanges: isRecord(stateChanges) ? (stateChanges as JournalContent["stateChanges"]) : {},
     enabledIccid: typeof enabledIccid === "string" || enabledIccid === null ? enabledIccid : undefined,
@@ -144,7 +157,12 @@ function understood(loaded: unknown): JournalContent {
     bindings: isRecord(bindings)
       ? Object.fromEntries(Object.entries(bindings).filter((one): one is [string, KnownBinding] => isKnownBinding(one[1])))
       : {},
+    told: isRecord(told) ? Object.fromEntries(Object.entries(told).filter((one): one is [string, ToldFacts] => isRecord(one[1]))) : {},
   };
+}
+
+function isLocalSwitch(value: unknown): value is LocalSwitchState {
+  return isRecord(value) && typeof value.function === "string" && value.function in localSwitches && typeof value.phase === "string";
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -171,12 +189,21 @@ export function bindingMemory(journal: IpaJournal, clock: Clock, believedMs: num
   };
 }
 
+/** What eIMs were told of the eUICC. A journal that is lost makes it forgotten: then all is sent again until they ask. */
+export function toldMemory(journal: IpaJournal): ToldMemory {
+  return {
+    load: (eimId) => journal.content.told[eimId] ?? {},
+    save: (eimId, facts) => journal.update({ told: { ...journal.content.told, [eimId]: facts } }),
+  };
+}
+
 function bounded(content: JournalContent): JournalContent {
   return {
     ...content,
     outbox: content.outbox.slice(-maxOutbox),
     relays: Object.fromEntries(Object.entries(content.relays).slice(-maxRelays)),
     bindings: Object.fromEntries(Object.entries(content.bindings).slice(-maxBindings)),
+    told: Object.fromEntries(Object.entries(content.told).slice(-maxBindings)),
   };
 }
 

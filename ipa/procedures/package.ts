@@ -9,9 +9,11 @@ import { collapsed } from "../euicc/double-tag.ts";
 import { type Es10, loadEuiccPackage, profileRollback } from "../euicc/es10.ts";
 import { nextPackage, type PackageEffect, type PackageInput, type PackageState } from "../machines/package.ts";
 import type { EuiccPackageRequest } from "../messages/package.ts";
+import type { ProfileFacts } from "../ports.ts";
 import { profileFacts, readNotifications, readPackageResults, readProfiles, type StoredResult } from "./card.ts";
 import { ask, type IpaContext, within } from "./context.ts";
 import { drive, type Telling } from "./drive.ts";
+import { deferred, emergencyOf, isEmergencyProfileEnabled } from "./emergency.ts";
 import { fromBase64, toBase64 } from "./journal.ts";
 import { orderOf, outcomeOf, type PackageOrder, wayBackOf } from "./package-facts.ts";
 import { keepResult, removeAcknowledged, sendResult } from "./reporting.ts";
@@ -83,19 +85,30 @@ export function resumePackage(
   afterRestart: boolean,
   signal: AbortSignal | undefined,
 ): Promise<SimwardError | undefined> {
-  const raw = state.package === undefined ? undefined : fromBase64(state.package);
+  const { heldPackage } = context.memory;
+  const held = heldPackage?.sha256 === state.sha256 ? heldPackage.raw : undefined;
+  context.memory.heldPackage = undefined;
+  const raw = state.package === undefined ? held : fromBase64(state.package);
   return new PackageRun(context, signal, raw).run(state, { kind: "resumed", afterRestart });
 }
 
-/** Reads which profiles there are; a card that will not tell leaves what is known. */
-export async function refreshProfiles(context: IpaContext, signal: AbortSignal | undefined): Promise<void> {
+/** Reads which profiles there are; a card that will not tell leaves what is known, and false is answered. */
+export async function refreshProfiles(context: IpaContext, signal: AbortSignal | undefined): Promise<boolean> {
   try {
     const profiles = await context.euicc.withEuicc("profiles", readProfiles, signal);
-    context.memory.profiles = profiles.map(profileFacts);
+    noteProfiles(context, profiles.map(profileFacts));
+    return true;
   } catch (error) {
     signal?.throwIfAborted();
     await context.tell({ kind: "warning", where: "ES10b.GetProfilesInfo", error: errorReport(error) });
+    return false;
   }
+}
+
+/** What the card has told of its profiles. */
+export function noteProfiles({ memory, ports }: Pick<IpaContext, "memory" | "ports">, profiles: readonly ProfileFacts[]): void {
+  memory.profiles = profiles;
+  ports.interlock?.cardRead(isEmergencyProfileEnabled(profiles));
 }
 
 /** What is in memory while one package is under way. */
@@ -131,12 +144,13 @@ class PackageRun {
     return last.phase === "done" && last.reported ? undefined : this.#problem;
   }
 
-  #perform(effect: Exclude<PackageEffect, Telling>, state: PackageState): Promise<PackageInput | undefined> {
+  async #perform(effect: Exclude<PackageEffect, Telling>, state: PackageState): Promise<PackageInput | undefined> {
+    if (this.#isHeld(effect)) return this.#hold(state);
     switch (effect.do) {
       case "load":
         return this.#load(state, effect.mayBeLoaded);
       case "adopt":
-        return this.#adopt(effect.iccid);
+        return this.#adopt(effect.iccid, state);
       case "report":
         return this.#report(state, effect.patient);
       case "rollBack":
@@ -146,6 +160,23 @@ class PackageRun {
       case "finish":
         return this.#finish(state);
     }
+  }
+
+  // --- an emergency ---------------------------------------------------------------------------------------------------------
+
+  /** A card whose emergency profile is enabled refuses a package itself, signed (SGP.32 §3.3.1); reports are traffic, which is not blocked. */
+  #isHeld(effect: Exclude<PackageEffect, Telling>): boolean {
+    const sources = emergencyOf(this.#context);
+    if (effect.do === "load") return sources.length > 0 && !sources.includes("profile");
+    return sources.length > 0 && (effect.do === "adopt" || effect.do === "rollBack");
+  }
+
+  /** It stays in the journal as it is. */
+  async #hold(state: PackageState): Promise<undefined> {
+    this.#problem = await deferred(this.#context, `euiccPackage of ${state.order.eimId}, ${state.phase}`);
+    if (this.#package !== undefined && state.package === undefined && state.phase === "loading")
+      this.#context.memory.heldPackage = { sha256: state.sha256, raw: this.#package };
+    return undefined;
   }
 
   // --- ES10b.LoadEuiccPackage -----------------------------------------------------------------------------------------------
@@ -199,16 +230,18 @@ class PackageRun {
 
   // --- the module -----------------------------------------------------------------------------------------------------------
 
-  async #adopt(iccid: string | undefined): Promise<PackageInput> {
+  async #adopt(iccid: string | undefined, state: PackageState): Promise<PackageInput | undefined> {
     const online = await adoptProfile(this.#context, iccid, this.#refreshPending, this.#signal);
     this.#refreshPending = false;
+    // It was not given its time: the emergency came in between.
+    if (!online && emergencyOf(this.#context).length > 0) return this.#hold(state);
     this.#adoptedMs = this.#context.ports.clock.monotonicMs();
     return { kind: "adopted", online };
   }
 
   // --- ESipa.ProvideEimPackageResult ----------------------------------------------------------------------------------------
 
-  async #report(state: PackageState, patient: boolean): Promise<PackageInput> {
+  async #report(state: PackageState, patient: boolean): Promise<PackageInput | undefined> {
     const { clock } = this.#context.ports;
     const { rollbackAfterMs, reportRetryMs, esipaTimeoutMs } = this.#context.options;
     const untilMs = (this.#adoptedMs ?? clock.monotonicMs()) + rollbackAfterMs;
@@ -226,7 +259,11 @@ class PackageRun {
         this.#problem = known;
         if (isCode(known, "ESIPA_REFUSED", "EIM_UNKNOWN")) return this.#unreported(state, known, "refused");
         if (!isUnreachable(known)) return this.#unreported(state, known, "later");
-        if (!patient || untilMs - clock.monotonicMs() <= reportRetryMs) return this.#unreported(state, known, "unreachable");
+        if (!patient || untilMs - clock.monotonicMs() <= reportRetryMs) {
+          // The way back must wait, and then the eIM has another chance first.
+          if (patient && emergencyOf(this.#context).length > 0) return this.#hold(state);
+          return this.#unreported(state, known, "unreachable");
+        }
       }
       // Half and half jitter: a fleet switched by one order must not come back in step (GSMA TS.34).
       await clock.sleep(reportRetryMs * (0.5 + this.#context.ports.random.unit() / 2), this.#signal);
@@ -376,6 +413,7 @@ export async function adoptProfile(
   iccid: string | undefined,
   refreshPending: boolean,
   signal: AbortSignal | undefined,
+  isEmergencyProfile = false,
 ): Promise<boolean> {
   const { ports, options, euicc, tell } = context;
   const startMs = ports.clock.monotonicMs();
@@ -383,7 +421,7 @@ export async function adoptProfile(
   let online = false;
   try {
     const job = (inner: AbortSignal): Promise<"online" | "offline"> =>
-      ports.connectivity.adopt({ iccid, refreshPending, deadlineMs, signal: inner });
+      ports.connectivity.adopt({ iccid, refreshPending, deadlineMs, isEmergencyProfile, signal: inner });
     online = (await within(ports.clock, deadlineMs + adoptGraceMs, "change of profile", job, signal)) === "online";
   } catch (error) {
     signal?.throwIfAborted();

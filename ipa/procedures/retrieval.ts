@@ -7,6 +7,7 @@ import type { EimPackageResultErrorCode } from "../messages/esipa.ts";
 import type { IpaContext } from "./context.ts";
 import { rPlmn } from "./device.ts";
 import { downloadProfile } from "./download.ts";
+import { answerEcallActive, deferred, ecallAnswer, emergencyOf, holdsPolls } from "./emergency.ts";
 import { answerDataRequest } from "./ipa-euicc-data.ts";
 import { toBase64 } from "./journal.ts";
 import { executePackage } from "./package.ts";
@@ -24,10 +25,16 @@ export async function retrievePackages(context: IpaContext, eimId: string, signa
       // Asked for anew each time: a package may have changed this eIM's configuration, or removed it.
       if (packages > 0 && context.eims.find(eimId) === undefined) break;
       const client = context.eims.client(eimId);
+      const sources = emergencyOf(context);
+      if (holdsPolls(sources)) return { packages, error: await deferred(context, `poll of ${eimId}`) };
       const received = await next(context, client, signal);
       if (received.kind === "none") break;
       packages++;
-      const error = await dispatch(context, client, received, signal);
+      const refusal = ecallAnswer(context, client, received);
+      const error =
+        refusal === undefined
+          ? await dispatch(context, client, received, signal)
+          : await answerEcallActive(context, client, received, refusal, signal);
       if (error !== undefined) return { packages, error };
     }
     return { packages, error: undefined };
