@@ -358,24 +358,42 @@ class Driver implements Modem {
         return;
       case "reset":
         return this.reset(signal);
+      case "sim-power":
+        return this.#offAndOn(
+          signal,
+          (port) => this.#ops.setSimPower(port, false),
+          (port) => this.#ops.setSimPower(port, true),
+        );
       case "cfun-cycle":
-        await this.#link.readyAgain(signal);
-        this.#epoch++;
+        return this.#offAndOn(
+          signal,
+          (port) => this.#ops.setFunction(port, 0),
+          (port) => this.#ops.setFunction(port, this.#wantedFunction),
+        );
+    }
+  }
+
+  async #offAndOn(
+    signal: AbortSignal | undefined,
+    off: (port: AtPort) => Promise<void>,
+    on: (port: AtPort) => Promise<void>,
+  ): Promise<void> {
+    await this.#link.readyAgain(signal);
+    this.#epoch++;
+    try {
+      await this.#link.use(signal, async (port) => {
         try {
-          await this.#link.use(signal, async (port) => {
-            try {
-              await this.#ops.setFunction(port, 0);
-              await this.#clock.sleep(radioOffMs, signal);
-            } finally {
-              // Whoever gives up, the module is not left without SIM and radio.
-              await this.#ops.setFunction(this.#link.readyPort(), this.#wantedFunction);
-            }
-          });
-        } catch (error) {
-          // Some modules drop the port with the radio; initialisation then switches it on again.
-          if (!isCode(error, "PORT_CLOSED", "AT_TIMEOUT")) throw error;
-          await this.#link.readyAgain(signal);
+          await off(port);
+          await this.#clock.sleep(radioOffMs, signal);
+        } finally {
+          // Whoever gives up, the module is not left without SIM and radio.
+          await on(this.#link.readyPort());
         }
+      });
+    } catch (error) {
+      // Some modules drop the port with the radio; initialisation then switches it on again.
+      if (!isCode(error, "PORT_CLOSED", "AT_TIMEOUT")) throw error;
+      await this.#link.readyAgain(signal);
     }
   }
 

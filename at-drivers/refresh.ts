@@ -61,7 +61,7 @@ async function take(request: RefreshRequest, step: RefreshStep): Promise<void> {
   try {
     await request.take(step);
   } catch (error) {
-    if (!isRefusal(error)) throw error;
+    if (!isRefusal(error) && !isCode(error, "MODEM_UNABLE")) throw error;
   }
 }
 

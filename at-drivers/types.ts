@@ -8,7 +8,7 @@ export interface ModemIdentity {
 }
 
 /** One step of the ladder by which a module is brought to read the card anew. */
-export type RefreshStep = "wait" | "cfun-cycle" | "reset";
+export type RefreshStep = "wait" | "sim-power" | "cfun-cycle" | "reset";
 
 export type Rat = "gsm" | "utran" | "lte" | "lte-m" | "nb-iot";
 

@@ -19,6 +19,40 @@ export const setCgauth = set(
   { sensitive: true },
 );
 
+/** SIMCom's +CGAUTH: the password stands before the user, and for CHAP the user may have to be left out. */
+export const setCgauthPasswordFirst = set(
+  "+CGAUTH",
+  (cid: number, protocol: 1 | 2, password: string, user: string | undefined) =>
+    `AT+CGAUTH=${cid},${protocol},${quoted(password, "the password")}${user === undefined ? "" : `,${quoted(user, "the user name")}`}`,
+  { sensitive: true },
+);
+
+/** Quectel's own: type, APN and credentials of a context at once. */
+export const setQicsgp = set(
+  "+QICSGP",
+  (cid: number, { type, apn }: { readonly type: PdpType; readonly apn: string }, protocol: 1 | 2, user: string, password: string) =>
+    `AT+QICSGP=${cid},${qicsgpTypes[type]},${quoted(apn, "the APN")},${quoted(user, "the user name")},${quoted(password, "the password")},${protocol}`,
+  { sensitive: true },
+);
+type PdpType = "IP" | "IPV6" | "IPV4V6";
+const qicsgpTypes: Readonly<Record<PdpType, number>> = { IP: 1, IPV6: 2, IPV4V6: 3 };
+
+/** u-blox's own; the order of the two strings differs by series. */
+export const setUauthreq = set(
+  "+UAUTHREQ",
+  (cid: number, protocol: 1 | 2, first: string, second: string) =>
+    `AT+UAUTHREQ=${cid},${protocol},${quoted(first, "the user name or password")},${quoted(second, "the user name or password")}`,
+  { sensitive: true },
+);
+
+/** Telit's own. */
+export const setPdpauth = set(
+  "#PDPAUTH",
+  (cid: number, protocol: 1 | 2, user: string, password: string) =>
+    `AT#PDPAUTH=${cid},${protocol},${quoted(user, "the user name")},${quoted(password, "the password")}`,
+  { sensitive: true },
+);
+
 /** §10.1.9. */
 export const readCgatt = query("+CGATT", "AT+CGATT?", "+CGATT:", [int("state")]);
 export const setCgatt = set("+CGATT", (state: 0 | 1) => `AT+CGATT=${state}`, { timeoutMs: 140_000 });

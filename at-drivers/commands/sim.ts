@@ -28,6 +28,9 @@ export const ccid = digits("+CCID", "AT+CCID", iccidPattern);
 export const qccid = digits("+QCCID", "AT+QCCID", iccidPattern);
 /** Its prefix is not its name. */
 export const ciccid = digits("+CICCID", "AT+CICCID", iccidPattern, "+ICCID:");
+export const hashCcid = digits("#CCID", "AT#CCID", iccidPattern);
+export const iccid = digits("+ICCID", "AT+ICCID", iccidPattern);
+export const xiccid = digits("%XICCID", "AT%XICCID", iccidPattern);
 
 export interface CrsmResult {
   readonly sw: number;

@@ -1,0 +1,139 @@
+// Contexts, their credentials by the family's ways in turn, the session as described, and the interface by which the host gets at it.
+import { SimwardError } from "../../../base/errors.ts";
+import * as data from "../../commands/data.ts";
+import type { AtPort } from "../../engine/types.ts";
+import type { AuthWay, DataInterfaceKind, DataInterfaceWay, ModemOps, ModemQuirks } from "../../family.ts";
+import type { PdpAuth } from "../../modem.ts";
+import { isRefusal } from "../../retry.ts";
+import type { PdpContext } from "../../types.ts";
+import { orUndefined } from "./common.ts";
+import { expectReading, unchanged, underTerms } from "./radio.ts";
+
+type DataOps = Pick<
+  ModemOps,
+  | "contexts"
+  | "defineContext"
+  | "authenticate"
+  | "attach"
+  | "isAttached"
+  | "activate"
+  | "isActive"
+  | "session"
+  | "dataInterface"
+  | "setDataInterface"
+  | "startDataInterface"
+  | "stopDataInterface"
+>;
+
+const defineTries = 3;
+
+export function dataOps(quirks: ModemQuirks): DataOps {
+  return {
+    contexts,
+    async defineContext(port, { cid, type, apn }) {
+      // A module that has just started refuses the first ones.
+      for (let left = defineTries - 1; ; left--) {
+        try {
+          await port.send(data.setCgdcont, cid, type, apn);
+          return;
+        } catch (error) {
+          if (left <= 0 || !isRefusal(error)) throw error;
+        }
+      }
+    },
+    async authenticate(port, cid, auth) {
+      let refusal: unknown;
+      for (const way of quirks.auth) {
+        try {
+          await authWays[way](port, cid, auth);
+          return;
+        } catch (error) {
+          if (!isRefusal(error)) throw error;
+          refusal ??= error;
+        }
+      }
+      throw refusal ?? new SimwardError("MODEM_UNABLE", { detail: "credentials of a context" });
+    },
+    attach: (port, attached) => port.send(data.setCgatt, attached ? 1 : 0),
+    isAttached: async (port) => (await port.send(data.readCgatt)).state === 1,
+    activate: (port, cid, active) => port.send(data.setCgact, active ? 1 : 0, cid),
+    isActive: async (port, cid) => (await port.send(data.readCgact)).some((context) => context.cid === cid && context.state === 1),
+    async session(port, cid) {
+      const [address] = await port.send(data.cgpaddr, cid);
+      if (address === undefined) return undefined;
+      // Not every module knows +CGCONTRDP, and some cut its tail.
+      const described = (await orUndefined(port.send(data.cgcontrdp, cid)))?.filter((line) => line.cid === cid) ?? [];
+      const [first] = described;
+      return {
+        cid,
+        apn: first?.apn,
+        address,
+        gateway: first?.gateway,
+        dns: [...new Set(described.flatMap(({ dns }) => dns))],
+        mtuBytes: first?.mtuBytes,
+      };
+    },
+    async dataInterface(port) {
+      for (const { kind, composition } of quirks.dataInterfaces) {
+        if (composition === undefined) continue;
+        if ((await orUndefined(port.send(composition.setting.read))) === composition.value) return kind;
+      }
+      return undefined;
+    },
+    async setDataInterface(port, kind, radio) {
+      const { composition } = wayOf(quirks, kind);
+      if (composition === undefined || (await port.send(composition.setting.read)) === composition.value) return unchanged;
+      return underTerms(composition.terms, radio, async () => {
+        await port.send(composition.setting.write, composition.value);
+        await expectReading(port, composition.setting, composition.value);
+      });
+    },
+    async startDataInterface(port, kind, cid) {
+      const { start } = wayOf(quirks, kind);
+      if (start !== undefined) await port.send(start, cid);
+    },
+    async stopDataInterface(port, kind, cid) {
+      const { stop } = wayOf(quirks, kind);
+      if (stop !== undefined) await port.send(stop, cid);
+    },
+  };
+}
+
+async function contexts(port: AtPort): Promise<readonly PdpContext[]> {
+  const found = await port.send(data.readCgdcont);
+  return found.flatMap(({ cid, type, apn }) => (isPdpType(type) ? [{ cid, type, apn: apn ?? "" }] : []));
+}
+
+const authWays: Readonly<Record<AuthWay, (port: AtPort, cid: number, auth: PdpAuth) => Promise<void>>> = {
+  cgauth: (port, cid, auth) => port.send(data.setCgauth, cid, protocolOf(auth), auth.user, auth.password),
+  async "cgauth-password-first"(port, cid, auth) {
+    try {
+      await port.send(data.setCgauthPasswordFirst, cid, protocolOf(auth), auth.password, auth.user);
+    } catch (error) {
+      if (auth.protocol !== "chap" || !isRefusal(error)) throw error;
+      await port.send(data.setCgauthPasswordFirst, cid, protocolOf(auth), auth.password, undefined);
+    }
+  },
+  async qicsgp(port, cid, auth) {
+    const context = (await contexts(port)).find((one) => one.cid === cid) ?? { cid, type: "IPV4V6", apn: "" };
+    await port.send(data.setQicsgp, cid, context, protocolOf(auth), auth.user, auth.password);
+  },
+  uauthreq: (port, cid, auth) => port.send(data.setUauthreq, cid, protocolOf(auth), auth.user, auth.password),
+  "uauthreq-password-first": (port, cid, auth) => port.send(data.setUauthreq, cid, protocolOf(auth), auth.password, auth.user),
+  pdpauth: (port, cid, auth) => port.send(data.setPdpauth, cid, protocolOf(auth), auth.user, auth.password),
+};
+
+function protocolOf({ protocol }: PdpAuth): 1 | 2 {
+  return protocol === "pap" ? 1 : 2;
+}
+
+function wayOf(quirks: ModemQuirks, kind: DataInterfaceKind): DataInterfaceWay {
+  const way = quirks.dataInterfaces.find((one) => one.kind === kind);
+  if (way !== undefined) return way;
+  const has = quirks.dataInterfaces.map((one) => one.kind).join(", ") || "none";
+  throw new SimwardError("MODEM_UNABLE", { detail: `${kind}: its interfaces are ${has}` });
+}
+
+function isPdpType(type: string): type is PdpContext["type"] {
+  return type === "IP" || type === "IPV6" || type === "IPV4V6";
+}
