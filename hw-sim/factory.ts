@@ -27,13 +27,18 @@ export interface EuiccFactory {
 
 /** Throws SIM_OPTION, PROFILE_PACKAGE. */
 export function makeEuicc({ clock, identity, state, scenario, eims, euicc, role = "sgp32" }: EuiccFactory): VirtualEuicc {
-  const bootstrap = makeProfile(scenario.bootstrap);
+  // An M2M eUICC is sold with an operator's profile besides: the SM-SR goes over to it when the time has come.
+  const plans = [scenario.bootstrap, ...(cardRoles[role].overTheAir ? scenario.offers.slice(0, 1) : [])];
+  const profiles = plans.map((plan, index) => {
+    const { upp, metadata } = makeProfile(plan);
+    return { upp, metadata: encode(StoreMetadataRequest, metadata), enabled: index === 0 };
+  });
   return createEuicc({
     ...identity,
     role,
     clock,
     random: systemRandom,
-    profiles: [{ upp: bootstrap.upp, metadata: encode(StoreMetadataRequest, bootstrap.metadata), enabled: true }],
+    profiles,
     eims: cardRoles[role].es10 === "sgp32" ? eims : [],
     onChange: (snapshot) => state.saveSnapshot(snapshot),
     ...(state.snapshot === undefined ? {} : { snapshot: state.snapshot }),

@@ -35,6 +35,7 @@ const share = (text: string): number | undefined => {
 };
 const digits = (text: string): string | undefined => (/^\d{3,20}$/.test(text) ? text : undefined);
 const country = (text: string): string | undefined => (/^[A-Z]{2}$/.test(text) ? text : undefined);
+const refusal = (text: string): string | undefined => (/^\d{5,6}:\d{1,3}$/.test(text) ? text : undefined);
 const printable = (text: string): string | undefined => (/^[\x20-\x7e]+$/.test(text) ? text : undefined);
 const flag = (text: string): true | undefined => (text === "1" || text === "on" ? true : undefined);
 
@@ -84,6 +85,9 @@ export const faultTable = {
   "no-coverage": row("world", "DIGITS", digits, "no cell for the IMSI or ICCID that begins so"),
   outage: row("world", "PLMN", digits, "this operator's cells are off"),
   "core-down": row("world", "PLMN", digits, "this operator gives no session: LTE attaches fail (ESM cause 38)"),
+  "ota-enable": row("world", "ICCID", digits, "the SM-SR enables that profile of an M2M card (--card sgp02) over the air, once"),
+  refuse: row("world", "PLMN:CAUSE", refusal, "this operator refuses whoever attaches with that EMM cause"),
+  "black-hole": row("world", "PLMN", digits, "this operator's sessions come up, and nothing passes"),
   country: row("world", "ISO", country, "where the vehicle stands"),
 } as const;
 

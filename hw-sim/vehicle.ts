@@ -8,6 +8,7 @@ import { isCode, SimwardError } from "../base/errors.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { seededRandom, systemRandom } from "../base/random.ts";
 import { applyCardFaults } from "./card-faults.ts";
+import { serveOverTheAir } from "./card-ota.ts";
 import { builtInCard } from "./card-socket/built-in.ts";
 import type { CardFacts } from "./card-socket/commissioning.ts";
 import { commissioned, type ExternalCardOption, openExternalCard } from "./card-socket/external.ts";
@@ -231,6 +232,7 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
   });
   started.add(() => modem.close());
   started.add(modem.bearer.onChange((up) => bearer.set(up)));
+  if (inside !== undefined) started.add(serveOverTheAir(inside, modem, faults));
   const served = await servePorts(options.modem ?? [], modem, clock, started);
   const services = await serveBuiltIn(inside, options.services ?? [], clock, log, started);
   modem.powerOn();

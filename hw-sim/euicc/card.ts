@@ -12,10 +12,12 @@ import { FileSelection } from "./file-commands.ts";
 import { isdrTemplates } from "./functions/info.ts";
 import { finishInterruptedInstallation } from "./functions/install.ts";
 import { finishInterrupted } from "./functions/package.ts";
+import { readOverTheAir } from "./over-the-air.ts";
 import { findFile } from "./pe/file-system.ts";
 import { iccidOf, imsiOf } from "./pe/reader.ts";
 import { PinStore } from "./pins.ts";
 import { ProactiveSession } from "./proactive.ts";
+import { profileByAid, withEnabled } from "./registry.ts";
 
 export const isdrAid = fromHex("A0000005591010FFFFFFFF8900000100");
 const ecasdAid = fromHex("A0000005591010FFFFFFFF8900000200");
@@ -133,7 +135,10 @@ export class Card implements Uicc {
         case 0xf2:
           return channel.application === "files" ? selection.status(command) : answer(sw.conditionsNotSatisfied);
         case 0x10:
+          if (this.#core.role.overTheAir) this.#proactive.setUp(command.data);
           return answer(sw.ok);
+        case 0xc2:
+          return this.#envelope(command);
         case 0x12:
           return this.#fetch(command);
         case 0x14:
@@ -204,7 +209,7 @@ export class Card implements Uicc {
     const { refreshQualifier } = this.#core.faults;
     if (this.#core.refreshWanted && refreshQualifier !== "none") {
       this.#core.refreshWanted = false;
-      this.#proactive.announce(refreshQualifier);
+      this.#proactive.announceRefresh(refreshQualifier);
     }
     const waiting = this.#proactive.waitingBytes;
     return waiting === 0 ? result : answer(0x9100 | waiting, result.data);
@@ -307,7 +312,26 @@ export class Card implements Uicc {
     }
     this.#extendedChannels = tags.has(0x81);
     const isIpad = ((tags.get(0x84)?.[0] ?? 0) & 0x01) !== 0;
-    if (isIpad && this.#ipadMayReturn) this.#core.update((state) => ({ ...state, ipaMode: "ipad" }));
+    if (isIpad && this.#ipadMayReturn) {
+      this.#ipadMayReturn = false;
+      this.#core.update((state) => ({ ...state, ipaMode: "ipad" }));
+    }
+    return answer(sw.ok);
+  }
+
+  /** SMS-PP download: an order of the SM-SR to a card that takes them; what cannot be verified changes nothing and says so (ETSI TS 102 225). */
+  #envelope({ data }: CommandApdu): Answer {
+    const { state, role } = this.#core;
+    if (!role.overTheAir || state.overTheAir === undefined) return answer(sw.insNotSupported);
+    const order = readOverTheAir(state.overTheAir, data);
+    const profile = order === undefined ? undefined : profileByAid(state, order.isdpAid);
+    if (order === undefined || profile === undefined) return answer(sw.incorrectData);
+    const switches = profile.state === "disabled";
+    this.#core.update((now) => ({
+      ...(switches ? withEnabled(now, order.isdpAid) : now),
+      ...(now.overTheAir === undefined ? {} : { overTheAir: { ...now.overTheAir, counter: order.counter } }),
+    }));
+    if (switches) this.#core.wantRefresh();
     return answer(sw.ok);
   }
 
@@ -322,7 +346,7 @@ export class Card implements Uicc {
     const outcome = this.#proactive.respond(data);
     if (outcome === "refused") return answer(sw.incorrectData);
     // A REFRESH carried out without a reset: the files are those of the enabled profile from now on.
-    if (outcome === "done") this.#start();
+    if (outcome === "refreshed") this.#start();
     return answer(sw.ok);
   }
 }

@@ -25,7 +25,7 @@ import { loadEuiccPackage } from "./functions/package.ts";
 import { getProfilesInfo, localDelete, localDisable, localEnable, setNickname } from "./functions/profiles.ts";
 import { memoryReset, memoryResetSgp22 } from "./functions/reset.ts";
 import { profileRollback } from "./functions/rollback.ts";
-import { sgp22Tags } from "./roles.ts";
+import { passiveTags, sgp22Tags } from "./roles.ts";
 
 export interface Es10Row {
   readonly tag: number;
@@ -150,6 +150,7 @@ export function runEs10(core: EuiccCore, command: Uint8Array): Answer {
   const tag = tagOf(command);
   const status = core.faults.statusWords[tag];
   if (status !== undefined) return answer(status);
+  if (core.state.ipaMode === "ipae" && !passiveTags.has(tag)) return answer(sw.conditionsNotSatisfied);
   const found = isOffered(core, tag) ? byTag.get(tag) : undefined;
   try {
     if (found !== undefined) return answer(sw.ok, inDialect(found.run(core, command), core.faults));
@@ -162,7 +163,7 @@ export function runEs10(core: EuiccCore, command: Uint8Array): Answer {
   }
 }
 
-/** A consumer eUICC knows nothing of SGP.32; one whose own assistant is active takes no orders from the device's (SGP.32 §5.9.3). */
+/** A consumer eUICC knows nothing of SGP.32. */
 function isOffered({ role }: EuiccCore, tag: number): boolean {
   return role.es10 === "sgp32" || (role.es10 === "sgp22" && sgp22Tags.has(tag));
 }

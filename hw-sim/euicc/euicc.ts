@@ -2,6 +2,7 @@
 // `createEuicc` is all that the rest of the virtual vehicle needs to know.
 import { iccidToBytes, swappedBcdToDigits, toHexUpper } from "../../base/bytes.ts";
 import { SimwardError } from "../../base/errors.ts";
+import { systemRandom } from "../../base/random.ts";
 import { decode, encode } from "../../ipa/asn1/schema.ts";
 import { RulesAuthorisationTable } from "../../ipa/messages/common.ts";
 import { EimConfigurationData } from "../../ipa/messages/eim-config.ts";
@@ -9,6 +10,7 @@ import { StoreMetadataRequest } from "../../ipa/messages/profile-info.ts";
 import { Card } from "./card.ts";
 import { EuiccCore, metadataOf } from "./core.ts";
 import { associated } from "./functions/eim.ts";
+import { enableOverTheAir } from "./over-the-air.ts";
 import { iccidOf, imsiOf, readProfile } from "./pe/reader.ts";
 import { freeIsdpAid } from "./registry.ts";
 import { cardRoles } from "./roles.ts";
@@ -63,6 +65,7 @@ export function createEuicc(options: EuiccOptions): VirtualEuicc {
       return card.imsi;
     },
     onRefresh: (fn) => card.onRefresh(fn),
+    orderOverTheAir: (iccid) => orderOverTheAir(core, iccid),
     snapshot: () => core.snapshot(),
     profiles: () =>
       core.state.profiles.map((profile) => {
@@ -85,18 +88,27 @@ export function createEuicc(options: EuiccOptions): VirtualEuicc {
   };
 }
 
-function blankState({ eid, defaultSmdpAddress, role }: EuiccOptions): CardState {
+function orderOverTheAir({ state }: EuiccCore, iccid: string): Uint8Array {
+  const { overTheAir } = state;
+  const profile = state.profiles.find((one) => swappedBcdToDigits(one.iccid) === iccid);
+  if (overTheAir === undefined) throw new SimwardError("SIM_OPTION", { detail: "the card takes no orders over the air" });
+  if (profile === undefined) throw new SimwardError("SIM_OPTION", { detail: `the card has no profile ${iccid}` });
+  return enableOverTheAir({ ...overTheAir, counter: overTheAir.counter + 1 }, profile.aid);
+}
+
+function blankState({ eid, defaultSmdpAddress, role = "sgp32" }: EuiccOptions): CardState {
   return {
     version: 1,
     eid,
-    ...(role === undefined ? {} : { role }),
+    role,
     profiles: [],
     eims: [],
     tokenCounter: 0,
     seqCounter: 0,
     notifications: [],
     packageResults: [],
-    ipaMode: cardRoles[role ?? "sgp32"].ipaMode,
+    ipaMode: cardRoles[role].ipaMode,
+    ...(cardRoles[role].overTheAir ? { overTheAir: { kid: systemRandom.bytes(16), counter: 0 } } : {}),
     ...(defaultSmdpAddress === undefined ? {} : { defaultSmdpAddress }),
   };
 }

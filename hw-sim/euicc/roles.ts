@@ -72,6 +72,11 @@ export type CardRoleName = keyof typeof cardRoles;
 
 export const cardRoleNames = Object.keys(cardRoles) as readonly CardRoleName[];
 
+/** What an eUICC whose own assistant is active still tells the device's; all else is that assistant's business (SGP.32 §5.9.3). */
+export const passiveTags: ReadonlySet<number> = new Set([
+  0xbf20, 0xbf22, 0xbf28, 0xbf2b, 0xbf2d, 0xbf3c, 0xbf3e, 0xbf42, 0xbf43, 0xbf55, 0xbf56, 0xbf5f,
+]);
+
 /** The functions of SGP.22 that a consumer eUICC has, by tag (§5.7); SGP.32's others are not known to it. */
 export const sgp22Tags: ReadonlySet<number> = new Set([
   0xbf20, 0xbf21, 0xbf22, 0xbf28, 0xbf29, 0xbf2b, 0xbf2d, 0xbf2e, 0xbf30, 0xbf31, 0xbf32, 0xbf33, 0xbf34, 0xbf35, 0xbf36, 0xbf38, 0xbf3c,

@@ -2,6 +2,7 @@
 // Its form on disk is JSON with octets in hex; the RSP session is not part of it.
 import { fromHex, fromUtf8, toHex, utf8 } from "../../base/bytes.ts";
 import { SimwardError } from "../../base/errors.ts";
+import type { OverTheAirKeys } from "./over-the-air.ts";
 import type { CardRoleName } from "./roles.ts";
 
 export interface StoredProfile {
@@ -116,6 +117,8 @@ export interface CardState {
   /** Key pair of a download that has not been installed; its owner may bind the package to it again. */
   readonly oneTimeKey?: { readonly curve: "prime256v1" | "brainpoolP256r1"; readonly privateValue: Uint8Array };
   readonly ipaMode: "ipad" | "ipae";
+  /** Of a card that takes orders over the air. */
+  readonly overTheAir?: OverTheAirKeys;
 }
 
 export function encodeSnapshot(state: CardState): Uint8Array {

@@ -125,6 +125,11 @@ export interface VirtualEuicc extends Uicc {
   readonly role: CardRoleName;
   readonly eid: string;
   readonly faults: EuiccFaults;
+  /**
+   * What the SM-SR sends an M2M eUICC to enable that profile: the data of an ENVELOPE. Throws SIM_OPTION when the card takes no orders over the
+   * air or has no such profile.
+   */
+  orderOverTheAir(iccid: string): Uint8Array;
   /** Everything that survives a power cut. */
   snapshot(): Uint8Array;
   profiles(): readonly ProfileSummary[];

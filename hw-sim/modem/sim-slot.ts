@@ -150,6 +150,16 @@ export class SimSlot {
     return result instanceof Promise ? result.catch(this.#lostBy(this.#life)) : result;
   }
 
+  /** What the network sends to the card itself (SMS-PP download, ETSI TS 102 223 §7.1): handed on, and followed up like any answer. */
+  envelope(data: Uint8Array): void {
+    if (this.#state !== "ready" && this.#state !== "empty") return;
+    this.#background(this.#enveloping(data));
+  }
+
+  *#enveloping(data: Uint8Array): CardProcedure<void> {
+    this.#watch(yield Uint8Array.of(0x80, 0xc2, 0x00, 0x00, data.length, ...data));
+  }
+
   *#opening(aid: Uint8Array): CardProcedure<string> {
     const { cchoErrors, maxChannels } = this.#personality;
     if (this.#sessions.size >= maxChannels) throw new CmeError(cchoErrors.noChannel);

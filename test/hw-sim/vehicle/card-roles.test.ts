@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { cardRoleNames } from "../../../hw-sim/euicc/roles.ts";
 import { parseCommandLine } from "../../../hw-sim/options.ts";
 import { createVehicle } from "../../../hw-sim/vehicle.ts";
+import { AtClient } from "./at-client.ts";
 
 describe("--card", () => {
   test.each(cardRoleNames)("%s is a built-in card, of the vehicle and alone", (name) => {
@@ -32,6 +33,41 @@ describe("a vehicle with a built-in card", () => {
       expect(vehicle.ready.eid).toBe(hasEid ? vehicle.euicc.eid : null);
       expect(vehicle.euicc.eims()).toEqual(eims);
       expect(vehicle.euicc.iccid).toBe("8988298000000000017");
+    } finally {
+      await vehicle.close();
+    }
+  });
+});
+
+describe("an M2M card in the module", () => {
+  const quick = { bootMs: 0, simBusy: [{ ms: 5, cme: 14 }], lateIccidMs: 5, fetchMs: 5, searchMs: 5, radioMs: 1 };
+  const other = "8949299000000000026";
+
+  test("its SM-SR enables another profile over the air once there is service, and the host sees another ICCID and IMSI", async () => {
+    const faults = [{ name: "ota-enable", value: other }] as const;
+    const vehicle = await createVehicle({ cardRole: "sgp02", timings: quick, faults, modem: [{ kind: "tcp", port: 0 }] });
+    const at = new AtClient(vehicle.ready.modem.tcp ?? "");
+    try {
+      await at.wake();
+      const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+      await at.until("AT+CIMI", /\r\n262990000000002\r\n/, pause);
+      await at.until("AT+CCID", new RegExp(other), pause);
+      expect(vehicle.faults.list()).toEqual([]);
+      expect(vehicle.euicc.iccid).toBe(other);
+      // +CCHO finds the ISD-R, and the ISD-R nobody to talk to.
+      const session = await at.openIsdr();
+      expect((await at.apdu(session, "80E2910006BF3E035C015A")).sw).toBe("6982");
+    } finally {
+      at.close();
+      await vehicle.close();
+    }
+  });
+
+  test("an order that no card can get is refused where it is given", async () => {
+    const vehicle = await createVehicle({ timings: quick });
+    try {
+      expect(() => vehicle.faults.set("ota-enable", other)).toThrow(expect.objectContaining({ code: "SIM_OPTION" }));
+      expect(vehicle.faults.list()).toEqual([]);
     } finally {
       await vehicle.close();
     }
