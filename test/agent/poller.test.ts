@@ -176,6 +176,7 @@ describe("what comes next", () => {
     expect(poller.nextPollInMs).toBe(hourMs);
   });
 
+  // shows: e2.06-error
   test("a failed poll backs off by its cause; the path that comes back brings the next one forward", async () => {
     const { poller, clock, poll, started } = bench({ hasPath: false });
     await started();

@@ -233,6 +233,7 @@ describe("data", () => {
 });
 
 describe("a change of profile", () => {
+  // shows: a7.wait-for-card, a7.channels-gone
   test("is adopted by the card's own REFRESH; a channel from before is dead", async () => {
     const bench = await onlineBench();
     const { modem, run, events } = bench;
@@ -248,6 +249,7 @@ describe("a change of profile", () => {
     expect(toHexUpper(await run((await run(modem.apdu.open(applicationAid))).transmit(storeData)))).toBe("9000");
   });
 
+  // shows: a7.wait-for-card
   test("that the module ignores is adopted by the next step of the ladder", async () => {
     const bench = await onlineBench({ module: { personality: { ...generic3gpp, refresh: "ignored" } } });
     await switchProfile(bench);

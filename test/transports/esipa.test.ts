@@ -76,6 +76,7 @@ const endpoint = (port: number, over: Partial<EimEndpoint> = {}): EimEndpoint =>
 });
 
 describe("ESipa over CoAP and DTLS", () => {
+  // shows: d5.post, d5.no-format, d5.block1, d5.block2
   it("posts the message to gsma/rsp2/asn1 without a content format, whatever its size, and returns the answer", async () => {
     const eim = await coapsEim(({ payload }) => ({ code: "2.05", payload: body((payload?.length ?? 0) * 3) }));
     const { transport } = coaps();
@@ -135,6 +136,7 @@ describe("ESipa over CoAP and DTLS", () => {
     expect(eim.asked).toHaveLength(2);
   });
 
+  // shows: d5.connection-id
   it("with Connection ID goes on over the same association, one datagram each way, and by its own will from another port", async () => {
     const eim = await coapsEim(undefined, { connectionId: true });
     const proxy = await bench.proxy(eim);
@@ -209,6 +211,7 @@ describe("ESipa over CoAP and DTLS", () => {
 });
 
 describe("ESipa over HTTPS", () => {
+  // shows: d3.post, d3.content-type, d3.admin-protocol, d3.user-agent, d3.bare, d3.200
   it("posts the message with the headers of the ASN.1 binding, and returns status, type and body", async () => {
     const asked: unknown[] = [];
     const server = createServer({ cert: pki.server.chainPem, key: pki.server.privateKeyPem }, (incoming, outgoing) => {

@@ -146,6 +146,7 @@ describe("AT+CCHO", () => {
     expect(module.open.size).toBe(0);
   });
 
+  // shows: a8.session-number
   test("CLA goes out with channel 0, whatever the caller writes", async () => {
     const { apdu, run, sent } = bench(new CardModule());
     const channel = await run(apdu.open(isdR));
@@ -213,6 +214,7 @@ describe("AT+CCHO", () => {
 });
 
 describe("AT+CSIM", () => {
+  // shows: a8.csim, a1.cla-1-3
   test("serves where AT+CCHO does not: the channel's number stands in CLA, GET RESPONSE keeps the plain class", async () => {
     const module = new CardModule();
     module.ccho = false;
@@ -249,6 +251,7 @@ describe("AT+CSIM", () => {
     expect(far.received).toEqual(['AT+CSIM=10,"0070000001"', `AT+CSIM=42,"01A4040010${toHexUpper(isdR)}"`]);
   });
 
+  // shows: a5.none, a4.6a82
   test("a card without the application: CARD_NOT_EUICC, and the channel is closed", async () => {
     const module = new CardModule({ applications: [] });
     module.ccho = false;

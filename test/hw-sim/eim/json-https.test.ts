@@ -44,6 +44,7 @@ const client = (eidDigits = eid): EimClient =>
 const nothing = { stateChange: undefined, rPlmn: undefined };
 
 describe("the IPA's client over HTTPS", () => {
+  // shows: d4.getEimPackage, d4.provideEimPackageResult
   test("nothing, then a package with the octets that were signed, then its error and the answer to it", async () => {
     expect(await client().getEimPackage(nothing)).toEqual({ kind: "none" });
     const order = eim.addOrder({ eid, kind: "euiccPackage", psmos: [{ getRAT: {} }] });
@@ -80,6 +81,7 @@ describe("the eIM's listener", () => {
     return { ...answer, text: new TextDecoder().decode(answer.body) };
   };
 
+  // shows: d4.header, d4.paths
   test("writes header, type and status codes as the standard has them", async () => {
     const none = await post("getEimPackage", JSON.stringify({ eidValue: eid }));
     expect(none.status).toBe(200);

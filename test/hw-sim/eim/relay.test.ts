@@ -158,6 +158,7 @@ describe("an indirect download", () => {
 });
 
 describe("what the IPA leaves out, the eIM fills in", () => {
+  // shows: e6.02-initiate
   test("the address, the transaction and the MatchingID", async () => {
     const on = await ordered();
     for (const fields of [{ address: null }, { txId: null }, { address: null, txId: null }]) {
@@ -202,6 +203,8 @@ describe("what the IPA leaves out, the eIM fills in", () => {
 });
 
 describe("initiateAuthentication fails", () => {
+  // shows: code.esipa-InitiateAuthentication.smdpAddressMismatch, code.esipa-InitiateAuthentication.smdpOidMismatch
+  // shows: code.esipa-InitiateAuthentication.invalidEimTransactionId
   test.each([
     ["for an unknown transaction", { txId: Uint8Array.of(9) }, {}, "BF3903810134", undefined],
     [
@@ -235,6 +238,7 @@ describe("initiateAuthentication fails", () => {
     ok(await initiate(await ordered({ activationCode: "1$dp.example.com$TOKEN$2.999.10" })));
   });
 
+  // shows: code.esipa-InitiateAuthentication.undefinedError
   test("when the SM-DP+ cannot be had, or answers nonsense, with undefinedError", async () => {
     for (const post of [
       () => Promise.reject(new Error("away")),
@@ -279,6 +283,19 @@ describe("statuses of the SM-DP+ become ESipa errors, and end the order", () => 
     ["getBoundProfilePackage", "unknownTransactionId", "BF3A0381015F"],
     ["getBoundProfilePackage", "insufficientMemory", "BF3A0381017F"],
   ] as const;
+  // shows: code.esipa-InitiateAuthentication.invalidDpAddress, code.esipa-InitiateAuthentication.euiccVersionNotSupportedByDp
+  // shows: code.esipa-InitiateAuthentication.ciPKIdNotSupported, code.esipa-AuthenticateClient.eumCertificateInvalid
+  // shows: code.esipa-AuthenticateClient.eumCertificateExpired, code.esipa-AuthenticateClient.euiccCertificateInvalid
+  // shows: code.esipa-AuthenticateClient.euiccCertificateExpired, code.esipa-AuthenticateClient.euiccSignatureInvalid
+  // shows: code.esipa-AuthenticateClient.matchingIdRefused, code.esipa-AuthenticateClient.eidMismatch
+  // shows: code.esipa-AuthenticateClient.noEligibleProfile, code.esipa-AuthenticateClient.ciPKUnknown
+  // shows: code.esipa-AuthenticateClient.invalidTransactionId, code.esipa-AuthenticateClient.insufficientMemory
+  // shows: code.esipa-AuthenticateClient.pprNotAllowed, code.esipa-AuthenticateClient.eventIdUnknown
+  // shows: code.esipa-AuthenticateClient.undefinedError, code.esipa-GetBoundProfilePackage.euiccSignatureInvalid
+  // shows: code.esipa-GetBoundProfilePackage.confirmationCodeMissing, code.esipa-GetBoundProfilePackage.confirmationCodeRefused
+  // shows: code.esipa-GetBoundProfilePackage.confirmationCodeRetriesExceeded, code.esipa-GetBoundProfilePackage.bppRebindingRefused
+  // shows: code.esipa-GetBoundProfilePackage.downloadOrderExpired, code.esipa-GetBoundProfilePackage.metadataMismatch
+  // shows: code.esipa-GetBoundProfilePackage.invalidTransactionId, code.esipa-GetBoundProfilePackage.undefinedError
   test.each(cases)("%s: %s", async (functionName, status, answer) => {
     const on = await ordered();
     on.smdp.faults.status = { [functionName]: { status, times: 1 } };
@@ -360,6 +377,7 @@ describe("cancelSession", () => {
     }
   });
 
+  // shows: code.esipa-CancelSession.invalidTransactionId, code.esipa-CancelSession.euiccSignatureInvalid, e13.card-refuses
   test("fails for an unknown transaction, a wrong signature, the card's own error", async () => {
     const on = await ordered();
     expect(await on.ask(tlv(0xbf41, tlv(0x80, Uint8Array.of(1)), tlv(0xa1, int(0x81, 5))))).toBe("BF4103810101");

@@ -42,6 +42,8 @@ async function executed(on: Bench = bench(), order: unknown = enableOrder) {
 }
 
 describe("GetEimPackage", () => {
+  // shows: code.esipa-GetEimPackage.noEimPackageAvailable, code.esipa-GetEimPackage.eidNotFound, code.esipa-GetEimPackage.invalidEid
+  // shows: code.esipa-GetEimPackage.missingEid
   test("answers nothing, an unknown EID, a wrong EID, and a missing one", async () => {
     const { ask, euicc } = bench();
     expect(await ask(getEimPackage(euicc.eidBytes))).toBe(noPackage);
@@ -388,7 +390,7 @@ describe("when the eUICC's certificate is not known", () => {
     expect(await on.provide(result)).toBe(empty);
     expect([on.state(on.orderId), on.eim.results()]).toEqual(["held", []]);
     const request = await on.poll();
-    expect(toHexUpper(request)).toMatch(/^BF521A5C0684A5A6BF20A88310/);
+    expect(toHexUpper(request)).toMatch(/^BF521C5C0884A5A6BF20BF22A88310/);
     const txId = request.subarray(request.length - 16);
     expect(await on.provide(euiccData(on.euicc.info1(), ...certificates, tlv(0x87, txId)))).toBe(acknowledged(1));
     expect([on.state(on.orderId), on.eim.results().length]).toEqual(["done", 1]);
@@ -620,6 +622,7 @@ describe("a direct download", () => {
 });
 
 describe("injection's answers", () => {
+  // shows: bf4e.result
   test("a result in TransferEimPackage is taken and acknowledged in one", async () => {
     const { ask, euicc, fields, state, orderId } = await executed();
     expect(await ask(tlv(0xbf4e, euicc.packageResult(fields, enableOk)))).toBe(toHexUpper(tlv(0xbf4e, tlv(0xbf53, int(0x80, 1)))));
@@ -658,6 +661,8 @@ describe("faults of answers", () => {
     on.accept(await on.poll());
   });
 
+  // shows: code.esipa-GetEimPackage.undefinedError, code.esipa-ProvideEimPackageResult.undefinedError
+  // shows: code.esipa-CancelSession.undefinedError
   test("each function ends with the error asked for, where the standard puts it", async () => {
     const on = bench();
     const { euicc } = on;

@@ -130,6 +130,7 @@ describe("both bindings on one port", () => {
     });
   });
 
+  // shows: d5.codes, d5.notification
   test("CoAPs: 2.04 with the answer, and empty for a notification", async () => {
     const answer = await coaps(getEimPackage);
     expect([answer.code, toHexUpper(answer.payload)]).toEqual(["2.04", "BF4F03020101"]);
@@ -137,6 +138,7 @@ describe("both bindings on one port", () => {
     expect(await coaps(notification)).toMatchObject({ code: "2.04", payload: emptyBytes });
   });
 
+  // shows: d5.block1, d5.block2
   test("CoAPs: a package and its result travel in blocks", async () => {
     eim.addOrder({ eid, kind: "euiccPackage", psmos: Array.from({ length: 200 }, () => ({ disable: { iccid } })) });
     const bf51 = contentOf(readOnlyTlv((await coaps(getEimPackage)).payload));
@@ -161,6 +163,7 @@ describe("both bindings on one port", () => {
     expect((await coaps(getEimPackage)).code).toBe("5.03");
   });
 
+  // shows: d3.200, d3.204, d3.content-type
   test("HTTPS: 200 with the answer, 204 for a notification, the headers of the binding", async () => {
     const answer = await https(getEimPackage);
     expect([answer.status, toHexUpper(answer.body)]).toEqual([200, "BF4F03020101"]);

@@ -53,6 +53,7 @@ function smdsIdentity(): Identity {
 }
 
 describe("AuthenticateServer", () => {
+  // shows: es10b.AuthenticateServer
   it("answers with what it knows of itself, signed, and both certificates", () => {
     const { channel } = bench();
     const response = authenticate(channel);
@@ -76,6 +77,9 @@ describe("AuthenticateServer", () => {
     expect(authenticate(bench().channel, { ciPKId }).kind).toBe("authenticateResponseOk");
   });
 
+  // shows: b5.card-ci, b5.card-chain, b5.card-signature, b5.card-challenge, code.AuthenticateServer.invalidCertificate
+  // shows: code.AuthenticateServer.invalidSignature, code.AuthenticateServer.unsupportedCurve, code.AuthenticateServer.invalidOid
+  // shows: code.AuthenticateServer.euiccChallengeMismatch, code.AuthenticateServer.ciPKUnknown
   it.each<[string, string, SmdpOptions]>([
     ["a CI it does not know", "ciPKUnknown", { ciPKId: fromHex("0102030405060708090A0B0C0D0E0F1011121314") }],
     ["a certificate of another CI", "invalidCertificate", { auth: stranger.get("dpauth") }],
@@ -106,6 +110,7 @@ describe("AuthenticateServer", () => {
     expect(prepare(channel, authenticate(channel, options), options)).toMatchObject({ value: { downloadErrorCode: "noSessionContext" } });
   });
 
+  // shows: b5.card-challenge, b2.challenge-anew, code.AuthenticateServer.noSessionContext
   it("wants a challenge of its own first, and takes each once", () => {
     const { channel } = bench();
     const error = { kind: "authenticateResponseError", value: { transactionId, authenticateErrorCode: "noSessionContext" } };
@@ -115,6 +120,7 @@ describe("AuthenticateServer", () => {
     expect(authenticateOnly(channel, euiccChallenge)).toEqual(error);
   });
 
+  // shows: b5.card-challenge
   it("forgets the challenge at a reset, and gives another each time", () => {
     const { euicc, channel } = bench();
     const challenge = (): string => toHexUpper(channel.call(GetEuiccChallengeRequest, GetEuiccChallengeResponse, {}).euiccChallenge);
@@ -135,6 +141,7 @@ describe("AuthenticateServer", () => {
 });
 
 describe("PrepareDownload", () => {
+  // shows: es10b.PrepareDownload
   it("answers with a new one-time key, signed together with the server's signature", () => {
     const { channel } = bench();
     const response = prepare(channel, authenticate(channel));
@@ -144,6 +151,7 @@ describe("PrepareDownload", () => {
     expect(euiccSigned2.value.euiccOtpk).toHaveLength(65);
   });
 
+  // shows: es10b.PrepareDownload
   it("signs over euiccSigned2 and smdpSignature2", () => {
     const { channel } = bench();
     const authenticated = authenticate(channel);
@@ -164,6 +172,7 @@ describe("PrepareDownload", () => {
     expect(verifiesWithEuicc(euiccSignature2, concatBytes(euiccSigned2.raw, encode(octets(0x5f37), smdpSignature2)))).toBe(true);
   });
 
+  // shows: b5.card-cc
   it("passes the hash of the confirmation code on, and wants it when the server does", () => {
     const hashCc = new Uint8Array(createHash("sha256").update("x").digest());
     const { channel } = bench();
@@ -173,6 +182,8 @@ describe("PrepareDownload", () => {
     expect(prepare(channel, authenticate(channel), { ccRequired: true })).toMatchObject({ value: { downloadErrorCode: "undefinedError" } });
   });
 
+  // shows: b5.card-same-server, b5.card-signature2, b5.card-transaction, code.PrepareDownload.invalidCertificate
+  // shows: code.PrepareDownload.invalidSignature, code.PrepareDownload.unsupportedCurve, code.PrepareDownload.invalidTransactionId
   it.each<[string, string, SmdpOptions]>([
     ["a certificate of another CI", "invalidCertificate", { binding: stranger.get("dppb") }],
     ["a certificate of another role", "invalidCertificate", { binding: pki.get("dpauth") }],
@@ -194,6 +205,7 @@ describe("PrepareDownload", () => {
     expect(prepare(channel, authenticate(channel), options)).toMatchObject({ kind: "downloadResponseError", value: { downloadErrorCode } });
   });
 
+  // shows: code.PrepareDownload.noSessionContext
   it("wants AuthenticateServer first", () => {
     const { channel } = bench();
     expect(
@@ -203,6 +215,7 @@ describe("PrepareDownload", () => {
     });
   });
 
+  // shows: b5.otpk-again
   it("uses the earlier one-time key again when the server asks for it, even after a restart, and no key it does not have", () => {
     const { euicc, channel } = bench();
     const bppEuiccOtpk = prepared(channel);
@@ -219,6 +232,7 @@ describe("CancelSession", () => {
   const cancel = (terminal: ReturnType<typeof bench>["channel"], id = transactionId) =>
     terminal.call(CancelSessionRequest, CancelSessionResponse, { transactionId: id, reason: "pprNotAllowed" });
 
+  // shows: b5.cancel-signed
   it("is signed with the SM-DP+'s OID and the reason, and ends the session", () => {
     const { channel } = bench();
     authenticate(channel);
@@ -230,6 +244,7 @@ describe("CancelSession", () => {
     expect(cancel(channel)).toEqual({ kind: "cancelSessionResponseError", value: "invalidTransactionId" });
   });
 
+  // shows: code.CancelSession.invalidTransactionId
   it("refuses another transaction, and one that was never authenticated", () => {
     const { channel } = bench();
     expect(channel.sendHex("BF41098004AABBCCDD810103")).toBe("BF4103810105");

@@ -23,6 +23,7 @@ const usim = "A0000000871002";
 const eidHex = eid;
 
 describe("start-up", () => {
+  // shows: a1.terminal-capability, a1.channel-by-number, a1.select-isdr, a1.close-channel, a2.last-block, a3.length, b2.eid
   it("goes through TERMINAL CAPABILITY, channel 1, SELECT, GetEID and close as the reference says, to the octet", () => {
     const { euicc } = bench();
     euicc.reset();
@@ -39,6 +40,7 @@ describe("start-up", () => {
     for (const [command, answer] of steps) expect(apdu(euicc, command).startsWith(answer), command).toBe(true);
   });
 
+  // shows: a6.form-83, a6.form-84, a6.form-both
   it.each(["80AA000005A903830107", "80AA000008A906830107840101", "80AA00000AA9088001108100830107"])(
     "takes the terminal capabilities %s",
     (command) => {
@@ -52,6 +54,7 @@ describe("start-up", () => {
 });
 
 describe("SELECT ISD-R", () => {
+  // shows: a1.select-isdr-fci, a5.fci-consumer, a5.fci-iot
   it("gives the FCI with SGP.22's and SGP.32's templates only when it is asked for", () => {
     const { euicc } = bench();
     expect(apdu(euicc, `01A4040010${isdr}`)).toBe("6127");
@@ -62,11 +65,13 @@ describe("SELECT ISD-R", () => {
     expect(apdu(euicc, `01A4040410${isdr}`)).toBe("9000");
   });
 
+  // shows: a5.fci-iot
   it("says in the FCI when no profile is enabled, and when it could run its own IPA", () => {
     const { euicc } = bench({ profiles: [], capabilities: { ipae: true } });
     expect(apdu(euicc, `01A4040010${isdr}00`)).toContain("E10480020780");
   });
 
+  // shows: a4.6a82
   it("finds no application that is not there", () => {
     expect(apdu(bench().euicc, "01A4040010A0000005591010FFFFFFFF8900000900")).toBe("6A82");
     expect(apdu(bench().euicc, "01A4040002A000")).toBe("6A82");
@@ -74,6 +79,7 @@ describe("SELECT ISD-R", () => {
 });
 
 describe("logical channels", () => {
+  // shows: a1.channel-assigned, a1.cla-1-3
   it("are assigned from 1, closed, and assigned again", () => {
     const { euicc } = bench({ capabilities: { channels: 3 } });
     euicc.reset();
@@ -88,6 +94,7 @@ describe("logical channels", () => {
     expect(apdu(euicc, "0070000001")).toBe("029000");
   });
 
+  // shows: a1.channel-by-number
   it("can be chosen by number, but not twice and not the basic one", () => {
     const { euicc } = bench();
     euicc.reset();
@@ -97,6 +104,7 @@ describe("logical channels", () => {
     expect(apdu(euicc, "0370800000")).toBe("9000");
   });
 
+  // shows: a1.cla-4-19
   it("go to 19 for a terminal that says it can, by the further interindustry classes", () => {
     const { euicc } = bench();
     euicc.reset();
@@ -119,6 +127,7 @@ describe("logical channels", () => {
     expect(apdu(euicc, "01B0000009")).toBe("6D00");
   });
 
+  // shows: a7.channels-gone
   it("are gone after a reset", () => {
     const { euicc } = bench();
     expect(apdu(euicc, "81E2910006BF3E035C015A")).toBe("6115");
@@ -128,6 +137,7 @@ describe("logical channels", () => {
 });
 
 describe("command APDUs", () => {
+  // shows: a4.6881, a4.6d00
   it.each([
     ["", "6700"],
     ["00A404", "6700"],
@@ -157,6 +167,7 @@ describe("command APDUs", () => {
 describe("STORE DATA", () => {
   const getEid = "BF3E035C015A";
 
+  // shows: a2.more-blocks, a2.block-number-wrong
   it("is put together from its blocks, and a block 0 begins anew", () => {
     const { euicc } = bench();
     expect(apdu(euicc, "81E2110003BF3E03")).toBe("9000");
@@ -165,6 +176,7 @@ describe("STORE DATA", () => {
     expect(apdu(euicc, `81E2910006${getEid}`)).toBe("6115");
   });
 
+  // shows: a2.block-number-wrong, a4.6a86
   it("wants the block numbers in order", () => {
     const { euicc } = bench();
     expect(apdu(euicc, "81E2110003BF3E03")).toBe("9000");
@@ -174,6 +186,7 @@ describe("STORE DATA", () => {
     expect(apdu(euicc, "81E2910000")).toBe("6700");
   });
 
+  // shows: a2.block-limit, a2.block-size
   it("takes 256 blocks of 255 octets", () => {
     const { channel } = bench();
     // Unknown, and yet all of it has to arrive before that can be said.
@@ -187,6 +200,7 @@ describe("STORE DATA", () => {
     expect(apdu(euicc, "01C0000010")).toBe(`${eidHex}9000`);
   });
 
+  // shows: a4.6985, a4.6a80, a4.6a88
   it.each([
     ["BF7F00", "6A88"],
     ["BF5200", "6A88"],
@@ -203,6 +217,7 @@ describe("STORE DATA", () => {
 });
 
 describe("GET RESPONSE", () => {
+  // shows: a3.chain
   it("gives the response in chunks of the card's size, whatever that is", () => {
     const { euicc, channel } = bench();
     const whole = channel.sendHex("BF2200");
@@ -212,6 +227,7 @@ describe("GET RESPONSE", () => {
     }
   });
 
+  // shows: a3.6cxx
   it("announces the rest, takes less, and corrects a length that is too long with 6Cxx", () => {
     const { euicc } = bench();
     euicc.faults.responseChunkBytes = 8;
@@ -359,6 +375,7 @@ describe("the active profile's files", () => {
 describe("a switch of profile", () => {
   const refresh = "D009810301010482028182";
 
+  // shows: a7.package, a7.fetch, a4.91xx
   it("is announced by 91xx behind the last octet, fetched on the basic channel, and seen after the reset", () => {
     const { euicc, channel } = bench();
     const qualifiers: number[] = [];
@@ -377,6 +394,7 @@ describe("a switch of profile", () => {
     expect(toHexUpper(euicc.readFile("2FE2") ?? fromHex(""))).toBe(toHexUpper(iccidBytes("b")));
   });
 
+  // shows: a7.fetch
   it("is announced again with every answer until it is fetched", () => {
     const { euicc, channel } = bench();
     channel.send(psmoPackage([psmo.enable("b")]));
@@ -385,6 +403,7 @@ describe("a switch of profile", () => {
     expect(apdu(euicc, "80F2000C00")).toBe("9000");
   });
 
+  // shows: a7.fetch
   it("is seen without a reset when the terminal says that it carried the REFRESH out", () => {
     const { euicc, channel } = bench({ faults: { refreshQualifier: 0x03 } });
     channel.send(psmoPackage([psmo.enable("b")]));
@@ -395,6 +414,7 @@ describe("a switch of profile", () => {
     expect(terminalOn(euicc, 1).send(fromHex("BF2000")).sw).toBe(0x6881);
   });
 
+  // shows: a7.terminal-busy
   it("is announced once more when the terminal is busy", () => {
     const { euicc, channel } = bench({ faults: { refreshQualifier: 0x03 } });
     channel.send(psmoPackage([psmo.enable("b")]));
@@ -403,6 +423,7 @@ describe("a switch of profile", () => {
     expect(euicc.iccid).toBe(iccids.a);
   });
 
+  // shows: a7.flag-false
   it("comes without a word on cards that know no REFRESH, and is seen after the reset", () => {
     const { euicc, channel } = bench({ faults: { refreshQualifier: "none" } });
     expect(channel.send(psmoPackage([psmo.enable("b")])).sw).toBe(0x9000);

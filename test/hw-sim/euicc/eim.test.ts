@@ -23,6 +23,7 @@ describe("AddInitialEim", () => {
   const add = (terminal: ReturnType<typeof bench>["channel"], list: readonly EimConfigurationData[]) =>
     terminal.call(AddInitialEimRequest, AddInitialEimResponse, { eimConfigurationDataList: list });
 
+  // shows: b8.order, b8.token
   it("associates eIMs, in the order given, with tokens for those that ask", () => {
     const { euicc, channel } = unassociated();
     const list = [
@@ -36,6 +37,7 @@ describe("AddInitialEim", () => {
     expect(euicc.eims()).toEqual(["eim.example.com", "two", "three"]);
   });
 
+  // shows: b8.defaults
   it("fills in what is not said: proprietary name, proprietary protocol, the first CI", () => {
     const { channel } = unassociated();
     add(channel, [{ eimId: "bare", counterValue: 3, eimPublicKeyData: eimConfiguration().eimPublicKeyData }]);
@@ -51,6 +53,7 @@ describe("AddInitialEim", () => {
     ]);
   });
 
+  // shows: b8.only-without, code.AddInitialEim.associatedEimAlreadyExists
   it("works once", () => {
     const { channel } = bench();
     expect(add(channel, [eimConfiguration({ eimId: "late" })])).toEqual({
@@ -59,6 +62,8 @@ describe("AddInitialEim", () => {
     });
   });
 
+  // shows: b8.mandatory, b8.names-once, b8.token, b8.all-or-nothing, code.AddInitialEim.commandError, code.AddInitialEim.ciPKUnknown
+  // shows: code.AddInitialEim.invalidAssociationToken, code.AddInitialEim.counterValueOutOfRange
   it.each<[string, Partial<EimConfigurationData>]>([
     ["commandError", { counterValue: undefined }],
     ["commandError", { eimPublicKeyData: undefined }],
@@ -76,6 +81,7 @@ describe("AddInitialEim", () => {
     expect(add(channel, [eimConfiguration({ associationToken: -1 })])).toMatchObject({ value: [{ kind: "associationToken", value: 1 }] });
   });
 
+  // shows: code.AddInitialEim.insufficientMemory
   it("answers insufficientMemory when there is no room", () => {
     const { channel } = bench({ eims: [], capabilities: { maxEims: 1 } });
     expect(add(channel, [eimConfiguration(), eimConfiguration({ eimId: "two" })])).toEqual({
@@ -86,6 +92,7 @@ describe("AddInitialEim", () => {
 });
 
 describe("GetEimConfigurationData", () => {
+  // shows: b2.eim-list
   it("gives all of them, or the one asked for, or an empty list", () => {
     const { channel } = bench();
     expect(channel.call(GetEimConfigurationDataRequest, GetEimConfigurationDataResponse, {}).eimConfigurationDataList).toEqual([
@@ -97,6 +104,7 @@ describe("GetEimConfigurationData", () => {
 });
 
 describe("GetCerts", () => {
+  // shows: b2.certs, code.GetCerts.invalidCiPKId
   it("gives the chain for a CI, the first one without it, and an error for another", () => {
     const { channel } = bench();
     const certs = { kind: "certs", value: { eumCertificate: pki.get("eum").certificate, euiccCertificate: pki.get("euicc").certificate } };
@@ -116,6 +124,7 @@ describe("GetCerts", () => {
 });
 
 describe("what the card tells of itself", () => {
+  // shows: a5.info2-iot, b2.info1
   it("is its EID, its version of SGP.22 and SGP.32, and its CIs", () => {
     const { channel } = bench();
     expect(channel.sendHex("BF3E035C015A")).toBe(`BF3E125A10${eid}`);
@@ -147,6 +156,7 @@ describe("what the card tells of itself", () => {
     expect(rspCapability).not.toContain("additionalProfile");
   });
 
+  // shows: b2.addresses
   it("is its addresses, which may be set", () => {
     const { channel } = bench({ rootSmdsAddress: "lpa.ds.example", defaultSmdpAddress: "a.b" });
     expect(channel.sendHex("BF3C00")).toBe("BF3C158003612E62810E6C70612E64732E6578616D706C65");
@@ -155,6 +165,7 @@ describe("what the card tells of itself", () => {
     expect(channel.sendHex("BF3C00")).toContain("8003652E66");
   });
 
+  // shows: b2.rat, b2.connectivity, code.GetConnectivityParameters.parametersNotAvailable, code.IpaeActivation.notSupported
   it("is its rules, its connectivity parameters if it has any, and that it has no IPA of its own", () => {
     const { channel } = bench();
     expect(channel.sendHex("BF4300")).toBe("BF4318A016301480020560A10B30098003EEEEEE81008200820100");
@@ -163,6 +174,7 @@ describe("what the card tells of itself", () => {
     expect(channel.sendHex("BF420480020780")).toBe("BF4203800101");
   });
 
+  // shows: a5.ipae-activation, a5.ipae-back, a5.info2-ipa-mode, code.IpaeActivation.ok
   it("is, where it has an IPA of its own, which of both is active; a reset and the terminal's word bring the device's back", () => {
     const { euicc, channel } = bench({ capabilities: { ipae: true } });
     expect(channel.sendHex("BF420480020780")).toBe("BF4203800100");

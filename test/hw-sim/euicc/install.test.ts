@@ -68,6 +68,8 @@ const profilesOf = ({ euicc }: Bench): string =>
 const untouched = `${iccids.a} enabled, ${iccids.b} disabled`;
 
 describe("a bound profile package", () => {
+  // shows: es8.InitialiseSecureChannel, es8.ConfigureISDP, es8.StoreMetadata, es8.ReplaceSessionKeys, es8.LoadProfileElements
+  // shows: es8.ProfileInstallationResult
   it("is installed, disabled, reported, and can be enabled and used", () => {
     const { card, segments } = ready();
     const { data, sent } = loadSegments(card.channel, segments);
@@ -89,11 +91,13 @@ describe("a bound profile package", () => {
     expect([card.euicc.iccid, card.euicc.imsi]).toEqual([iccids.c, imsiOf("c")]);
   });
 
+  // shows: es8.ReplaceSessionKeys
   it("may come without keys of its own, and then in the session's", () => {
     const { card, segments } = ready({}, { replaceKeys: "none" });
     expect(install(card, segments)).toContain("installed");
   });
 
+  // shows: es8.ConfigureISDP
   it("may come with the keys as plain OCTET STRINGs, and with proprietary data", () => {
     const replaceKeys = writeTlv(0xbf26, ...[0x22, 0x00, 0x11].map((octet) => writeTlv(0x04, new Uint8Array(16).fill(octet))));
     const { card, segments } = ready({}, { replaceKeys, configure: fromHex("BF2406B80406028837") });
@@ -159,6 +163,7 @@ describe("a package cut short", () => {
     }
   });
 
+  // shows: code.ErrorReason.installFailedDueToInterruption
   it("by a reset after any segment is reported as interrupted, once the keys were agreed", () => {
     const { segments: all } = ready();
     for (const kept of [0, 1, 2, 5, all.length - 1]) {
@@ -175,6 +180,7 @@ describe("a package cut short", () => {
     }
   });
 
+  // shows: code.ErrorReason.scp03tStructureError
   it("in the middle of a TLV is a fault of structure", () => {
     const { segments: all } = ready();
     const seen = new Set<string>();
@@ -273,6 +279,13 @@ describe("a package that is whole and yet not for this card", () => {
       },
     ]);
 
+  // shows: es8.InitialiseSecureChannel, b4.install-error, code.ErrorReason.incorrectInputValues, code.ErrorReason.invalidSignature
+  // shows: code.ErrorReason.invalidTransactionId, code.ErrorReason.unsupportedCrtValues, code.ErrorReason.unsupportedRemoteOperationType
+  // shows: code.ErrorReason.unsupportedProfileClass, code.ErrorReason.scp03tSecurityError
+  // shows: code.ErrorReason.installFailedDueToIccidAlreadyExistsOnEuicc, code.ErrorReason.installFailedDueToInsufficientMemoryForProfile
+  // shows: code.ErrorReason.installFailedDueToDataMismatch, code.ErrorReason.pprNotAllowed, code.BppCommandId.initialiseSecureChannel
+  // shows: code.BppCommandId.configureISDP, code.BppCommandId.storeMetadata, code.BppCommandId.replaceSessionKeys
+  // shows: code.BppCommandId.loadProfileElements
   it.each<[string, string, Partial<BindOptions>, Parameters<typeof bench>[0]]>([
     ["another operation", "initialiseSecureChannel: unsupportedRemoteOperationType", { remoteOpId: 2 }, {}],
     ["another transaction", "initialiseSecureChannel: invalidTransactionId", { transactionId: fromHex("01") }, {}],
@@ -379,6 +392,7 @@ describe("profile elements that cannot be installed", () => {
     return { text: gistOf(data), status: last?.status, identification: last?.identification };
   };
 
+  // shows: code.ErrorReason.installFailedDueToPEProcessingError
   it("name the element and its fault in simaResponse", () => {
     const text = "loadProfileElements: installFailedDueToPEProcessingError";
     const withoutMf = concatBytes(...elements.filter((_, index) => index !== 1));
@@ -409,6 +423,7 @@ describe("after an installation", () => {
   const address = utf8("smdp.example.com");
   const config = (more: Uint8Array[]): string => toHexUpper(writeTlv(0xbf59, ...more));
 
+  // shows: e10.conditions, code.ImmediateEnable.ok
   it("ImmediateEnable enables the profile of this session, where it was configured for this SM-DP+", () => {
     const cases: readonly [Uint8Array[], string][] = [
       [[writeTlv(0x80)], "00"],
@@ -430,6 +445,7 @@ describe("after an installation", () => {
     }
   });
 
+  // shows: code.ImmediateEnable.immediateEnableNotAvailable, code.ImmediateEnable.catBusy
   it("ImmediateEnable is not there for who did not configure it, and waits while the terminal is busy", () => {
     const { card, segments } = ready();
     install(card, segments);
@@ -452,6 +468,7 @@ describe("after an installation", () => {
     ]);
   });
 
+  // shows: b4.signature-other
   it("notifications carry the signature and both certificates", () => {
     const { card, segments } = ready({ profiles: [factoryProfile("a", { enabled: true })] });
     install(card, segments);

@@ -30,6 +30,7 @@ describe("ProfileRollback", () => {
     return { card, first };
   };
 
+  // shows: rollback.result-replaces, rollback.ended-by-rollback, result.rollbackResult, code.rollback.ok
   it("goes back, and signs the package's result anew with its own at the end, in place of the first", () => {
     const { card, first } = rolled();
     expect(seqNumberOf(first)).toBe(3);
@@ -56,6 +57,7 @@ describe("ProfileRollback", () => {
     expect(again.euicc.iccid).toBe(iccids.a);
   });
 
+  // shows: a7.flag-true, a7.flag-false
   it("is announced by a REFRESH only when the assistant wants one", () => {
     for (const [flag, status] of [
       ["FF", ""],
@@ -71,6 +73,7 @@ describe("ProfileRollback", () => {
     }
   });
 
+  // shows: rollback.flag, rollback.ended-by-package, code.ProfileRollback.rollbackNotAllowed
   it("is not allowed without the flag, nor after a later package that enables or disables", () => {
     const plain = bench();
     load(plain.channel, psmoPackage([psmo.enable("b")]));
@@ -90,6 +93,7 @@ describe("ProfileRollback", () => {
     expect(rollBack(card).cmdResult).toBe("rollbackNotAllowed");
   });
 
+  // shows: es10b.ProfileRollback, code.ProfileRollback.catBusy, code.ProfileRollback.ok
   it("answers catBusy, and can be tried again", () => {
     const { card } = rolled();
     card.euicc.faults.catBusyTimes = 1;
@@ -112,6 +116,7 @@ describe("the fallback mechanism", () => {
     return card;
   };
 
+  // shows: e9.effect, e9.return
   it("enables the profile with the attribute, goes back, and notifies both times", () => {
     const card = prepared();
     expect(card.channel.sendHex("BF5D03800100")).toBe("BF5D03800100");
@@ -132,6 +137,8 @@ describe("the fallback mechanism", () => {
     expect(enabled(again)).toBe(iccids.a);
   });
 
+  // shows: code.ExecuteFallbackMechanism.fallbackNotAvailable, code.ExecuteFallbackMechanism.commandError
+  // shows: code.ExecuteFallbackMechanism.catBusy, code.ExecuteFallbackMechanism.ok, code.ReturnFromFallback.fallbackNotAvailable
   it("answers why it cannot", () => {
     expect(bench().channel.sendHex("BF5D03800100")).toBe("BF5D03800106");
     expect(bench().channel.sendHex("BF5E03800100")).toBe("BF5E03800106");
@@ -147,6 +154,8 @@ describe("the fallback mechanism", () => {
     expect(busy.channel.sendHex("BF5D03800100")).toBe("BF5D03800100");
   });
 
+  // shows: e9.not-moved, e9.return-profile-kept, c4.delete-fallback, code.setFallbackAttribute.fallbackProfileEnabled
+  // shows: code.unsetFallbackAttribute.fallbackProfileEnabled, code.delete.returnFallbackProfile
   it("keeps the attribute where it is, and the profile to return to, while it is in effect", () => {
     const card = prepared();
     card.channel.sendHex("BF5D03800100");
@@ -158,6 +167,7 @@ describe("the fallback mechanism", () => {
     ]);
   });
 
+  // shows: rollback.ended-by-others
   it("ends the permission to roll back", () => {
     const profiles = [factoryProfile("a", { enabled: true }), factoryProfile("b"), factoryProfile("c", { fallbackAllowed: true })];
     const card = bench({ profiles });
@@ -171,6 +181,10 @@ describe("the emergency profile", () => {
   const prepared = (options: Parameters<typeof bench>[0] = {}): Bench =>
     bench({ profiles: [factoryProfile("a", { enabled: true }), factoryProfile("b", { ecallIndication: true })], ...options });
 
+  // shows: e11.enable, e11.disable, e11.silent, e11.bars-packages, e11.bars-fallback, e11.bars-reset, c5.ecall
+  // shows: code.EuiccPackageError.ecallActive, code.ExecuteFallbackMechanism.ecallActive, code.eUICCMemoryReset.ecallActive
+  // shows: code.EnableEmergencyProfile.ok, code.EnableEmergencyProfile.profileNotInDisabledState, code.DisableEmergencyProfile.ok
+  // shows: code.DisableEmergencyProfile.profileNotInEnabledState
   it("comes and goes without notifications, and bars packages, fallback and reset meanwhile", () => {
     const card = prepared();
     expect(card.channel.sendHex("BF5B03800100")).toBe("BF5B03800100");
@@ -190,6 +204,7 @@ describe("the emergency profile", () => {
     expect(resultsOf(load(again.channel, psmoPackage([psmo.getRat])))).toEqual(["getRATResult"]);
   });
 
+  // shows: code.EnableEmergencyProfile.ecallNotAvailable, code.EnableEmergencyProfile.catBusy, code.DisableEmergencyProfile.catBusy
   it("answers that there is none, and that the terminal is busy", () => {
     expect(bench().channel.sendHex("BF5B03800100")).toBe("BF5B03800108");
     expect(prepared({ capabilities: { ecall: false } }).channel.sendHex("BF5B03800100")).toBe("BF5B03800108");
@@ -212,6 +227,9 @@ describe("the emergency profile", () => {
 });
 
 describe("immediate enabling", () => {
+  // shows: e10.configured-by-ipa, code.ConfigureImmediateProfileEnabling.ok
+  // shows: code.ConfigureImmediateProfileEnabling.associatedEimAlreadyExists, code.ConfigureImmediateProfileEnabling.insufficientMemory
+  // shows: code.ConfigureImmediateProfileEnabling.undefinedError
   it("is configured by the assistant only while no eIM is associated", () => {
     const request = "BF59198000810388370A8210736D64702E6578616D706C652E636F6D";
     expect(bench().channel.sendHex(request)).toBe("BF5903800102");
@@ -220,6 +238,7 @@ describe("immediate enabling", () => {
     expect(bench({ eims: [], capabilities: { immediateEnable: false } }).channel.sendHex(request)).toBe("BF590380017F");
   });
 
+  // shows: e10.conditions, code.ImmediateEnable.noSessionContext
   it("has nothing to enable without a download before it", () => {
     expect(bench().channel.sendHex("BF5A038001FF")).toBe("BF5A03800104");
   });
@@ -228,6 +247,7 @@ describe("immediate enabling", () => {
 describe("SGP.22's management of profiles", () => {
   const bIccid = toHexUpper(iccidBytes("b"));
 
+  // shows: es10c.not-with-eim
   it("is refused once an eIM is associated", () => {
     const card = bench();
     expect(card.channel.sendHex(`BF3111A00C5A0A${bIccid}8101FF`)).toBe("BF310380017F");
@@ -236,6 +256,7 @@ describe("SGP.22's management of profiles", () => {
     expect(enabled(card)).toBe(iccids.a);
   });
 
+  // shows: es10c.EnableProfile, es10c.DisableProfile, es10c.DeleteProfile
   it("works before that", () => {
     const card = bench({ eims: [] });
     expect(card.channel.sendHex(`BF330C5A0A${toHexUpper(iccidBytes("a"))}`)).toBe("BF3303800102");
@@ -248,6 +269,7 @@ describe("SGP.22's management of profiles", () => {
     expect(enabled(card)).toBeUndefined();
   });
 
+  // shows: es10c.SetNickname
   it("names a profile", () => {
     const card = bench();
     expect(card.channel.sendHex(`BF290F5A0A${bIccid}900158`)).toBe("BF2903800100");
@@ -260,6 +282,7 @@ describe("eUICCMemoryReset", () => {
   const reset = (card: Bench, ...resetOptions: Parameters<typeof encode<Sgp32EuiccMemoryResetRequest>>[1]["resetOptions"]) =>
     card.channel.call(Sgp32EuiccMemoryResetRequest, Sgp32EuiccMemoryResetResponse, { resetOptions });
 
+  // shows: reset.deleteOperationalProfiles
   it("deletes the profiles of a class, the enabled one too, and notifies", () => {
     const card = bench({ profiles: [factoryProfile("a", { enabled: true }), factoryProfile("b", { profileClass: "provisioning" })] });
     expect(card.channel.sendHex("BF640482020780")).toBe("BF6403800100910B");
@@ -269,6 +292,7 @@ describe("eUICCMemoryReset", () => {
     expect(card.euicc.iccid).toBeUndefined();
   });
 
+  // shows: code.eUICCMemoryReset.nothingToDelete, reset.deletePreLoadedTestProfiles, reset.deleteProvisioningProfiles
   it("keeps profiles of other classes, and says when there was nothing", () => {
     const card = bench({
       profiles: [factoryProfile("a", { profileClass: "test" }), factoryProfile("b", { profileClass: "provisioning" })],
@@ -279,6 +303,9 @@ describe("eUICCMemoryReset", () => {
     expect(card.euicc.profiles()).toEqual([]);
   });
 
+  // shows: reset.resetDefaultSmdpAddress, reset.resetEimConfigData, reset.resetImmediateEnableConfig, code.eUICCMemoryReset.ok
+  // shows: code.eUICCMemoryReset-eim.ok, code.eUICCMemoryReset-eim.nothingToDelete, code.eUICCMemoryReset-immediateEnable.ok
+  // shows: code.eUICCMemoryReset-immediateEnable.resetIECNotSupported
   it("resets address, eIMs and immediate enabling, each with its own result", () => {
     const card = bench({ defaultSmdpAddress: "a.b" });
     expect(reset(card, "resetDefaultSmdpAddress", "resetEimConfigData", "resetImmediateEnableConfig")).toEqual({
@@ -292,6 +319,7 @@ describe("eUICCMemoryReset", () => {
     expect(reset(without, "resetImmediateEnableConfig")).toMatchObject({ resetImmediateEnableConfigResult: "resetIECNotSupported" });
   });
 
+  // shows: code.eUICCMemoryReset.catBusy
   it("answers catBusy before anything is deleted, and never gives a number or token out again", () => {
     const card = bench({ eims: [encode(EimConfigurationData, eimConfiguration({ associationToken: -1 }))], faults: { catBusyTimes: 1 } });
     expect(reset(card, "deleteOperationalProfiles", "resetEimConfigData")).toEqual({ resetResult: "catBusy" });
@@ -301,6 +329,7 @@ describe("eUICCMemoryReset", () => {
     expect(card.euicc.pending().notifications).toEqual([1, 2]);
   });
 
+  // shows: es10c.eUICCMemoryReset, code.eUICCMemoryReset-SGP22.ok, code.eUICCMemoryReset-SGP22.nothingToDelete
   it("of SGP.22 knows the options of SGP.22", () => {
     const card = bench({ defaultSmdpAddress: "a.b" });
     expect(card.channel.sendHex("BF340482020520")).toBe("BF3403800100");

@@ -38,6 +38,7 @@ const storedResults = (terminal: Terminal): string[][] => {
 };
 
 describe("after a restart", () => {
+  // shows: c6.results-stored, c5.counter-per-eim
   it("profiles, eIMs, counters, tokens, results, notifications and numbers are what they were", () => {
     const card = bench({ eims: [encode(EimConfigurationData, eimConfiguration({ associationToken: -1 }))] });
     load(card.channel, psmoPackage([psmo.enable("b"), psmo.delete("a")], { counter: 7, token: 1 }));
@@ -65,6 +66,7 @@ describe("after a restart", () => {
     expect(again.channel.send(segments[0] ?? new Uint8Array(0)).sw).toBe(0x6985);
   });
 
+  // shows: b4.numbers-once
   it("numbers that were acknowledged are not given out again", () => {
     const card = bench();
     load(card.channel, psmoPackage([psmo.getRat]));
@@ -93,6 +95,7 @@ describe("a power cut in a package", () => {
   const operations = [psmo.enable("b"), psmo.delete("a"), psmo.getRat];
   const whole = ["enableResult ok", "deleteResult ok", "getRATResult"];
 
+  // shows: c4.interruption, code.processingTerminated.interruption
   it("after any number of operations ends the result with interruption, and what it says is what was done", () => {
     for (let done = 0; done <= operations.length; done++) {
       const card = bench();
@@ -118,6 +121,7 @@ describe("a power cut in a package", () => {
     expect(card.euicc.pending().packageResults).toHaveLength(1);
   });
 
+  // shows: b4.numbers-once
   it("between any two writes leaves a card that starts, with no number given twice and no result lost", () => {
     const card = bench();
     load(card.channel, psmoPackage(operations));
@@ -153,6 +157,7 @@ describe("notifications", () => {
     return card;
   };
 
+  // shows: b4.list, b4.one-event
   it("are listed with their metadata, all of them or those of an event", () => {
     const { channel } = switchedCard();
     const listed = (request: Parameters<typeof encode<ListNotificationRequest>>[1]): string[] => {
@@ -166,6 +171,7 @@ describe("notifications", () => {
     expect(listed({ profileManagementOperation: ["notificationInstall"] })).toEqual([]);
   });
 
+  // shows: b4.retrieve-all, b4.retrieve-number, b4.retrieve-event, b4.remove
   it("are retrieved all, by number and by event, and are gone once removed", () => {
     const { channel, euicc } = switchedCard();
     euicc.process(fromHex("801200000B"));
@@ -180,6 +186,7 @@ describe("notifications", () => {
     expect(channel.sendHex("BF2B05A003800102")).toBe("BF2B02A000");
   });
 
+  // shows: b4.per-address
   it("go to each address that the metadata name, and to none where they name none", () => {
     const two = [
       { profileManagementOperation: ["notificationEnable" as const], notificationAddress: "one.example" },

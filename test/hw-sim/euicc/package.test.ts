@@ -30,6 +30,7 @@ const stateOf = (list: readonly { iccid: string; state: string }[]): string =>
 describe("the checks before execution", () => {
   const request = (): Parameters<typeof psmoPackage>[0] => [psmo.getRat];
 
+  // shows: c5.malformed
   it("refuse octets that are no package: unsigned, with the name if it can be read, else 6A80", () => {
     const { channel } = bench();
     expect(channel.sendHex("BF5100")).toBe("6A80");
@@ -39,12 +40,14 @@ describe("the checks before execution", () => {
     expect(channel.sendHex("BF5111300C800465696D318204AABBCCDD5F3700")).toBe("BF510EA20C800465696D318204AABBCCDD");
   });
 
+  // shows: c5.malformed, result.error-unsigned
   it("refuse an eIM that is not associated: unsigned, no token", () => {
     const { channel } = bench();
     const result = load(channel, psmoPackage(request(), { eimId: "other.example.com", eimTransactionId: fromHex("AABB") }));
     expect(result).toEqual({ kind: "euiccPackageErrorUnsigned", value: { eimId: "other.example.com", eimTransactionId: fromHex("AABB") } });
   });
 
+  // shows: c5.signature, result.error-unsigned, c2.request
   it("refuse a signature by another key, over another token, or of other octets: unsigned, with the token", () => {
     const token = [encode(EimConfigurationData, eimConfiguration({ associationToken: -1 }))];
     const { channel } = bench({ eims: token });
@@ -74,6 +77,8 @@ describe("the checks before execution", () => {
     expect(verifiesWithEuicc(euiccSignEPE, data.raw, tokenTlv())).toBe(true);
   });
 
+  // shows: c5.order, c5.signature, c5.eid, c5.range, c5.replay, c2.error, code.EuiccPackageError.invalidEid
+  // shows: code.EuiccPackageError.counterValueOutOfRange, code.EuiccPackageError.replayError
   it("come in that order: signature, EID, range, replay", () => {
     const { channel } = bench({ eims: [encode(EimConfigurationData, eimConfiguration({ counterValue: 5 }))] });
     const codeOf = (options: Parameters<typeof psmoPackage>[1]): unknown => {
@@ -87,6 +92,7 @@ describe("the checks before execution", () => {
     expect(codeOf({ counter: 1 })).toBe("replayError");
   });
 
+  // shows: code.EuiccPackageError.sizeOverflow
   it("refuse a package larger than the card takes", () => {
     const { channel } = bench({ capabilities: { maxPackageBytes: 300 } });
     const result = load(channel, psmoPackage(Array.from({ length: 100 }, () => psmo.getRat)));
@@ -95,6 +101,7 @@ describe("the checks before execution", () => {
     );
   });
 
+  // shows: c6.errors-not-stored
   it("store no error, and burn no counter on one", () => {
     const { euicc, channel } = bench();
     load(channel, psmoPackage(request(), { eidValue: new Uint8Array(16), counter: 9 }));
@@ -107,6 +114,7 @@ describe("the checks before execution", () => {
 });
 
 describe("a result", () => {
+  // shows: result.signed, c1.fields, c2.result, c2.no-token, c2.p256, c6.results-stored
   it("echoes eIM, counter and transaction, is numbered, signed by the eUICC's key, stored, and given out again as it was", () => {
     const { euicc, channel } = bench();
     const { data } = channel.send(psmoPackage([psmo.getRat], { eimTransactionId: fromHex("AABBCCDD") }));
@@ -131,6 +139,7 @@ describe("a result", () => {
     expect(resultsOf(load(bench().channel, psmoPackage([])))).toEqual([]);
   });
 
+  // shows: c2.result, c2.request
   it("is signed with the association token where the eIM has one", () => {
     const { channel } = bench({ eims: [encode(EimConfigurationData, eimConfiguration({ associationToken: -1 }))] });
     const result = load(channel, psmoPackage([psmo.getRat], { token: 1 }));
@@ -140,6 +149,7 @@ describe("a result", () => {
 });
 
 describe("enable, disable and delete", () => {
+  // shows: psmo.enable, c4.implicit-disable
   it("enable a profile, which disables the other, and notify both", () => {
     const { euicc, channel } = bench();
     expect(resultsOf(load(channel, psmoPackage([psmo.enable("b")])))).toEqual(["enableResult ok"]);
@@ -147,6 +157,7 @@ describe("enable, disable and delete", () => {
     expect(euicc.pending()).toEqual({ notifications: [1, 2], packageResults: [3] });
   });
 
+  // shows: c4.order, c1.several
   it("carry out their operations in order, and go on after one that failed", () => {
     const { euicc, channel } = bench();
     const list = [psmo.delete("b"), psmo.enable("b"), psmo.disable("a"), psmo.delete("a"), psmo.getRat];
@@ -161,6 +172,9 @@ describe("enable, disable and delete", () => {
   });
 
   const ppr = (rule: "ppr1" | "ppr2") => ({ profilePolicyRules: [rule], profileOwner: { mccMnc: fromHex("62F210") } });
+  // shows: c4.ppr1, code.enable.iccidOrAidNotFound, code.enable.profileNotInDisabledState, code.enable.disallowedByPolicy
+  // shows: code.disable.iccidOrAidNotFound, code.disable.profileNotInEnabledState, code.disable.disallowedByPolicy
+  // shows: code.delete.iccidOrAidNotFound, code.delete.profileNotInDisabledState
   it.each([
     ["enabled already", {}, [psmo.enable("a")], "enableResult profileNotInDisabledState"],
     ["not there", {}, [psmo.enable("c")], "enableResult iccidOrAidNotFound"],
@@ -178,11 +192,13 @@ describe("enable, disable and delete", () => {
     expect(euicc.pending().notifications).toEqual([]);
   });
 
+  // shows: c4.ppr2, code.delete.disallowedByPolicy
   it("refuse to delete a profile whose rule forbids it", () => {
     const { channel } = bench({ profiles: [factoryProfile("a", { enabled: true }), factoryProfile("b", ppr("ppr2"))] });
     expect(resultsOf(load(channel, psmoPackage([psmo.delete("b")])))).toEqual(["deleteResult disallowedByPolicy"]);
   });
 
+  // shows: psmo.enable, psmo.disable, code.enable.catBusy, code.disable.catBusy, code.enable.ok
   it("answer catBusy as often as the terminal is busy, then work", () => {
     const { euicc, channel } = bench({ faults: { catBusyTimes: 2 } });
     expect(resultsOf(load(channel, psmoPackage([psmo.enable("b")])))).toEqual(["enableResult catBusy"]);
@@ -191,6 +207,7 @@ describe("enable, disable and delete", () => {
     expect(stateOf(euicc.profiles())).toBe("018 disabled, 026 enabled");
   });
 
+  // shows: c4.one-enable, code.enable.undefinedError, code.disable.undefinedError, code.disable.ok
   it("allow one enable and one disable a package", () => {
     const { channel } = bench({ profiles: [factoryProfile("a", { enabled: true }), factoryProfile("b"), factoryProfile("c")] });
     const list = [psmo.enable("b"), psmo.enable("c"), psmo.disable("b"), psmo.disable("b")];
@@ -202,6 +219,8 @@ describe("enable, disable and delete", () => {
     ]);
   });
 
+  // shows: c4.rollback-needs-profile, c4.delete-rollback, psmo.enable-rollback, psmo.delete, code.enable.rollbackNotAvailable
+  // shows: code.delete.rollbackNotAvailable, code.delete.ok
   it("cannot promise a rollback to nothing, nor delete what was promised in the same package", () => {
     const { channel } = bench({ profiles: [factoryProfile("a"), factoryProfile("b")] });
     expect(resultsOf(load(channel, psmoPackage([psmo.enable("a", true)])))).toEqual(["enableResult rollbackNotAvailable"]);
@@ -215,6 +234,7 @@ describe("enable, disable and delete", () => {
 });
 
 describe("listProfileInfo", () => {
+  // shows: psmo.listProfileInfo, result.listProfileInfoResult
   it("lists what the card lists to its own terminal", () => {
     const { channel } = bench();
     const result = load(channel, psmoPackage([psmo.list]));
@@ -223,6 +243,7 @@ describe("listProfileInfo", () => {
     expect(result.value.euiccPackageResultDataSigned.value.euiccResult).toEqual([{ kind: "listProfileInfoResult", value: own }]);
   });
 
+  // shows: c4.list-after-change, code.listProfileInfo.profileChangeOngoing
   it("after a change in the same package is answered profileChangeOngoing, and the package ends there", () => {
     const { channel } = bench();
     expect(resultsOf(load(channel, psmoPackage([psmo.enable("b"), psmo.list, psmo.getRat])))).toEqual([
@@ -242,6 +263,7 @@ describe("listProfileInfo", () => {
 });
 
 describe("an operation that the card does not know or cannot read", () => {
+  // shows: c4.unknown, code.processingTerminated.unknownOrDamagedCommand
   it.each([
     ["unknown", "BF7F00"],
     ["damaged", "A30159"],
@@ -255,6 +277,7 @@ describe("an operation that the card does not know or cannot read", () => {
 });
 
 describe("a result that would be too long", () => {
+  // shows: c4.overflow, code.processingTerminated.resultSizeOverflow
   it("ends with resultSizeOverflow in place of the item that does not fit", () => {
     const { channel } = bench({ capabilities: { maxResultBytes: 60 } });
     expect(resultsOf(load(channel, psmoPackage([psmo.getRat, psmo.list, psmo.getRat])))).toEqual([
@@ -272,6 +295,9 @@ describe("a result that would be too long", () => {
 });
 
 describe("the other operations on profiles", () => {
+  // shows: psmo.setFallbackAttribute, psmo.unsetFallbackAttribute, e9.attribute, code.setFallbackAttribute.ok
+  // shows: code.setFallbackAttribute.fallbackNotAllowed, code.setFallbackAttribute.iccidOrAidNotFound, code.unsetFallbackAttribute.ok
+  // shows: code.unsetFallbackAttribute.noFallbackAttribute
   it("move and remove the fallback attribute", () => {
     const profiles = [
       factoryProfile("a", { enabled: true, fallbackAllowed: true }),
@@ -294,6 +320,8 @@ describe("the other operations on profiles", () => {
     ]);
   });
 
+  // shows: psmo.setDefaultDpAddress, psmo.configureImmediateEnable, e10.configured-by-eim, code.configureImmediateEnable.ok
+  // shows: code.configureImmediateEnable.insufficientMemory, code.setDefaultDpAddress.ok
   it("set the default SM-DP+ and configure immediate enabling", () => {
     const { euicc, channel } = bench();
     const list = [
@@ -314,6 +342,8 @@ describe("operations on eIMs", () => {
   const config = (more: Parameters<typeof eimConfiguration>[0] = {}) => eimConfiguration({ ...second, ...more });
   const add = (more: Parameters<typeof eimConfiguration>[0] = {}) => ({ kind: "addEim" as const, value: config(more) });
 
+  // shows: eco.addEim, eco.listEim, eco.updateEim, eco.deleteEim, c5.counter-start, c5.counter-per-eim, result.addEimResult
+  // shows: result.listEimResult, result.updateEimResult, code.updateEim.ok, code.deleteEim.ok
   it("add, list, update and delete", () => {
     const { euicc, channel } = bench();
     const list = [
@@ -344,6 +374,7 @@ describe("operations on eIMs", () => {
     expect(euicc.eims()).toEqual([second.eimId]);
   });
 
+  // shows: eco.deleteEim, result.deleteEimResult, code.deleteEim.lastEimDeleted
   it("sign the result for an eIM that removes itself, the last one, under its old token", () => {
     const { euicc, channel } = bench({ eims: [encode(EimConfigurationData, eimConfiguration({ associationToken: -1 }))] });
     const order = ecoPackage([{ kind: "deleteEim", value: { eimId } }], { token: 1 });
@@ -352,6 +383,7 @@ describe("operations on eIMs", () => {
     expect(load(channel, psmoPackage([psmo.getRat], { counter: 2, token: 1 })).kind).toBe("euiccPackageErrorUnsigned");
   });
 
+  // shows: c5.token-global
   it("give out tokens that are never given out again, so that old packages stay void after the eIM was added anew", () => {
     const { channel } = bench();
     const order = (list: Parameters<typeof ecoPackage>[0], counter: number): string[] =>
@@ -370,6 +402,9 @@ describe("operations on eIMs", () => {
   const withoutKey = { ...eimConfiguration(second), eimPublicKeyData: undefined };
   const withoutCounter = { ...eimConfiguration(second), counterValue: undefined };
   const p384 = new Uint8Array(generateKeyPairSync("ec", { namedCurve: "secp384r1" }).publicKey.export({ format: "der", type: "spki" }));
+  // shows: eco.addEim, eco.deleteEim, eco.updateEim, code.addEim.associatedEimAlreadyExists, code.addEim.ciPKUnknown
+  // shows: code.addEim.invalidAssociationToken, code.addEim.counterValueOutOfRange, code.addEim.commandError, code.deleteEim.eimNotFound
+  // shows: code.updateEim.eimNotFound, code.updateEim.ciPKUnknown, code.updateEim.counterValueOutOfRange, code.updateEim.commandError
   it.each([
     ["addEim associatedEimAlreadyExists", { kind: "addEim" as const, value: eimConfiguration() }],
     ["addEim ciPKUnknown", add({ euiccCiPKId: otherCi })],
@@ -396,12 +431,14 @@ describe("operations on eIMs", () => {
     expect(euicc.eims()).toEqual([eimId]);
   });
 
+  // shows: code.addEim.insufficientMemory
   it("answer insufficientMemory when there is no room", () => {
     const { euicc, channel } = bench({ capabilities: { maxEims: 1 } });
     expect(resultsOf(load(channel, ecoPackage([add()])))).toEqual(["addEimResult addEimResultCode insufficientMemory"]);
     expect(euicc.eims()).toHaveLength(1);
   });
 
+  // shows: c2.key-takes-over
   it("let a new key take over", () => {
     const { channel } = bench();
     const next = pki.issue("eimsign");
@@ -415,6 +452,7 @@ describe("operations on eIMs", () => {
 });
 
 describe("an eIM whose key is on brainpoolP256r1", () => {
+  // shows: c2.brainpool
   it("orders like any other", () => {
     const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "brainpoolP256r1" });
     const value = new Uint8Array(publicKey.export({ format: "der", type: "spki" }));
@@ -442,17 +480,20 @@ describe("GetProfilesInfo", () => {
       .map(([name]) => name)
       .join(" ");
 
+  // shows: b2.profiles-default
   it("gives the default fields without a list", () => {
     expect(listed("BF2D00")).toEqual(
       Array.from({ length: 2 }, () => "iccid isdpAid profileState serviceProviderName profileName profileClass"),
     );
   });
 
+  // shows: b2.profiles-tags
   it("gives the fields that are asked for, and passes over tags of none", () => {
     expect(listed("BF2D055C035A9F70")).toEqual(["iccid profileState", "iccid profileState"]);
     expect(listed("BF2D055C03B7C6B6")).toEqual(["notificationConfigurationInfo profileOwner", "notificationConfigurationInfo"]);
   });
 
+  // shows: b2.profiles-search
   it("finds by ICCID, AID and class", () => {
     expect(listed(`BF2D0EA00C5A0A${toHexUpper(iccidBytes("b"))}`)).toHaveLength(1);
     expect(listed("BF2D14A0124F10A0000005591010FFFFFFFF8900001100")).toHaveLength(1);
@@ -461,6 +502,7 @@ describe("GetProfilesInfo", () => {
     expect(listed("BF2D0AA0039501025C035A9F70")).toEqual(["iccid profileState"]);
   });
 
+  // shows: code.GetProfilesInfo.incorrectInputValues
   it("refuses a list of tags that is cut short", () => {
     expect(listed("BF2D035C019F")).toEqual(["incorrectInputValues"]);
   });

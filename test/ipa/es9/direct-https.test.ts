@@ -88,6 +88,7 @@ function offer(iccid: string, matchingId: string): string {
 }
 
 describe("over HTTPS", () => {
+  // shows: e5.tls, e5.smds
   test("by activation code, then by SM-DS", async () => {
     const { euicc, ipa, events } = vehicle();
     const byCode = eim.addOrder({ eid, kind: "download", activationCode: offer("89460000000000000038", "TOKEN-1") });
@@ -110,6 +111,7 @@ describe("over HTTPS", () => {
     await ipa.close();
   });
 
+  // shows: e5.tls, e5.03-check
   test("a CI that is not the server's is refused, and the eIM is told", async () => {
     const stranger = createPki({ clock }).get("ci").certificate;
     const { ipa, events } = vehicle(stranger);
@@ -120,6 +122,7 @@ describe("over HTTPS", () => {
     await ipa.close();
   });
 
+  // shows: e5.tls
   test("a server whose certificate leads elsewhere gets nothing", async () => {
     const [, port] = smdp.address.split(":");
     const trust = { kind: "roots", certificates: [createPki({ clock }).get("ci").certificate] } as const;

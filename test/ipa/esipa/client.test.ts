@@ -67,6 +67,7 @@ function client(replies: readonly Reply[], compat: Partial<EsipaCompat> = {}) {
 const nothingToTell = { stateChange: undefined, rPlmn: undefined };
 
 describe("GetEimPackage", () => {
+  // shows: esipa.GetEimPackage, bf4f.eid, bf4f.state-change, bf4f.rplmn, e2.13-rplmn
   test("asks with the EID alone, or with what changed and where the vehicle is", async () => {
     const { eim, sent, functions, events } = client(["BF4F03020101", "BF4F03020101"]);
     await eim.getEimPackage(nothingToTell);
@@ -82,6 +83,7 @@ describe("GetEimPackage", () => {
     ]);
   });
 
+  // shows: bf4f.package, c1.untouched
   test("an eUICC package keeps its octets, whatever lengths its maker wrote, and once where it came twice", async () => {
     const single =
       "BF513B308133800465696D315A108904903212345123451234567890123581012A8204AABBCCDDA010A30E5A0A9800103254769810321405005F37021122";
@@ -94,6 +96,7 @@ describe("GetEimPackage", () => {
     }
   });
 
+  // shows: bf4f.data-request, bf4f.trigger, bf54.empty
   test("each other kind is recognised", async () => {
     const { eim } = client(["BF4F03BF5400", "BF4F19BF52165C04BF20BF22A103800101A2038001028304AABBCCDD", "BF4F03020101", "BF4F03020100"]);
     expect(await eim.getEimPackage(nothingToTell)).toMatchObject({ kind: "profileDownload", value: {} });
@@ -102,6 +105,7 @@ describe("GetEimPackage", () => {
     expect(await eim.getEimPackage(nothingToTell)).toEqual({ kind: "none" });
   });
 
+  // shows: e2.07-unknown, e2.08-malformed
   test("a package of a kind to come is unknown; one that does not decode is malformed, with its transaction where it can be found", async () => {
     const { eim } = client([
       "BF4F05BF7F028000",
@@ -160,6 +164,7 @@ describe("GetEimPackage", () => {
 describe("ProvideEimPackageResult", () => {
   const result = fromHex("BF5105A203800165");
 
+  // shows: esipa.ProvideEimPackageResult, bf50.result, bf50.with-notifications, bf50.error, bf50.acknowledgements, bf50.empty
   test("a result alone, with notifications, an error of ours; acknowledgements, none of them, and a refusal", async () => {
     const { eim, sent } = client(["BF5009BF5306800101800102", "BF50023000", "BF5000", { status: 204 }, "BF5003020102"]);
     const message = eim.encodeResult({ kind: "euiccPackageResult", result, notifications: [] });
@@ -202,6 +207,8 @@ describe("the functions of a download", () => {
   const info1 = fromHex("BF200F8203020203A9030401F5AA030401F5");
   const challenge = fromHex("000102030405060708090A0B0C0D0E0F");
 
+  // shows: esipa.InitiateAuthentication, esipa.AuthenticateClient, esipa.GetBoundProfilePackage, esipa.CancelSession
+  // shows: esipa.HandleNotification, d2.bf39-request, d2.bf3b-request, d2.bf41-form, d2.bf3d-notification, d3.204
   test("the card's answers are wrapped, not encoded again", async () => {
     const { eim, sent, functions } = client([
       "BF3903810134",
@@ -241,6 +248,7 @@ describe("the functions of a download", () => {
     ]);
   });
 
+  // shows: esipa.GetBoundProfilePackage, d2.bf3a
   test("a bound profile package comes out octet for octet, even one that does not decode", async () => {
     const bpp = "BF3681 05 BF2300 A000".replace(/ /g, "");
     const cut = ["BF3A04A0028000", "BF3A06A004BF360500", "BF3A05A0038005AA"];
@@ -251,6 +259,7 @@ describe("the functions of a download", () => {
       await expect(eim.getBoundProfilePackage(txId, fromHex("BF2100"))).rejects.toMatchObject({ code: "ESIPA_RESPONSE" });
   });
 
+  // shows: d2.bf3b-ds
   test("an SM-DS without an event, and answers that are none", async () => {
     const { eim } = client(["BF3B08A1068004AABBCCDD", "BF3B00", "BF3A00", "BF4103810101"]);
     expect(await eim.authenticateClient(txId, fromHex("BF3800"))).toEqual({ kind: "smds", trigger: undefined });
@@ -271,6 +280,7 @@ describe("where an eIM is", () => {
     trustedPublicKeyDataTls: { kind: "trustedCertificateTls", value: ca },
   };
 
+  // shows: d8.fqdn, d8.fqdn-port, d7.certificate
   test("address, port, trust and binding come from the card", () => {
     expect(endpointOf(full, undefined, both)).toMatchObject({
       scheme: "coaps",
@@ -286,6 +296,7 @@ describe("where an eIM is", () => {
     expect(endpointOf(withKey, undefined, both).endpoint).toMatchObject({ port: 4430, trust: { kind: "publicKey", spki } });
   });
 
+  // shows: d8.id-as-fqdn, d8.oid
   test("an eimId that is an FQDN serves as one; an OID does not", () => {
     const { eimFqdn: _eimFqdn, ...rest } = full;
     expect(endpointOf({ ...rest, eimId: "eim.example", eimIdType: "eimIdTypeFqdn" }, undefined, both).endpoint.host).toBe("eim.example");
@@ -297,6 +308,7 @@ describe("where an eIM is", () => {
     );
   });
 
+  // shows: d7.absent
   test("the configuration completes what the card leaves out, and never weakens what it says", () => {
     const { trustedPublicKeyDataTls: _trust, eimSupportedProtocol: _protocol, ...bare } = full;
     expect(() => endpointOf(bare, undefined, both)).toThrow(expect.objectContaining({ code: "EIM_NO_TRUST" }));
@@ -316,6 +328,7 @@ describe("where an eIM is", () => {
     expect(endpointOf(full, { eimId: "eim1", trust: psk }, both).endpoint.trust).toEqual(psk);
   });
 
+  // shows: d6.common-protocol
   test("no protocol in common is said so", () => {
     const inject: EimConfigurationData = { ...full, eimSupportedProtocol: ["eimInjectCoaps"] };
     expect(() => endpointOf(inject, undefined, both)).toThrow(expect.objectContaining({ code: "EIM_NO_PROTOCOL" }));
@@ -327,6 +340,7 @@ describe("where an eIM is", () => {
     expect(endpointOf(proprietary, { eimId: "eim1", binding: "https" }, both).scheme).toBe("https");
   });
 
+  // shows: d8.fqdn-port
   test("addresses", () => {
     expect([parseAddress("a.b"), parseAddress("a.b:1"), parseAddress("[::1]:5684"), parseAddress("127.0.0.1:4430")]).toEqual([
       { host: "a.b", port: undefined },

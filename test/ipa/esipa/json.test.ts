@@ -14,6 +14,8 @@ const failed = (subjectCode: string, reasonCode: string) => ({
 });
 
 describe("requests", () => {
+  // shows: d4.initiateAuthentication, d4.authenticateClient, d4.getBoundProfilePackage, d4.cancelSession, d4.handleNotification
+  // shows: d4.getEimPackage, d4.provideEimPackageResult, d4.transaction-hex, d4.eid-digits, d4.base64
   test.each([
     ["getEimPackage", `BF4F125A10${eid}`, { eidValue: eid }],
     [
@@ -82,6 +84,7 @@ describe("responses", () => {
     expect(answered(functionName, json)).toBe(hex);
   });
 
+  // shows: d4.base64
   test("signatures and key identifiers with or without their envelope, white space in base64, a tag written twice", () => {
     const answer = (signature: string, ski: string) => ({
       header: ok,
@@ -101,6 +104,9 @@ describe("responses", () => {
     );
   });
 
+  // shows: d4.InitiateAuthentication-52, d4.InitiateAuthentication-50, d4.InitiateAuthentication-51, d4.AuthenticateClient-50
+  // shows: d4.GetBoundProfilePackage-50, d4.GetEimPackage-1, d4.GetEimPackage-2, d4.GetEimPackage-3, d4.GetEimPackage-4
+  // shows: d4.ProvideEimPackageResult-2
   test.each([
     ["getEimPackage", "8.1.1", "3.7", "BF4F03020101"],
     ["getEimPackage", "8.1.1", "3.9", "BF4F03020102"],
@@ -141,6 +147,7 @@ describe("responses", () => {
     expect(() => jsonResponse(functionName, utf8(text))).toThrow(expect.objectContaining({ code: "ESIPA_RESPONSE" }));
   });
 
+  // shows: d4.base64
   test("base64 with and without its padding, with white space, and what is none", () => {
     expect(fromBase64(" A Q\nI= ")).toEqual(Uint8Array.of(1, 2));
     expect(fromBase64("AQI")).toEqual(Uint8Array.of(1, 2));

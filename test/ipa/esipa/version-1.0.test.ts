@@ -69,6 +69,7 @@ describe("sent", () => {
 });
 
 describe("understood", () => {
+  // shows: bf50.empty
   test("BF50 00 is an empty answer, as is BF50{30 00}", () => {
     expect(decode(ProvideEimPackageResultResponse, fromHex("BF5000"))).toEqual({ kind: "emptyResponse", value: {} });
     expect(decode(ProvideEimPackageResultResponse, fromHex("BF50023000"))).toEqual({ kind: "emptyResponse", value: {} });

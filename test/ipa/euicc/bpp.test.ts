@@ -28,6 +28,7 @@ function bpp(shape: {
 }
 
 describe("segments", () => {
+  // shows: b6.1-bf36-bf23, b6.2-a0, b6.3-a1, b6.4-88, b6.6-a3, b6.7-86
   test("three 87, three 88, five 86: twelve exchanges, the 87s in one", () => {
     const segments = bppSegments(bpp({ first87: 3, n88: 3, n86: 5 })).map((segment) => toHexUpper(segment).slice(0, 8));
     expect(segments).toEqual([
@@ -46,11 +47,13 @@ describe("segments", () => {
     ]);
   });
 
+  // shows: b6.5-a2
   test("with a second sequence of 87s it goes between, in one as well", () => {
     const segments = bppSegments(bpp({ first87: 1, n88: 1, second87: 1, n86: 1 }));
     expect(segments.map((segment) => segment[0])).toEqual([0xbf, 0xa0, 0xa1, 0x88, 0xa2, 0xa3, 0x86]);
   });
 
+  // shows: b6.slices
   test("lengths in long form stay as they came: slices, not encodings", () => {
     const long86 = fromHex("A38200068604DEADBEEF");
     const inner = concatBytes(bf23, fromHex("A081048702AAAA"), fromHex("A1038801BB"), long86);
@@ -60,6 +63,7 @@ describe("segments", () => {
     expect(segments.map(toHexUpper).slice(1)).toEqual(["A081048702AAAA", "A103", "8801BB", "A3820006", "8604DEADBEEF"]);
   });
 
+  // shows: b6.slices
   test("whatever its shape, the segments one after the other are the package", () => {
     const shapes = fc.record({
       first87: fc.integer({ min: 1, max: 3 }),
@@ -94,6 +98,7 @@ describe("segments", () => {
     expect(() => bppSegments(whole.subarray(0, -1))).toThrow(/bound profile package: .*offset 0/);
   });
 
+  // shows: e5.09-compare
   test("the metadata inside is what the 88s hold without their MACs", () => {
     const metadata = fromHex("BF25155A0A98001032547698103214910353504E92024E31");
     const mac = new Uint8Array(8).fill(0xee);
@@ -110,6 +115,7 @@ describe("LoadBoundProfilePackage", () => {
     `> 80E29100${((segment?.length ?? 0) / 2).toString(16).padStart(2, "0").toUpperCase()} ${segment}`;
   const pir = "BF37148002AABBBF2F0C800101810207800C03612E62";
 
+  // shows: es10b.LoadBoundProfilePackage, a2.empty-answer, a2.no-data, b6.one-channel
   test("segment after segment over one channel, until the card answers with data", async () => {
     const { card, rest } = scriptedCard(
       [
@@ -144,6 +150,7 @@ describe("LoadBoundProfilePackage", () => {
     ]);
   });
 
+  // shows: b6.result-ends
   test("a result in the middle ends it: nothing more is sent", async () => {
     const { card, rest } = scriptedCard([isdr, store(head), "< 9000", store(a0), `< ${pir} 9000`, "close"].join("\n"));
     const result = await sessionOn(card).session.withEuicc("test", (es10) => es10.loadBoundProfilePackage(small, () => undefined));
@@ -151,6 +158,7 @@ describe("LoadBoundProfilePackage", () => {
     expect(rest()).toEqual([]);
   });
 
+  // shows: b6.no-result
   test("a package that ends without a result has none", async () => {
     const all = [head, a0, a1, p88, a3, p86, second86].flatMap((segment) => [store(segment), "< 9000"]);
     const { card } = scriptedCard([isdr, ...all, "close"].join("\n"));
@@ -158,6 +166,7 @@ describe("LoadBoundProfilePackage", () => {
     expect(result).toBeUndefined();
   });
 
+  // shows: b6.one-channel
   test("a channel lost between segments is not opened again for the next one", async () => {
     const { card, rest } = scriptedCard([isdr, store(head), "< 9000", store(a0), "! APDU_CHANNEL_LOST", "close"].join("\n"));
     const load = sessionOn(card).session.withEuicc("test", (es10) => es10.loadBoundProfilePackage(small, () => undefined));

@@ -554,6 +554,14 @@ function requestOf<Q>(make: (terminal: Terminal) => unknown): Q {
   return refuse();
 }
 
+// shows: es10a.GetEuiccConfiguredAddresses, es10a.SetDefaultDpAddress, es10b.GetEUICCInfo1, es10b.GetEUICCInfo2, es10b.PrepareDownload
+// shows: es10b.ListNotification, es10b.RetrieveNotificationsList, es10b.RemoveNotificationFromList, es10b.GetProfilesInfo
+// shows: es10b.GetEUICCChallenge, es10b.LoadCRL, es10b.AuthenticateServer, es10b.CancelSession, es10b.IpaeActivation, es10b.GetRAT
+// shows: es10b.LoadEuiccPackage, es10b.GetEimConfigurationData, es10b.GetCerts, es10b.AddInitialEim, es10b.ProfileRollback
+// shows: es10b.ConfigureImmediateProfileEnabling, es10b.ImmediateEnable, es10b.EnableEmergencyProfile, es10b.DisableEmergencyProfile
+// shows: es10b.ExecuteFallbackMechanism, es10b.ReturnFromFallback, es10b.GetConnectivityParameters, es10b.eUICCMemoryReset
+// shows: es10b.SetDefaultDpAddress, es10c.GetEID, es10c.SetNickname, es10c.EnableProfile, es10c.DisableProfile, es10c.DeleteProfile
+// shows: es10c.eUICCMemoryReset
 describe.each(es10Functions.map((row) => [row.name, row] as const))("%s", (name, row) => {
   const all = cases[name] ?? [];
 

@@ -28,28 +28,34 @@ async function readEid(transcript: string): Promise<string> {
 }
 
 describe("a command and its response", () => {
+  // shows: a3.length, a2.data-waits
   test("61xx: the response is fetched with GET RESPONSE of exactly that length", async () => {
     expect(await readEid(`${isdr}\n${eidCommand}\n< 6115\n> 00C0000015\n< ${eidData} 9000\nclose`)).toBe(eid);
   });
 
+  // shows: a3.chain
   test("61xx in a chain: every part is fetched and put together", async () => {
     const [a, b, c] = [eidData.slice(0, 8), eidData.slice(8, 20), eidData.slice(20)];
     const transcript = `${isdr}\n${eidCommand}\n< 6104\n> 00C0000004\n< ${a} 6106\n> 00C0000006\n< ${b} 610B\n> 00C000000B\n< ${c} 9000\nclose`;
     expect(await readEid(transcript)).toBe(eid);
   });
 
+  // shows: a3.length-256
   test("6100 means 256 or more", async () => {
     expect(await readEid(`${isdr}\n${eidCommand}\n< 6100\n> 00C0000000\n< ${eidData} 9000\nclose`)).toBe(eid);
   });
 
+  // shows: a3.6cxx
   test("6Cxx on GET RESPONSE: asked again with the length the card names", async () => {
     expect(await readEid(`${isdr}\n${eidCommand}\n< 61FF\n> 00C00000FF\n< 6C15\n> 00C0000015\n< ${eidData} 9000\nclose`)).toBe(eid);
   });
 
+  // shows: a3.6cxx-store-data
   test("6Cxx on STORE DATA itself: the same block with that length at its end", async () => {
     expect(await readEid(`${isdr}\n${eidCommand}\n< 6C15\n> 80E2910006BF3E035C015A15\n< ${eidData} 9000\nclose`)).toBe(eid);
   });
 
+  // shows: a3.data-with-answer
   test("a module that resolves 61xx itself hands the data over with the answer to STORE DATA", async () => {
     expect(await readEid(`${isdr}\n${eidCommand}\n< ${eidData} 9000\nclose`)).toBe(eid);
   });
@@ -60,6 +66,7 @@ describe("a command and its response", () => {
     );
   });
 
+  // shows: a4.91xx, a7.package
   test("91xx is success, and says that a REFRESH is pending", async () => {
     const { card, done } = scriptedCard(`${isdr}\n> 80E2910006 BF58038001FF\n< 6106\n> 00C0000006\n< BF5803020100 910B\nclose`);
     const { session } = sessionOn(card);
@@ -72,6 +79,7 @@ describe("a command and its response", () => {
     expect(done()).toBe(true);
   });
 
+  // shows: a3.unbounded
   test("a card that promises data for ever and sends none is given up", async () => {
     const { card } = scriptedCard(`${isdr}\n${eidCommand}\n< 6110${"\n> 00C0000010\n< 6110".repeat(4)}\nclose`);
     const { session } = sessionOn(card);
@@ -104,23 +112,27 @@ describe("a command and its response", () => {
 describe("segmentation", () => {
   const command = Uint8Array.from({ length: 600 }, (_, i) => i & 0xff);
 
+  // shows: a2.more-blocks, a2.last-block, a2.block-number
   test("P1 11 for more, 91 for the last, P2 counts from 0, the blocks give the command again", () => {
     const blocks = storeDataBlocks(command, 255);
     expect(blocks.map((block) => toHexUpper(block.subarray(0, 5)))).toEqual(["80E21100FF", "80E21101FF", "80E291025A"]);
     expect(toHexUpper(Buffer.concat(blocks.map((block) => block.subarray(5))))).toBe(toHexUpper(command));
   });
 
+  // shows: a2.block-size
   test("blocks are no larger than the way to the card carries", () => {
     expect(storeDataBlocks(command, 120).map((block) => block.length - 5)).toEqual([120, 120, 120, 120, 120]);
     expect(storeDataBlocks(command, 1_000).map((block) => block.length - 5)).toEqual([255, 255, 90]);
   });
 
+  // shows: a2.block-limit
   test("256 blocks fit, one octet more does not", () => {
     expect(storeDataBlocks(new Uint8Array(256 * 255), 255)).toHaveLength(256);
     expect(storeDataBlocks(new Uint8Array(256 * 255), 255)[255]?.subarray(0, 5)).toEqual(fromHex("80E291FFFF"));
     expect(() => storeDataBlocks(new Uint8Array(256 * 255 + 1), 255)).toThrow(expect.objectContaining({ code: "ES10_TOO_LONG" }));
   });
 
+  // shows: a2.refused-block
   test("a refused block ends the command at once", async () => {
     const { card, done } = scriptedCard(`${isdr}\n> 80E2110003 BF3E03\n< 6A80\nclose`, { blockBytes: 3 });
     const { session } = sessionOn(card);
@@ -133,6 +145,7 @@ describe("segmentation", () => {
     expect(done()).toBe(true);
   });
 
+  // shows: c1.untouched, e4.02-loaded
   test("a package goes to the card octet for octet and its result comes back octet for octet, BER lengths included", async () => {
     // The length of 30 in long form: what a re-encoding would change.
     const sent =
@@ -147,6 +160,7 @@ describe("segmentation", () => {
 });
 
 describe("golden vectors as exchanges", () => {
+  // shows: es10b.GetEUICCChallenge, es10b.RetrieveNotificationsList, es10b.RemoveNotificationFromList, es10b.GetEimConfigurationData
   test("GetEUICCChallenge, RetrieveNotificationsList for package results, RemoveNotificationFromList, GetEimConfigurationData", async () => {
     const { card, done } = scriptedCard(`
       ${isdr}
@@ -193,6 +207,7 @@ describe("golden vectors as exchanges", () => {
 
 describe("a channel that is lost", () => {
   for (const lost of ["< 6881", "< 6985", "< 6999", "< 6E00", "! APDU_CHANNEL_LOST"]) {
+    // shows: a4.6881, a4.6985
     test(`${lost}: a function that may be repeated is repeated once on a new channel`, async () => {
       expect(await readEid(`${isdr}\n${eidCommand}\n${lost}\nclose\n${isdr}\n${eidCommand}\n< ${eidData} 9000\nclose`)).toBe(eid);
     });
@@ -218,6 +233,7 @@ describe("a channel that is lost", () => {
     });
   }
 
+  // shows: a4.6a84, a4.6a88, a4.6d00
   test("a function unknown to the card is told apart from a lost channel", async () => {
     for (const [transcript, code] of [
       [`${isdr}\n${eidCommand}\n< 6A88\nclose`, "ES10_UNSUPPORTED"],
@@ -236,6 +252,7 @@ describe("TERMINAL CAPABILITY", () => {
   const forms = { 83: "80AA000005A903830107", 84: "80AA000005A903840101", both: "80AA000008A906830107840101" } as const;
 
   for (const [kind, apdu] of Object.entries(forms)) {
+    // shows: a1.terminal-capability, a6.form-83, a6.form-84, a6.form-both
     test(`${kind}: sent once, before the first channel`, async () => {
       const once = `= ${apdu}\n< 9000\n${isdr}\n${eidCommand}\n< ${eidData} 9000\nclose\n${isdr}\n${eidCommand}\n< ${eidData} 9000\nclose`;
       const { card, done } = scriptedCard(once, { basic: true });
@@ -245,6 +262,7 @@ describe("TERMINAL CAPABILITY", () => {
     });
   }
 
+  // shows: a6.refused
   test("a card or module that refuses it is warned about and used all the same", async () => {
     for (const refusal of ["< 6D00", "! AT_CME_ERROR"]) {
       const { card, done } = scriptedCard(`= ${forms[84]}\n${refusal}\n${isdr}\n${eidCommand}\n< ${eidData} 9000\nclose`, { basic: true });
@@ -268,6 +286,7 @@ describe("TERMINAL CAPABILITY", () => {
     expect(events.filter(({ kind }) => kind === "warning")).toEqual([]);
   });
 
+  // shows: a6.again, a7.channels-gone
   test("told again after a REFRESH was announced, after a lost channel, and when the card was changed", async () => {
     const told = `= ${forms[84]}\n< 9000\n${isdr}`;
     const { card, done } = scriptedCard(

@@ -282,6 +282,7 @@ describe("download", () => {
     expect([step.state.phase, shown(step.effects)]).toEqual([phase, effects]);
   });
 
+  // shows: e6.09-immediate, e5.11-immediate
   test("ImmediateEnable where configured: once, before the eIM hears of the installation, whatever it answers", () => {
     const rules = { immediateEnable: true };
     const loading: DownloadState = { ...open, phase: "loading" };

@@ -209,6 +209,7 @@ const resumed: readonly (readonly [PackageState, boolean, PackagePhase, readonly
 ];
 
 describe("package execution", () => {
+  // shows: e4.03-error, e4.04-notifications, e4.05-configuration-only, e4.09-undelivered
   test.each(rows)("%s", (_name, state, input, phase, effects) => {
     const step = nextPackage(state, input);
     expect([step.state.phase, shown(step.effects)]).toEqual([phase, effects]);
@@ -222,6 +223,7 @@ describe("package execution", () => {
     },
   );
 
+  // shows: rollback.changed, rollback.flag, rollback.once
   test("the way back needs the flag, a profile that was enabled, and not to have been taken or tried", () => {
     expect(canRollBack(changed)).toBe(true);
     expect(canRollBack({ ...changed, order: withoutFlag })).toBe(false);
@@ -231,6 +233,7 @@ describe("package execution", () => {
     expect(canRollBack({ ...changed, rollbackTried: true })).toBe(false);
   });
 
+  // shows: rollback.result-replaces
   test("the result after a rollback replaces the first, and the state survives JSON at every step", () => {
     const back = nextPackage({ ...changed, phase: "rollingBack" }, { kind: "rolledBack", outcome: backAgain, result: "CCCC" });
     expect(back.state).toMatchObject({

@@ -8,6 +8,7 @@ import { type ForeignVector, foreignVectors } from "../../support/vectors.ts";
 const vectorsOf = new Map<string, ForeignVector[]>();
 for (const vector of foreignVectors) vectorsOf.set(vector.type, [...(vectorsOf.get(vector.type) ?? []), vector]);
 
+// shows: d2.vectors
 describe.each([...vectorsOf])("%s", (name, vectors) => {
   test("comes back in the octets of the other compilers", () => {
     for (const { hex, single } of vectors) expect(toHexUpper(reencode(name, fromHex(hex)))).toBe(single ?? hex);

@@ -38,6 +38,10 @@ function theirs(block: BaseBlock): Seen {
   };
 }
 
+// shows: bf4f.eid, bf4f.state-change, bf4f.rplmn, bf50.result, bf50.with-notifications, bf50.error, bf50.acknowledgements, bf50.empty
+// shows: bf52.tag-list, bf52.criteria-notification, bf52.criteria-result, bf52.transaction, bf54.activation-code, bf54.default-smdp
+// shows: bf54.smds, bf54.empty, bf54.result-error, bf4e.acknowledgements, bf4e.received, d2.bf39-request, d2.bf41-form, d2.bf3d-result
+// shows: compact.forms, psmo.enable-rollback, b5.ctx-params
 describe.each(goldenVectors)("$name", ({ type: name, hex }) => {
   const type = typeByName(name);
   const octets = fromHex(hex);

@@ -74,16 +74,19 @@ describe("always read", () => {
     expect(normalized(ProfileDownloadTriggerRequest, "BF540AA008A2060C0464732E78")).toBe("BF540AA008A206800464732E78");
   });
 
+  // shows: bf50.empty
   test("the empty answer of v1.0 to ProvideEimPackageResult", () => {
     expect(decode(ProvideEimPackageResultResponse, fromHex("BF5000"))).toEqual({ kind: "emptyResponse", value: {} });
   });
 
+  // shows: bf50.no-eid
   test("ProvideEimPackageResult without the EID", () => {
     expect(decode(ProvideEimPackageResult, fromHex("BF5008BF5105A203800165"))).toMatchObject({
       eimPackageResult: { kind: "euiccPackageResult" },
     });
   });
 
+  // shows: d2.bf41-form
   test("the card's whole BF41 inside A1, as some compilers have it", () => {
     const right = "BF410B8004AABBCCDDA103810105";
     const nested = "BF410E8004AABBCCDDA106BF4103810105";
@@ -105,6 +108,7 @@ describe("always read", () => {
     });
   });
 
+  // shows: profile.fallbackAttribute
   test("a default value that is written out", () => {
     expect(decode(ProfileInfo, fromHex("E3089F2601009F670100"))).toMatchObject({ fallbackAttribute: false, fallbackAllowed: false });
     expect(normalized(ProfileInfo, "E3089F2601009F670100")).toBe("E3049F670100");

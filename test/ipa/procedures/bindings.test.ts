@@ -22,6 +22,7 @@ describe("the JSON binding", () => {
     expect(new Set(vehicle.esipaBindings)).toEqual(new Set(["https json"]));
   });
 
+  // shows: d4.header, d4.cancelSession
   test("a refusal by status code is the same refusal as by INTEGER, and the session is cancelled", async () => {
     const vehicle = new Vehicle({ schemes: both, ipa: peer("https-json") });
     const order = vehicle.download(c);
@@ -36,6 +37,7 @@ describe("the JSON binding", () => {
 });
 
 describe("the choice", () => {
+  // shows: d6.preference
   test("coaps first where both are offered, https where it is preferred, one alone where configured", async () => {
     const used = async (options: ConstructorParameters<typeof Vehicle>[0]): Promise<string[]> => {
       const vehicle = new Vehicle({ schemes: both, ...options });
@@ -49,6 +51,7 @@ describe("the choice", () => {
     expect(await used({ ipa: peer("https") })).toEqual(["https asn1"]);
   });
 
+  // shows: d6.preference
   test("where coaps cannot connect, https: remembered over a restart, forgotten after a day", async () => {
     const vehicle = new Vehicle({ schemes: both });
     vehicle.blocked.add("coaps");
@@ -63,6 +66,7 @@ describe("the choice", () => {
     expect(vehicle.esipaBindings.at(-1)).toBe("coaps asn1");
   });
 
+  // shows: d6.preference
   test("an eIM that serves no ASN.1 over HTTPS is spoken to in JSON", async () => {
     const vehicle = new Vehicle({ schemes: ["https"], eim: { faults: { notServed: ["https"] } } });
     const order = vehicle.download(c);

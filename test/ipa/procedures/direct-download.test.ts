@@ -28,6 +28,8 @@ function cancellations(vehicle: Vehicle): unknown[] {
 }
 
 describe("a direct download", () => {
+  // shows: e5.activation-code, e5.01-info, e5.02-initiate, e5.04-authenticate-server, e5.05-authenticate-client, e5.07-prepare
+  // shows: e5.08-package, e5.10-load, e5.12-result, e5.13-smdp, bf54.activation-code, bf54.result-installed, d2.bf3d-result
   test("by activation code: the SM-DP+ is spoken to, the eIM gets the result by HandleNotification, nothing is left on the card", async () => {
     const vehicle = direct();
     const order = vehicle.download(c);
@@ -45,6 +47,7 @@ describe("a direct download", () => {
     expect(vehicle.euicc.pending().notifications).toEqual([]);
   });
 
+  // shows: e5.12-result, bf50.trigger-result
   test("an eIM that will not have it by HandleNotification gets it by ProvideEimPackageResult", async () => {
     const vehicle = direct();
     const order = vehicle.download(c);
@@ -55,6 +58,7 @@ describe("a direct download", () => {
     expect(vehicle.eim.order(order)).toMatchObject({ state: "done" });
   });
 
+  // shows: e5.default-smdp, bf54.default-smdp
   test("default SM-DP+: its order is found by the EID", async () => {
     const vehicle = direct();
     vehicle.offer(c, { matchingId: "", eid } as never);
@@ -64,6 +68,7 @@ describe("a direct download", () => {
     expect(vehicle.eim.order(order)).toMatchObject({ state: "done" });
   });
 
+  // shows: e5.smds, bf54.smds
   test("SM-DS: each of its events is followed to its server", async () => {
     const vehicle = direct();
     vehicle.offer(b);
@@ -83,6 +88,7 @@ describe("a direct download", () => {
     expect(vehicle.euicc.pending().notifications).toEqual([]);
   });
 
+  // shows: e5.smds
   test("SM-DS without an event: told to the eIM, with the session on the card closed", async () => {
     const vehicle = direct();
     const order = vehicle.order({ kind: "download", trigger: "contactSmds" });
@@ -91,6 +97,7 @@ describe("a direct download", () => {
     expect(vehicle.eim.order(order)).toMatchObject({ state: "failed" });
   });
 
+  // shows: b5.hash-cc, e5.07-prepare, e5.confirmation-missing
   test("confirmation code: hashed with the transaction; without one the SM-DP+ is not even asked", async () => {
     const withCode = direct({ confirmationCode: "4711" });
     withCode.order({ kind: "download", activationCode: withCode.offer(c, { confirmationCode: "4711" } as never) });
@@ -115,6 +122,7 @@ describe("a direct download", () => {
 });
 
 describe("the way", () => {
+  // shows: e5.choice
   test.each([
     ["through an eIM that says it relays", { configuration: { indirectProfileDownload: true } }, "indirect"],
     ["directly where the eIM says nothing", { configuration: { indirectProfileDownload: false } }, "direct"],
@@ -133,6 +141,7 @@ describe("the way", () => {
     expect(vehicle.esipa.includes("initiateAuthentication")).toBe(way === "indirect");
   });
 
+  // shows: e0.directRspServerCommunication, e0.indirectRspServerCommunication
   test("what the IPA announces is what it can", async () => {
     const announced = async (options: VehicleOptions): Promise<unknown> => {
       const vehicle = new Vehicle(options);
@@ -148,6 +157,7 @@ describe("the way", () => {
 });
 
 describe("what ends it, and how the session is closed", () => {
+  // shows: e5.03-check
   test("the server signs under another address than was asked: nothing goes to the card", async () => {
     const vehicle = direct();
     vehicle.order({ kind: "download", activationCode: vehicle.offer(c).replace("dp.example.com", "other.example.com") });
@@ -158,6 +168,7 @@ describe("what ends it, and how the session is closed", () => {
     expect(vehicle.steps()).not.toContain("ES10b.AuthenticateServer");
   });
 
+  // shows: e5.03-check
   test("the OID of the activation code is another server's", async () => {
     const vehicle = direct();
     vehicle.order({ kind: "download", activationCode: `${vehicle.offer(c)}$2.999.99` });
@@ -166,6 +177,7 @@ describe("what ends it, and how the session is closed", () => {
     expect(vehicle.es9).toEqual(["dp.example.com initiateAuthentication"]);
   });
 
+  // shows: e5.14-failure, e13.undefinedReason
   test("matching id refused: RSP_SERVER by its name, session cancelled", async () => {
     const vehicle = direct();
     const reasons = cancellations(vehicle);
@@ -198,6 +210,7 @@ describe("what ends it, and how the session is closed", () => {
     expect(vehicle.installed()).not.toContain(c);
   });
 
+  // shows: e13.timeout, e5.14-failure
   test("a server that does not answer: three attempts, then cancelled for want of time", async () => {
     const vehicle = direct();
     const order = vehicle.download(c);
@@ -224,6 +237,7 @@ describe("what ends it, and how the session is closed", () => {
 describe("notifications", () => {
   const profiles = [factoryProfile(a, true), factoryProfile(b, false)];
 
+  // shows: e8.direct, e8.by-eim
   test("go to their SM-DP+ by themselves, through the eIM where it cannot be reached", async () => {
     const vehicle = direct({ profiles });
     vehicle.enable(b);
@@ -243,6 +257,7 @@ describe("notifications", () => {
     expect(cut.euicc.pending().notifications).toEqual([]);
   });
 
+  // shows: e8.direct-result
   test("the result of a direct download waits for its SM-DP+ and goes to nobody else", async () => {
     const vehicle = direct();
     const order = vehicle.download(c);

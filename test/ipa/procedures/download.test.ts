@@ -20,6 +20,7 @@ function failed(vehicle: Vehicle): string[] {
 const owner = { mccMnc: fromHex("62F210") };
 
 describe("an indirect download", () => {
+  // shows: bf54.default-smdp
   test("by default SM-DP+ and by EID instead of an activation code", async () => {
     const vehicle = new Vehicle();
     vehicle.offer(c, { matchingId: "", eid: pki.subjects.eid } as never);
@@ -29,6 +30,7 @@ describe("an indirect download", () => {
     expect(vehicle.installed()).toEqual([a, c]);
   });
 
+  // shows: es8.ReplaceSessionKeys
   test("of a profile protected with keys of its own", async () => {
     const vehicle = new Vehicle();
     vehicle.smdp.faults.ppk = true;
@@ -37,6 +39,7 @@ describe("an indirect download", () => {
     expect(vehicle.installed()).toEqual([a, c]);
   });
 
+  // shows: d2.bf3b-dp, e6.06-prepare
   test("with a confirmation code that the eIM knows", async () => {
     const vehicle = new Vehicle();
     const activationCode = vehicle.offer(c, { confirmationCode: "1234" } as never);
@@ -46,6 +49,7 @@ describe("an indirect download", () => {
     expect(vehicle.installed()).toEqual([a, c]);
   });
 
+  // shows: e13.undefinedReason
   test("with a confirmation code that nobody knows: cancelled, reported", async () => {
     const vehicle = new Vehicle();
     const id = vehicle.order({ kind: "download", activationCode: vehicle.offer(c, { confirmationCode: "1234" } as never) });
@@ -54,6 +58,7 @@ describe("an indirect download", () => {
     expect(vehicle.eim.order(id)).toMatchObject({ state: "failed" });
   });
 
+  // shows: e6.09-immediate, e10.told, e14.immediateEnableProfile
   test("enabled at once where that is configured, and every eIM is told why", async () => {
     const vehicle = new Vehicle({ secondEim: true, ipa: { immediateEnable: true } });
     vehicle.order({
@@ -77,6 +82,7 @@ describe("an SM-DS", () => {
     return { status: 200, body: writeTlv(0xbf3b, writeTlv(0xa1, writeTlv(0x80, transactionId), trigger)) };
   };
 
+  // shows: e6.smds, d2.bf3b-ds
   test("names the SM-DP+: the download goes on there", async () => {
     const vehicle = new Vehicle();
     const id = vehicle.download(c);
@@ -99,6 +105,7 @@ describe("an SM-DS", () => {
     expect(vehicle.eim.order(id)).toBeDefined();
   });
 
+  // shows: e6.smds
   test("has no event for this eUICC, or leads on and on: it ends with a report", async () => {
     for (const trigger of [
       new Uint8Array(0),
@@ -116,6 +123,7 @@ describe("an SM-DS", () => {
 });
 
 describe("the SM-DP+ or the eIM refuses", () => {
+  // shows: e6.refused-initiate, e6.refused-authenticate, e6.refused-package, e13.undefinedReason, e13.loadBppExecutionError
   test.each([
     ["initiateAuthentication", "invalidSmdpAddress", []],
     ["authenticateClient", "matchingIdRefused", ["undefinedReason"]],
@@ -219,6 +227,7 @@ describe("a module that is away for a while", () => {
 });
 
 describe("the eUICC refuses", () => {
+  // shows: e6.card-refuses
   test.each(["serverSignature1", "smdpSignature2"] as const)(
     "a wrong %s: the server gets the card's word, the eIM its report",
     async (wrongSignature) => {
@@ -234,6 +243,7 @@ describe("the eUICC refuses", () => {
     },
   );
 
+  // shows: e6.10-notification, b4.install-error
   test.each([
     ["a wrong signature in the package", { wrongSignature: "smdpSign" }, "invalidSignature"],
     ["an altered octet deep in the package", { flipBppOctet: 1_500 }, "scp03tSecurityError"],
@@ -275,6 +285,7 @@ describe("the eUICC refuses", () => {
     }
   });
 
+  // shows: e13.loadBppExecutionError
   test.each([1, 2, 4, 7])(
     "segment %i with a status word: nothing more is sent, session cancelled with loadBppExecutionError",
     async (segment) => {
@@ -304,6 +315,7 @@ describe("the eUICC refuses", () => {
 });
 
 describe("the IPA refuses", () => {
+  // shows: e5.03-check
   test("another server than the one asked for", async () => {
     const vehicle = new Vehicle();
     const { smdp } = vehicle;
@@ -335,6 +347,7 @@ describe("the IPA refuses", () => {
     expect(vehicle.steps()).not.toContain("ES10b.AuthenticateServer");
   });
 
+  // shows: e13.metadataMismatch, e5.09-compare
   test("other metadata in the package than was shown: metadataMismatch", async () => {
     const vehicle = new Vehicle();
     vehicle.smdp.faults.otherMetadata = true;
@@ -345,6 +358,7 @@ describe("the IPA refuses", () => {
     expect(vehicle.eim.order(id)).toMatchObject({ state: "failed" });
   });
 
+  // shows: e13.endUserRejection
   test("our policy, once the profile is known: endUserRejection", async () => {
     const vehicle = new Vehicle();
     const seen: unknown[] = [];
@@ -372,6 +386,7 @@ describe("the IPA refuses", () => {
   const consent = encode(RulesAuthorisationTable, [{ pprIds: ["ppr2"], allowedOperators: [owner], pprFlags: ["consentRequired"] }]);
   const forbidden = encode(RulesAuthorisationTable, []);
 
+  // shows: e13.pprNotAllowed, e13.endUserRejection, e6.05-rules, e12.consent
   test.each([
     ["a rule the card's table does not allow", forbidden, {}, ["pprNotAllowed"]],
     ["a rule that wants an end user's consent", consent, {}, ["endUserRejection"]],

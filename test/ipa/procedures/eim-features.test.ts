@@ -33,6 +33,7 @@ const cancelReason = (sent: Map<string, Uint8Array>): unknown => {
 };
 
 describe("eimDownloadDataHandling", () => {
+  // shows: e0.eimDownloadDataHandling, bf54.empty, e6.02-initiate
   test("the trigger is empty, the IPA names no SM-DP+, and the profile comes all the same", async () => {
     const { vehicle, sent } = await announced(["eimDownloadDataHandling"]);
     const order = vehicle.download(c);
@@ -44,6 +45,7 @@ describe("eimDownloadDataHandling", () => {
     expect(vehicle.events.find(({ kind }) => kind === "download.started")).toEqual(expect.objectContaining({ smdpAddress: undefined }));
   });
 
+  // shows: e0.eimDownloadDataHandling, e6.02-initiate
   test("not configured: the IPA names the SM-DP+", async () => {
     const { vehicle, sent } = await announced([]);
     vehicle.download(c);
@@ -61,6 +63,7 @@ describe("eimDownloadDataHandling", () => {
 });
 
 describe("eimCtxParams1Generation", () => {
+  // shows: e0.eimCtxParams1Generation, d2.bf39-response
   test("the eIM's ctxParams1, with what it knows of the device, goes to the card", async () => {
     const { vehicle } = await announced(["eimCtxParams1Generation"]);
     vehicle.imei = undefined;
@@ -76,6 +79,7 @@ describe("eimProfileMetadataVerification", () => {
   const ppr2 = { ppr: ["ppr2"] } as const;
   const forbidden = { euicc: { rulesAuthorisationTable: Uint8Array.of(0x30, 0x00) } };
 
+  // shows: e0.eimProfileMetadataVerification, e13.pprNotAllowed, e6.05-rules
   test("the IPA asks the card for no rules; the eIM refuses what it does not allow, and the session ends with pprNotAllowed", async () => {
     const { vehicle, sent } = await announced(["eimProfileMetadataVerification"], { eim: { allowedPolicyRules: [] } });
     const order = vehicle.order({ kind: "download", activationCode: vehicle.offer(c, ppr2 as never) });
@@ -86,6 +90,7 @@ describe("eimProfileMetadataVerification", () => {
     expect(vehicle.installed()).not.toContain(c);
   });
 
+  // shows: e0.eimProfileMetadataVerification, e13.metadataMismatch
   test("a package with other metadata than were shown is held back by the eIM: metadataMismatch", async () => {
     const { vehicle, sent } = await announced(["eimProfileMetadataVerification"]);
     vehicle.smdp.applyFaults({ otherMetadata: true });
@@ -95,6 +100,7 @@ describe("eimProfileMetadataVerification", () => {
     expect(vehicle.steps()).not.toContain("ES10b.LoadBoundProfilePackage");
   });
 
+  // shows: e6.05-rules, e0.eimProfileMetadataVerification
   test("not configured: the card's table decides", async () => {
     const { vehicle, sent } = await announced([], forbidden);
     vehicle.order({ kind: "download", activationCode: vehicle.offer(c, ppr2 as never) });

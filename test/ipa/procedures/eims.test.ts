@@ -18,6 +18,7 @@ function causes(vehicle: Vehicle): { readonly eim: unknown[]; readonly eim2: unk
 }
 
 describe("two eIMs", () => {
+  // shows: d8.several
   test("each is asked, each gets its own result", async () => {
     const vehicle = new Vehicle({ ...two, secondEim: true });
     vehicle.order(list);
@@ -52,6 +53,7 @@ describe("two eIMs", () => {
     expect(await polled()).toEqual([eimId, "eim2"]);
   });
 
+  // shows: e14.otherEim, e2.11-state-change
   test("what one did to the profiles, the other is told with its next poll, until it has answered", async () => {
     const vehicle = new Vehicle({ ...two, secondEim: true });
     const seen = causes(vehicle);
@@ -102,6 +104,7 @@ describe("acknowledgements", () => {
   const acknowledge = (...numbers: readonly number[]): Uint8Array =>
     writeTlv(0xbf50, writeTlv(0xbf53, ...numbers.map((number) => writeTlv(0x80, Uint8Array.of(number)))));
 
+  // shows: c6.exactly-acknowledged, e8.with-result
   test("of one eIM never remove what is addressed to another, nor notifications it was not given", async () => {
     const vehicle = new Vehicle({ ...two, secondEim: true });
     const { eim2 } = vehicle;
@@ -134,6 +137,7 @@ describe("acknowledgements", () => {
     expect(vehicle.euicc.pending().packageResults).toEqual([]);
   });
 
+  // shows: c6.not-acknowledged
   test("none: the result stays, is not sent again with every poll, but is after its time", async () => {
     const vehicle = new Vehicle({ ...two, ipa: { resultRetryMs: 3_600_000 } });
     vehicle.eim.faults.acknowledge = "none";
@@ -149,6 +153,7 @@ describe("acknowledgements", () => {
     expect(vehicle.eim.results()).toHaveLength(1);
   });
 
+  // shows: c6.not-acknowledged
   test("of what cannot be removed from the card: sent again at the next poll, acknowledged again, and then removed", async () => {
     const vehicle = new Vehicle();
     vehicle.order({ kind: "euiccPackage", psmos: [{ listProfileInfo: {} }] });
@@ -167,6 +172,7 @@ describe("acknowledgements", () => {
     expect(removed).toBeGreaterThan(told);
   });
 
+  // shows: c6.partial, c6.exactly-acknowledged
   test("partial: what was left out waits, notifications by their own way", async () => {
     const vehicle = new Vehicle(two);
     vehicle.eim.faults.acknowledge = "partial";
@@ -178,6 +184,7 @@ describe("acknowledgements", () => {
     expect(vehicle.euicc.pending().notifications).toEqual([]);
   });
 
+  // shows: c6.remove-own
   test("an eIM that never acknowledges, configured so: its result is removed once it has it", async () => {
     const vehicle = new Vehicle({ ...two, ipa: { peers: [{ eimId: pki.subjects.eimId, compat: { removeOwnResult: true } }] } });
     vehicle.eim.faults.acknowledge = "none";
@@ -218,6 +225,7 @@ describe("changes of the eIMs themselves", () => {
     expect(vehicle.ipa.status().eims).toMatchObject([{}, {}, { eimId: "eim3", error: { code: "EIM_NO_PROTOCOL" } }]);
   });
 
+  // shows: e1.no-eim
   test("none configured: said so, and nothing else happens", async () => {
     const vehicle = new Vehicle({ euicc: { eims: [] } });
     expect(await vehicle.run(vehicle.ipa.start())).toMatchObject({ started: true, eims: [] });
@@ -242,6 +250,7 @@ describe("notifications", () => {
     return vehicle;
   }
 
+  // shows: e8.order, e8.taken, esipa.HandleNotification
   test("in order of their numbers, removed only once taken; the SM-DP+ has them, verified", async () => {
     const vehicle = await withNotifications();
     const waiting = vehicle.euicc.pending().notifications;
@@ -255,6 +264,7 @@ describe("notifications", () => {
     expect(vehicle.euicc.pending().notifications).toEqual([]);
   });
 
+  // shows: e8.refused
   test("refused: the ones behind it for the same receiver wait their turn, none is lost", async () => {
     const vehicle = await withNotifications();
     const waiting = vehicle.euicc.pending().notifications;
@@ -267,6 +277,7 @@ describe("notifications", () => {
     expect(await vehicle.deliver()).toMatchObject({ delivered: 2, remaining: 0 });
   });
 
+  // shows: e8.no-path
   test("no path: nothing is tried twice in one round, nothing lost", async () => {
     const vehicle = await withNotifications();
     vehicle.intercept = (functionName) => {
@@ -277,6 +288,7 @@ describe("notifications", () => {
     expect(vehicle.ipa.status().pendingNotifications).toBe(2);
   });
 
+  // shows: e6.10-notification
   test("the result of a download goes through the eIM that relayed it, also after a restart", async () => {
     const vehicle = new Vehicle({ secondEim: true });
     const { eim2 } = vehicle;
@@ -314,6 +326,9 @@ describe("IpaEuiccDataRequest", () => {
     return { vehicle, id, outcome, data: result.kind === "ipaEuiccDataResponse" ? (result.value as IpaEuiccDataResponse) : undefined };
   }
 
+  // shows: e2.03-data, e7.a0-notifications, e7.81-default-smdp, e7.a2-results, e7.83-root-smds, e7.a5-eum, e7.a6-euicc
+  // shows: e7.a8-capabilities, e7.a9-device, e7.transaction, bf50.data, bf52.tag-list, bf52.transaction, e0.ipaSupportedProtocols
+  // shows: d6.announced, b5.device-info
   test("everything there is, in the card's octets, with the transaction echoed", async () => {
     const tags = ["A0", "81", "A2", "BF20", "BF22", "83", "84", "A5", "A6", "A8", "A9"];
     const { data, id, vehicle, outcome } = await answer({ tags });
@@ -338,6 +353,7 @@ describe("IpaEuiccDataRequest", () => {
     });
   });
 
+  // shows: e7.bf20-info1, e7.absent
   test("only what was asked for; what is not there is left out", async () => {
     const { data } = await answer({ tags: ["BF20", "A9", "84"] }, async (vehicle) => {
       vehicle.imei = undefined;
@@ -345,6 +361,8 @@ describe("IpaEuiccDataRequest", () => {
     expect(Object.keys(data?.value ?? {}).sort()).toEqual(["eimTransactionId", "euiccInfo1"]);
   });
 
+  // shows: e7.unknown-tag, e7.unknown-ci, bf52.ci, bf52.transaction, code.IpaEuiccDataError.incorrectTagList
+  // shows: code.IpaEuiccDataError.euiccCiPKIdNotFound
   test("a tag nobody knows: incorrectTagList; a CI the card does not have: euiccCiPKIdNotFound", async () => {
     expect((await answer({ tags: ["BF20", "5A"] })).data).toMatchObject({
       kind: "ipaEuiccDataResponseError",
@@ -355,6 +373,7 @@ describe("IpaEuiccDataRequest", () => {
     });
   });
 
+  // shows: e7.acknowledged, bf52.criteria-notification
   test("notifications by event or number, own package results by number; what is acknowledged is removed", async () => {
     const before = async (vehicle: Vehicle): Promise<void> => {
       vehicle.eim.faults.acknowledge = "none";
@@ -368,6 +387,7 @@ describe("IpaEuiccDataRequest", () => {
     expect(vehicle.euicc.pending().notifications).toHaveLength(1);
   });
 
+  // shows: e7.own-only
   test("another eIM's results are not this one's business", async () => {
     const vehicle = new Vehicle({ ...two, secondEim: true });
     vehicle.eim.faults.acknowledge = "none";

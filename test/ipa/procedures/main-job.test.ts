@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { a, b, c, eid, factoryProfile, Vehicle } from "../support/vehicle.ts";
 
 describe("start", () => {
+  // shows: a1.order, e1.order
   test("reads the card in the order that others expect, and says what it found", async () => {
     const vehicle = new Vehicle({ profiles: [factoryProfile(a, true), factoryProfile(b, false)] });
     const status = await vehicle.run(vehicle.ipa.start());
@@ -20,6 +21,8 @@ describe("start", () => {
 });
 
 describe("the main job", () => {
+  // shows: psmo.enable-rollback, e2.01-ask, e2.02-package, e2.04-trigger, e2.09-again, e4.06-switched, e4.07-reported, e4.08-acknowledged
+  // shows: e2.12-result-first
   test("download, then enable with rollback flag: installed, enabled, online, reported once, acknowledged, nothing left", async () => {
     const vehicle = new Vehicle();
     const download = vehicle.download(c);
@@ -52,6 +55,8 @@ describe("the main job", () => {
     expect(await vehicle.poll()).toMatchObject({ kind: "nothing", packages: 0 });
   });
 
+  // shows: e6.01-info, e6.02-initiate, e6.03-authenticate-server, e6.04-authenticate-client, e6.06-prepare, e6.07-package, e6.08-load
+  // shows: e6.10-notification
   test("each step of the download is told by its interface's name, and each segment by its number", async () => {
     const vehicle = new Vehicle();
     await vehicle.run(vehicle.ipa.start());
@@ -79,6 +84,7 @@ describe("the main job", () => {
     expect(new Set(segments.map(([, of]) => of))).toEqual(new Set([segments.length]));
   });
 
+  // shows: b6.one-channel
   test("the whole download runs over one logical channel", async () => {
     const vehicle = new Vehicle();
     await vehicle.run(vehicle.ipa.start());
@@ -93,6 +99,7 @@ describe("the main job", () => {
     expect(selects.filter((index) => index > first && index < last)).toEqual([]);
   });
 
+  // shows: b5.device-info, e2.13-rplmn
   test("what the module says of itself reaches the SM-DP+ by the eUICC's signature, and the eIM by the poll", async () => {
     const vehicle = new Vehicle();
     const polls: string[] = [];

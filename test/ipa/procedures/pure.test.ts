@@ -64,6 +64,7 @@ describe("a package, read for policy and audit", () => {
     });
   });
 
+  // shows: psmo.enable-rollback
   test("a rollback flag in the form of another implementation, 81 00, is seen", () => {
     expect(order(enableWithRollback.replace("0500", "8100")).rollbackGranted).toBe(true);
   });
@@ -94,6 +95,10 @@ describe("the card's answer, read", () => {
   const everything =
     "BF518185A08182307B800465696D3181012A8204AABBCCDD8301053067830100840100850100BF2D14A012E3105A0A980010325476981032149F700101A613301180020640A10730058003EEEEEE82020780870100A803020100A8038401038901008A0100AB0BA0093007800265328201028C01008D01008E0100020102BF65038001005F37021122";
 
+  // shows: result.signed, result.enableResult, result.disableResult, result.deleteResult, result.listProfileInfoResult
+  // shows: result.getRATResult, result.configureImmediateEnableResult, result.addEimResult, result.deleteEimResult
+  // shows: result.updateEimResult, result.listEimResult, result.rollbackResult, result.setFallbackAttributeResult
+  // shows: result.unsetFallbackAttributeResult, result.processingTerminated, result.setDefaultDpAddressResult
   test("every kind of item of the golden vector, by name and code", () => {
     const outcome = outcomeOf(fromHex(everything), [{ name: "enable", iccid }]);
     expect(outcome).toMatchObject({
@@ -127,6 +132,7 @@ describe("the card's answer, read", () => {
     expect(outcome.outcomes[0]).toEqual({ name: "enable", iccid, code: "ok" });
   });
 
+  // shows: result.error-signed, result.error-unsigned
   test("errors, signed and not, and lists that failed", () => {
     expect(outcomeOf(fromHex("BF5115A113300C800465696D3181012A0201045F37021122"), [])).toMatchObject({
       kind: "euiccPackageErrorSigned",
@@ -166,6 +172,7 @@ describe("the card's answer, read", () => {
 });
 
 describe("activation codes", () => {
+  // shows: e5.activation-code
   test("with and without prefix, OID and confirmation code flag", () => {
     expect(parseActivationCode("LPA:1$dp.example.com$ABC-1")).toEqual({
       smdpAddress: "dp.example.com",
@@ -194,6 +201,7 @@ describe("activation codes", () => {
     }
   });
 
+  // shows: bf54.activation-code, bf54.default-smdp, bf54.smds
   test("where a trigger leads", () => {
     const addresses = { defaultDpAddress: "dp", rootDsAddress: "ds" };
     expect(targetOf({ profileDownloadData: { kind: "contactDefaultSmdp", value: true } }, addresses).smdpAddress).toBe("dp");
@@ -233,6 +241,7 @@ describe("profile policy rules against the Rules Authorisation Table", () => {
     });
   });
 
+  // shows: e12.unknown-rule, e12.no-owner, e12.first-match, e12.operator, e12.consent, e12.ppr1-not-first
   test.each([
     ["the same operator", [plmn("62f210")], ppr2, "allowed"],
     ["E stands for any digit", [plmn("62f2e0")], ppr2, "allowed"],
@@ -268,6 +277,7 @@ describe("profile policy rules against the Rules Authorisation Table", () => {
     expect(verdict.kind === "allowed" ? verdict.kind : verdict.why).toBe(expected);
   });
 
+  // shows: e12.ppr1-not-first, e12.consent
   test("the first operational profile may have PPR1; consent given by the fleet is consent", () => {
     const ppr1 = metadata({ profilePolicyRules: ["ppr1"], profileOwner: plmn("62f210") });
     expect(checkProfilePolicyRules(ppr1, table(), [{ profileClass: "provisioning", fallbackAttribute: false }], "allow")).toEqual({
@@ -279,6 +289,7 @@ describe("profile policy rules against the Rules Authorisation Table", () => {
 describe("certificates and keys of servers", () => {
   const clock = new VirtualClock();
 
+  // shows: e6.ci
   test("OID and CI are read; what is no certificate gives nothing", () => {
     const pki = createPki({ clock });
     const { certificate } = pki.get("dpauth");
@@ -293,6 +304,7 @@ describe("certificates and keys of servers", () => {
     );
   });
 
+  // shows: e6.01-info
   test("EUICCInfo1 offers only the CI that the eIM is bound to, as it came where it is bound to none", () => {
     const raw = fromHex("BF20138203020203A9060401F50401F6AA060401F50401F6");
     const info = {
@@ -306,6 +318,7 @@ describe("certificates and keys of servers", () => {
   });
 });
 
+// shows: c6.twice, c6.exactly-acknowledged
 test("acknowledgements: each number once, and only what is that eIM's own", () => {
   expect(sortAcknowledgements([3, 1, 3, 9], new Set([1, 3]))).toEqual({ accepted: [3, 1], ignored: [9] });
   expect(sortAcknowledgements([], new Set([1]))).toEqual({ accepted: [], ignored: [] });

@@ -101,6 +101,7 @@ describe.each(stories)("$name", (story) => {
     expect(vehicle.saves).toBeGreaterThan(1);
   });
 
+  // shows: e1.unfinished, e4.01-received, c6.not-acknowledged
   test.each(["process", "power"] as const)("interrupted by the end of the %s at every write", async (how) => {
     let points = 0;
     for (const when of ["before", "after"] as const) {
@@ -115,6 +116,7 @@ describe.each(stories)("$name", (story) => {
 });
 
 describe("what a restart finds", () => {
+  // shows: e14.undefined
   test("a profile changed behind our back: every eIM is told, once", async () => {
     const vehicle = new Vehicle({ ...two, secondEim: true });
     await vehicle.poll();
@@ -132,6 +134,7 @@ describe("what a restart finds", () => {
     expect(changes).toEqual(["undefined", "undefined"]);
   });
 
+  // shows: e1.more
   test("a journal that is none, or of another make, is no obstacle: the card is asked", async () => {
     for (const journal of [
       null,
@@ -152,6 +155,7 @@ describe("what a restart finds", () => {
     }
   });
 
+  // shows: c6.found-at-start
   test("results of a life before, journal lost: the card has them, and each goes to its eIM", async () => {
     const vehicle = new Vehicle(two);
     vehicle.eim.faults.acknowledge = "none";

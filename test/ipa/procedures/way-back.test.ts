@@ -7,6 +7,7 @@ import { a, b, eid, factoryProfile, never, Vehicle } from "../support/vehicle.ts
 const twoProfiles = [factoryProfile(a, true), factoryProfile(b, false)];
 
 describe("the new profile finds no network", () => {
+  // shows: rollback.unreachable, rollback.result-replaces, rollback.reported, e4.09-undelivered, result.rollbackResult
   test("with the rollback flag: rolled back, online again, reported once, and the eIM knows", async () => {
     const vehicle = new Vehicle({ profiles: twoProfiles });
     vehicle.coverage.delete(b);
@@ -36,6 +37,7 @@ describe("the new profile finds no network", () => {
     ]);
   });
 
+  // shows: rollback.flag, c6.not-acknowledged, e4.09-undelivered
   test("without the flag: stays, the card keeps the result, and it is delivered when there is a path again", async () => {
     const vehicle = new Vehicle({ profiles: twoProfiles });
     vehicle.coverage.delete(b);
@@ -51,6 +53,7 @@ describe("the new profile finds no network", () => {
     expect(vehicle.euicc.pending().packageResults).toEqual([]);
   });
 
+  // shows: rollback.refused
   test("a rollback that the card refuses is told, and the report is tried over the new profile", async () => {
     const vehicle = new Vehicle({ profiles: twoProfiles, euicc: { faults: { statusWords: { 48984: 0x6a88 } } } });
     vehicle.coverage.delete(b);
@@ -63,6 +66,7 @@ describe("the new profile finds no network", () => {
     expect(vehicle.eim.results()).toHaveLength(1);
   });
 
+  // shows: a7.cat-busy
   test("the card says catBusy to the rollback first: asked again", async () => {
     const vehicle = new Vehicle({ profiles: twoProfiles });
     vehicle.coverage.delete(b);
@@ -87,6 +91,7 @@ describe("the new profile finds no network", () => {
 });
 
 describe("the new profile has a network and the eIM does not answer", () => {
+  // shows: rollback.silent-eim, rollback.unreachable
   test("the report is tried until it is time, then rolled back and reported over the old profile", async () => {
     const vehicle = new Vehicle({ profiles: twoProfiles, ipa: { esipaTimeoutMs: 20_000, rollbackAfterMs: 120_000 } });
     const order = vehicle.enable(b, true);
@@ -182,6 +187,7 @@ describe("the card refuses", () => {
     ],
   ];
 
+  // shows: result.enableResult, result.deleteResult, result.processingTerminated
   test.each(cases)("%s: reported as it is, nothing switched", async (_name, order, prepare, commands) => {
     const vehicle = new Vehicle({ profiles: twoProfiles });
     prepare(vehicle);
@@ -197,6 +203,7 @@ describe("the card refuses", () => {
     ["a counter beyond what the card counts", ({ eim }) => Object.assign(eim.faults, { counterValue: 0x800000 }), "counterValueOutOfRange"],
   ];
 
+  // shows: result.error-signed, c5.eid, c5.range, e4.03-error
   test.each(signedErrors)("%s: the signed error reaches the eIM, octet for octet", async (_name, prepare, reason) => {
     const vehicle = new Vehicle({ profiles: twoProfiles });
     prepare(vehicle);
@@ -206,6 +213,7 @@ describe("the card refuses", () => {
     expect(vehicle.enabled()).toBe(a);
   });
 
+  // shows: c4.ppr1, c4.rollback-needs-profile
   test("a rule against disabling, and a rollback without a profile to go back to", async () => {
     const kept = new Vehicle({ profiles: [factoryProfile(a, true, { profilePolicyRules: ["ppr1"] }), factoryProfile(b, false)] });
     kept.enable(b, true);
@@ -229,6 +237,7 @@ describe("the card refuses", () => {
     expect([none.enabled(), none.adopted]).toEqual([undefined, [undefined]]);
   });
 
+  // shows: c5.ecall, e11.bars-packages
   test("a package larger than the card takes, and one while the emergency profile is enabled", async () => {
     const small = new Vehicle({ profiles: twoProfiles, euicc: { capabilities: { maxPackageBytes: 64 } } });
     const large = small.enable(b);
@@ -251,6 +260,7 @@ describe("the card refuses", () => {
     expect(ecall.eim.order(refused)).toMatchObject({ state: "failed", reason: "ecallActive" });
   });
 
+  // shows: c5.replay
   test("a replayed counter, after a package that was executed", async () => {
     const vehicle = new Vehicle({ profiles: twoProfiles });
     vehicle.order({ kind: "euiccPackage", psmos: [{ listProfileInfo: {} }] });
@@ -262,6 +272,7 @@ describe("the card refuses", () => {
     expect(vehicle.enabled()).toBe(a);
   });
 
+  // shows: result.error-unsigned, c5.signature, e4.03-error
   test.each(["wrongSigningKey", "wrongToken"] as const)("%s: errorUnsigned reaches the eIM", async (fault) => {
     const vehicle = new Vehicle({ profiles: twoProfiles });
     vehicle.eim.faults[fault] = 1;
@@ -272,6 +283,7 @@ describe("the card refuses", () => {
     expect(vehicle.enabled()).toBe(a);
   });
 
+  // shows: code.EimPackageResultError.undefinedError, a4.6a80
   test("LoadEuiccPackage answered with a status word only: the eIM gets undefinedError with its transaction", async () => {
     const vehicle = new Vehicle({ profiles: twoProfiles, euicc: { faults: { statusWords: { 48977: 0x6a80 } } } });
     const id = vehicle.enable(b);
@@ -290,6 +302,7 @@ describe("the card refuses", () => {
     }
   });
 
+  // shows: c4.interruption
   test("power fails between two operations: the result built at the restart is reported, as far as it got", async () => {
     const vehicle = new Vehicle({ profiles: twoProfiles });
     vehicle.euicc.faults.cutPowerAfterOperations = 1;
@@ -305,6 +318,8 @@ describe("the card refuses", () => {
 });
 
 describe("packages that are none", () => {
+  // shows: e2.07-unknown, e2.08-malformed, bf50.error, code.EimPackageResultError.invalidPackageFormat
+  // shows: code.EimPackageResultError.unknownPackage
   test("malformed: invalidPackageFormat with the transaction if it can be found; unknown: unknownPackage; the daemon goes on", async () => {
     const vehicle = new Vehicle();
     const sent: string[] = [];
@@ -348,6 +363,7 @@ describe("packages that are none", () => {
     expect(sent).toEqual([`BF50175A10${eid}A003020101`]);
   });
 
+  // shows: e2.10-guard
   test("an eIM that never ends is left after so many packages", async () => {
     const vehicle = new Vehicle({ ipa: { maxPackagesPerPoll: 3 } });
     vehicle.intercept = (functionName) =>
@@ -413,6 +429,7 @@ describe("policy", () => {
     expect(vehicle.esipa).toEqual([]);
   });
 
+  // shows: bf54.result-error
   test("a refused download: profileDownloadError 127 with the transaction", async () => {
     const vehicle = new Vehicle();
     vehicle.verdict = (gate) =>

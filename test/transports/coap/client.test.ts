@@ -80,6 +80,7 @@ describe("separate responses (RFC 7252 §5.2.2)", () => {
     { type, messageId: 77, payload: utf8("later") },
   ];
 
+  // shows: d5.retransmission
   it("confirmable: it is acknowledged", async () => {
     const t = scriptedServer(() => separate("CON"));
     expect(fromUtf8((await t.request()).payload)).toBe("later");
@@ -171,6 +172,7 @@ describe("a link that holds datagrams already", () => {
 });
 
 describe("the end of an exchange", () => {
+  // shows: d5.retransmission
   it("COAP_TIMEOUT after eleven transmissions", async () => {
     const t = scriptedServer(() => []);
     await expect(t.request()).rejects.toMatchObject({ code: "COAP_TIMEOUT" });
@@ -232,6 +234,7 @@ describe("the end of an exchange", () => {
 describe("sending in blocks (RFC 7959 §2.5)", () => {
   const next = (_request: unknown, number: number, szx = 6): Sketch => ({ code: "2.31", block1: { number, more: true, szx } });
 
+  // shows: d5.block1, d5.request-tag
   it("numbers the blocks, tags them alike, and says the size once", async () => {
     const t = scriptedServer((request, i) => [i < 2 ? next(request, i) : { code: "2.04", block1: { number: 2, more: false, szx: 6 } }]);
     expect((await t.request({ payload: body(2_500) })).code).toBe("2.04");
@@ -245,6 +248,7 @@ describe("sending in blocks (RFC 7959 §2.5)", () => {
     expect(Buffer.concat(t.requests.map((one) => one.payload)).equals(body(2_500))).toBe(true);
   });
 
+  // shows: d5.one-datagram
   it("asks for no blocks when one datagram is enough", async () => {
     const t = scriptedServer(() => [{ code: "2.04" }]);
     await t.request({ payload: body(1_024) });
@@ -359,6 +363,7 @@ describe("receiving in blocks (RFC 7959 §2.4)", () => {
     };
   };
 
+  // shows: d5.block2
   it("asks block by block, with the same options and no payload", async () => {
     const t = scriptedServer((_, i) => [part(i)]);
     expect((await t.request({ payload: body(10), contentFormat: 42 })).payload).toEqual(answer);

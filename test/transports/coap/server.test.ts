@@ -56,6 +56,7 @@ describe("one message, one answer", () => {
     expect(asked).toHaveLength(1);
   });
 
+  // shows: d5.retransmission
   it("runs a repeated request once and repeats the answer, octet by octet", async () => {
     let run = 0;
     const { asked, handle } = counting(() => ({ code: "2.04", payload: Uint8Array.of(++run) }));

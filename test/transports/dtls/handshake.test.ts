@@ -18,6 +18,7 @@ describe("cipher suites", () => {
   ];
   const pskSuites: readonly DtlsCipherSuite[] = ["PSK-AES128-GCM-SHA256", "PSK-AES128-CCM8"];
 
+  // shows: d5.suites
   test.each(certificateSuites)("%s chosen by the client", async (suite) => {
     const server = await bench.server({ cipherSuites: certificateSuites });
     const link = await bench.connect(server, { cipherSuites: [suite] });
@@ -33,6 +34,7 @@ describe("cipher suites", () => {
     await echo(link, bench.clock);
   });
 
+  // shows: d5.psk
   test.each(pskSuites)("%s", async (suite) => {
     const server = await bench.server({ cipherSuites: pskSuites, psk: pskOf });
     const link = await bench.connect(server, { trust: psk, cipherSuites: [suite] });
@@ -41,6 +43,7 @@ describe("cipher suites", () => {
     expect(server.links[0]?.pskIdentity).toBe(psk.identity);
   });
 
+  // shows: d5.suites
   test("by default AES-128-GCM, and never CCM_8", async () => {
     const server = await bench.server();
     expect((await bench.connect(server)).cipherSuite).toBe("ECDHE-ECDSA-AES128-GCM-SHA256");
@@ -65,11 +68,13 @@ describe("cipher suites", () => {
 describe("trust", () => {
   const other = makePki("other.example.test");
 
+  // shows: d7.certificate
   test("the certificate of the issuer, sole anchor", async () => {
     const server = await bench.server();
     await echo(await bench.connect(server, { trust: { kind: "certificate", der: pki.root.der } }), bench.clock);
   });
 
+  // shows: d7.certificate
   test("an intermediate or the leaf itself as sole anchor", async () => {
     const intermediate = makeCertificate({ name: "Test intermediate", ca: true, issuer: pki.root });
     const leaf = makeCertificate({ name: host, issuer: intermediate, altNames: [host] });
@@ -78,6 +83,7 @@ describe("trust", () => {
       await echo(await bench.connect(server, { trust: { kind: "certificate", der: anchor.der } }), bench.clock);
   });
 
+  // shows: d7.key
   test("the public key of the leaf, or of an issuer in the chain presented", async () => {
     const intermediate = makeCertificate({ name: "Test intermediate", ca: true, issuer: pki.root });
     const leaf = makeCertificate({ name: host, issuer: intermediate, altNames: [host] });
@@ -98,6 +104,7 @@ describe("trust", () => {
     expect(server.size).toBe(0);
   });
 
+  // shows: d7.name
   test("another name is refused", async () => {
     const server = await bench.server();
     const told = server.refused();
@@ -114,6 +121,7 @@ describe("trust", () => {
     expect(await refusal(bench.connect(server, { serverName: "127.0.0.2" }))).toMatchObject({ code: "TLS_HOST_MISMATCH" });
   });
 
+  // shows: d7.time
   test("an expired certificate is refused by the Clock, not by the system's time", async () => {
     const server = await bench.server();
     const later = new VirtualClock({ ms: Date.UTC(2051, 0, 1) });
@@ -179,6 +187,7 @@ describe("client certificates", () => {
     expect(server.links[0]?.peerCertificate).toBeUndefined();
   });
 
+  // shows: d7.server-only
   test("not asked for: the link has none", async () => {
     const server = await bench.server();
     await echo(await bench.connect(server, { identity: identityOf(vehicle) }), bench.clock);

@@ -172,6 +172,7 @@ describe("a session is not resumed", () => {
     expect(store.load("")).toBeUndefined();
   });
 
+  // shows: d7.resumed
   test("a chain that was put beside another session is noticed after the resumption", async () => {
     const server = await bench.server();
     const sessions = memorySessionStore();

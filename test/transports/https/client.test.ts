@@ -117,12 +117,14 @@ describe("whom the HTTPS client believes", () => {
     { name: "a foreign certificate", trust: { kind: "certificate", der: foreign.server.der }, code: "TLS_UNTRUSTED" },
     { name: "a pre-shared key", trust: { kind: "psk", identity: "a", key: utf8("b") }, code: "TRANSPORT_SCHEME" },
   ];
+  // shows: d7.certificate, d7.key
   it.each(trusts)("$name → $code, and a server not believed sees no request", async ({ trust, code }) => {
     const server = await serve(leaf);
     expect(await codeOf(client().request(peer(server.port, trust), post))).toBe(code);
     expect(server.requests).toHaveLength(code === "no error" ? 1 : 0);
   });
 
+  // shows: d7.name
   it("refuses a certificate for another host", async () => {
     const server = await serve(leaf);
     expect(await codeOf(client().request(peer(server.port, rootTrust, "other.example.test"), post))).toBe("TLS_HOST_MISMATCH");
@@ -143,6 +145,7 @@ describe("whom the HTTPS client believes", () => {
     expect(await codeOf(client().request(peer(cut.port), post))).toBe("TLS_UNTRUSTED");
   });
 
+  // shows: d7.time
   it("asks its own clock, not the machine's, for the time", async () => {
     const years = { notBefore: new Date("2035-01-01"), notAfter: new Date("2036-01-01") };
     const future = makeCertificate({ name: host, issuer: root, altNames: [host], ...years });
@@ -156,6 +159,7 @@ describe("whom the HTTPS client believes", () => {
     expect([early.requests.length, present.requests.length]).toEqual([1, 0]);
   });
 
+  // shows: d7.tls-versions, d7.resumed
   it.each(["TLSv1.2", "TLSv1.3"] as const)("judges a resumed %s session again", async (version) => {
     let nowMs = Date.parse("2030-01-01");
     class Moving extends SystemClock {
@@ -191,6 +195,7 @@ describe("whom the HTTPS client believes", () => {
 });
 
 describe("requests and answers", () => {
+  // shows: d3.kept
   it("carries method, path, headers and bodies both ways, names the host, and keeps the connection", async () => {
     const server = await serve(leaf, (response, request) => response.writeHead(200, { "Content-Type": "text/x" }).end(`to ${request.url}`));
     const https = client();
@@ -210,6 +215,7 @@ describe("requests and answers", () => {
     expect(server.sockets.size).toBe(1);
   });
 
+  // shows: d3.other
   it.each([200, 204, 301, 400, 404, 500, 503])("answers status %i as it is", async (status) => {
     const server = await serve(leaf, (response) => response.writeHead(status, { Location: "/elsewhere" }).end());
     expect((await client().request(peer(server.port), post)).status).toBe(status);
@@ -337,6 +343,7 @@ describe("ES9+", () => {
   });
   const ipLeaf = makeCertificate({ name: "dp", issuer: root, altNames: ["127.0.0.1"] });
 
+  // shows: e5.headers
   it("posts JSON to the function's path and reads JSON back", async () => {
     const server = await serve(ipLeaf, (response) =>
       response.writeHead(200, { "Content-Type": "application/json" }).end('{"transactionId":"0A"}'),

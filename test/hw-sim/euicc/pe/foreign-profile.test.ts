@@ -11,6 +11,7 @@ const opened = (bsp: Bsp, segments: readonly string[]): Uint8Array =>
   concatBytes(...segments.map((segment) => bsp.unprotect(fromHex(segment)).plaintext));
 
 describe("a foreign bound profile package", () => {
+  // shows: es8.StoreMetadata
   it("opens: session keys, metadata in several segments, keys of its own, segments of any size", () => {
     const session = new Bsp(deriveBspKeys(fromHex(foreignBpp.z), fromHex(foreignBpp.hostId), digitsToBcd(foreignBpp.eid)));
     expect(toHexUpper(opened(session, foreignBpp.firstSequenceOf87))).toBe("BF2407B805060388370C");

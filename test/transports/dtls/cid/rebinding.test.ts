@@ -35,6 +35,7 @@ function large(link: DatagramLink): Promise<void> {
 }
 
 describe("a NAT that forgets", () => {
+  // shows: d5.connection-id
   test.each(suites)("100 times in a row: one datagram each way, nothing lost (%s)", async (suite) => {
     const server = await bench.server({ ...both, ...unhurried, cipherSuites: [suite] });
     const proxy = await bench.proxy(server);
