@@ -64,6 +64,37 @@ export type IpaEvent =
     }
   /** The eIM took neither the result nor refused it for good; it is kept and sent again. */
   | { readonly kind: "package.unreported"; readonly eimId: string; readonly seqNumber: number | undefined; readonly error: ErrorReport }
+  /** An eIM brought something by itself (SGP.32 §3.1.1.2). `eimId`: whom its certificate proves it to be, if anybody. */
+  | {
+      readonly kind: "injection.received";
+      readonly scheme: "coaps" | "https";
+      /** "address:port" */
+      readonly peer: string;
+      readonly eimId: string | undefined;
+      readonly packageKind: PackageKind | "acknowledgements";
+      readonly bytes: number;
+      /** Of the package's octets, hex; as in package.received. */
+      readonly sha256: string;
+    }
+  /** Its member of TransferEimPackageResponse. */
+  | {
+      readonly kind: "injection.answered";
+      readonly scheme: "coaps" | "https";
+      readonly peer: string;
+      readonly eimId: string | undefined;
+      readonly sha256: string;
+      readonly answer: string;
+    }
+  | {
+      readonly kind: "injection.refused";
+      readonly scheme: "coaps" | "https";
+      readonly peer: string;
+      readonly eimId: string | undefined;
+      readonly code: ErrorCode;
+      readonly reason: string;
+    }
+  /** In a message of its own, for what it was given before. */
+  | { readonly kind: "acknowledgement.taken"; readonly eimId: string; readonly seqNumbers: readonly number[] }
   /** An eIM acknowledged what is not its own; nothing was removed. */
   | { readonly kind: "acknowledgement.ignored"; readonly eimId: string; readonly seqNumbers: readonly number[] }
   | { readonly kind: "profile.enabled"; readonly iccid: string; readonly fromIccid: string | undefined; readonly eimId: string | undefined }

@@ -5,6 +5,7 @@ import { asSimwardError, errorReport, isCode, SimwardError } from "../base/error
 import { Queue } from "../base/queue.ts";
 import type { Random } from "../base/random.ts";
 import type { BindingName } from "./esipa/bindings.ts";
+import type { EimAsClient } from "./esipa/endpoint.ts";
 import { type Es10, getEuiccInfo2 } from "./euicc/es10.ts";
 import { createEuiccSession, type OwnedEuiccSession } from "./euicc/session.ts";
 import type { IpaEvents } from "./events.ts";
@@ -28,6 +29,7 @@ import { resumeDownload } from "./procedures/download.ts";
 import { EimDirectory } from "./procedures/eims.ts";
 import { deferred, holdsPolls } from "./procedures/emergency.ts";
 import { configureImmediateEnable, type ImmediateEnableOrder } from "./procedures/immediate.ts";
+import { type InjectionHost, type InjectionSource, receiveInjection } from "./procedures/injection.ts";
 import { resumeDataRequest } from "./procedures/ipa-euicc-data.ts";
 import { bindingMemory, IpaJournal, type Operation, toldMemory } from "./procedures/journal.ts";
 import { type LocalSwitchResult, resumeLocalSwitch, switchLocally } from "./procedures/local-switch.ts";
@@ -128,6 +130,13 @@ export interface Ipa {
   switchLocally(fn: LocalSwitchFunction, signal?: AbortSignal): Promise<LocalSwitchResult>;
   /** SGP.32 §5.9.17: what a profile's being enabled at once after its download asks for; possible only before an eIM is associated. Throws ES10_REFUSED. */
   configureImmediateEnable(wanted: ImmediateEnableOrder, signal?: AbortSignal): Promise<void>;
+  /** The eIMs that may inject, and how to know each by its client certificate. None before the card was read. */
+  readonly injectors: readonly EimAsClient[];
+  /**
+   * TransferEimPackage: a BF4E that an eIM brought (SGP.32 §3.1.1.2); answers the BF4E to give it. Waits its turn, but not for long.
+   * Throws BUSY, EMERGENCY_ACTIVE, or why the card could not be used: nothing was taken then, and the eIM is to come again.
+   */
+  transferEimPackage(message: Uint8Array, source: InjectionSource): Promise<Uint8Array>;
   status(): IpaStatus;
   /** Ends what runs; what was under way stays in the journal. */
   close(): Promise<void>;
@@ -208,6 +217,20 @@ export function createIpa(ports: IpaPorts): Ipa {
     );
   };
 
+  const injection: InjectionHost = {
+    queue: work,
+    clock,
+    answerWithinMs: options.injectionAnswerMs,
+    tell: (event) => events.emit(event),
+    context: () => context,
+    begin: async (signal) => (await begin(signal)).started,
+    async after(started, problem, signal) {
+      doubtful ||= problem !== undefined;
+      await countNotifications(started, signal);
+    },
+    closing: closing.signal,
+  };
+
   return {
     euicc,
     start: (signal) =>
@@ -260,6 +283,14 @@ export function createIpa(ports: IpaPorts): Ipa {
     },
     configureImmediateEnable: (wanted, signal) =>
       work.run(async () => configureImmediateEnable((await begin(stoppable(signal))).started, wanted, stoppable(signal)), signal),
+    get injectors() {
+      return context?.eims.clients ?? [];
+    },
+    transferEimPackage: (message, source) =>
+      receiveInjection(injection, message, source).catch((error: unknown) => {
+        doubtful ||= !isCode(error, "BUSY", "EMERGENCY_ACTIVE");
+        throw error;
+      }),
     status: () => statusOf(context, euicc),
     async close() {
       closing.abort(new SimwardError("ABORTED", { detail: "the IPA is closing" }));
@@ -277,6 +308,7 @@ async function readCard(ports: IpaPorts, options: IpaOptions, euicc: OwnedEuiccS
     profiles: [],
     pendingNotifications: 0,
     results: new Map(),
+    given: new Map(),
     refusals: new Map(),
     asked: new Map(),
     pollVerdict: undefined,

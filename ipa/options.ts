@@ -56,6 +56,10 @@ export interface IpaOptions {
   /** TERMINAL CAPABILITY: SGP.32 says 84, older cards know 83; `none` where the module must not be bothered. `both` by default. */
   readonly terminalCapability: TerminalCapability;
   readonly maxPackagesPerPoll: number;
+  /** Over what eIMs may inject; announced to them (SGP.32 §2.11.2.2). None by default. */
+  readonly injection: readonly ("coaps" | "https")[];
+  /** How long a peer that injects waits before it hears eimPackageReceived, or that there is no time for it now. */
+  readonly injectionAnswerMs: number;
   readonly maxNotificationsPerRound: number;
   /** One ESipa exchange, all retransmissions included. */
   readonly esipaTimeoutMs: number;
@@ -87,6 +91,8 @@ export const defaultIpaOptions: IpaOptions = {
   bindingMemoryMs: 24 * 3_600_000,
   terminalCapability: "both",
   maxPackagesPerPoll: 16,
+  injection: [],
+  injectionAnswerMs: 25_000,
   maxNotificationsPerRound: 64,
   esipaTimeoutMs: 300_000,
   onlineTimeoutMs: 180_000,

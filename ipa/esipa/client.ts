@@ -74,6 +74,8 @@ export interface EimClientOptions {
   readonly clock: Clock;
   readonly events: IpaEvents;
   readonly timeoutMs: number;
+  /** Offered each BF50 before it is sent: true when a peer that had injected the package was answered with it instead. */
+  readonly take?: ((provideEimPackageResult: Uint8Array) => boolean) | undefined;
   /** Called at each answer, whatever it says. */
   readonly onContact?: (() => void) | undefined;
 }
@@ -123,6 +125,7 @@ export class EimClient {
 
   /** Sends a BF50; answers the sequence numbers that the eIM acknowledges. SGP.32 §5.14.6 */
   async provideEimPackageResult(request: Uint8Array, signal?: AbortSignal): Promise<readonly number[]> {
+    if (this.#options.take?.(request) === true) return [];
     const body = await this.#exchange("provideEimPackageResult", request, signal);
     // Nothing at all, and BF50 00 of v1.0, are an emptyResponse.
     if (body.length === 0 || (body.length === 3 && body[0] === 0xbf && body[1] === 0x50 && body[2] === 0)) return [];

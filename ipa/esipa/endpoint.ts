@@ -31,7 +31,7 @@ const retrievalBit = { coaps: "eimRetrieveCoaps", https: "eimRetrieveHttps" } as
 
 /** Throws EIM_NO_ADDRESS, EIM_NO_PROTOCOL, EIM_NO_TRUST: an eIM is reached as configured or not at all. */
 export function endpointOf(config: EimConfigurationData, peer: EimPeer | undefined, schemes: SchemeChoice): EimAccess {
-  const compat = { ...defaultCompat, ...peer?.compat };
+  const compat = compatOf(peer);
   const names = chooseBindings(config, peer, compat, schemes);
   const { host, port } = addressOf(config, peer);
   const trust = trustOf(config, peer);
@@ -45,6 +45,36 @@ export function endpointOf(config: EimConfigurationData, peer: EimPeer | undefin
   const [first] = bindings;
   if (first === undefined) throw new SimwardError("EIM_NO_PROTOCOL", { detail: eimId });
   return { ...first, compat, bindings };
+}
+
+export function compatOf(peer: EimPeer | undefined): EsipaCompat {
+  return { ...defaultCompat, ...peer?.compat };
+}
+
+/** An eIM that comes to us, and how to know it: as whom its client certificate must show it. */
+export interface EimAsClient {
+  readonly eimId: string;
+  readonly trust: Exclude<TlsTrust, { readonly kind: "psk" }>;
+  /** Needed where what is trusted is an issuer, who signs for others too. */
+  readonly name: string | undefined;
+}
+
+/** Undefined where nothing is known by which it could prove itself. */
+export function asClient(config: EimConfigurationData, peer: EimPeer | undefined): EimAsClient | undefined {
+  try {
+    const trust = trustOf(config, peer);
+    return trust.kind === "psk" ? undefined : { eimId: config.eimId, trust, name: nameOf(config, peer) };
+  } catch {
+    return undefined;
+  }
+}
+
+function nameOf(config: EimConfigurationData, peer: EimPeer | undefined): string | undefined {
+  try {
+    return peer?.serverName ?? addressOf(config, peer).host;
+  } catch {
+    return undefined;
+  }
 }
 
 /** At least one. An eIM serves ASN.1 and JSON alike (SGP.32 §6), so JSON stands behind HTTPS where ASN.1 is not served after all. */

@@ -17,6 +17,8 @@ export interface Memory {
   pendingNotifications: number;
   /** Package results on the card that no eIM has acknowledged, by sequence number. */
   readonly results: Map<number, KeptResult>;
+  /** By eimId: sequence numbers that an eIM has seen, and may acknowledge in a message of its own (injection). */
+  readonly given: Map<string, ReadonlySet<number>>;
   /** Policy's refusals by SHA-256 of the order: the same order is answered from here until then. */
   readonly refusals: Map<string, Verdict & { readonly kind: "refuse" | "warn" | "throttle" }>;
   /** When each eIM was asked last, monotonic. */

@@ -28,8 +28,9 @@ export function ipaCapabilities(context: IpaContext): IpaCapabilities {
   const direct = isDirect(context) ? (["directRspServerCommunication"] as const) : [];
   const schemes = ports.transports.map(({ scheme }) => scheme);
   const protocols = { https: "ipaRetrieveHttps", coaps: "ipaRetrieveCoaps" } as const;
+  const injection = { https: "ipaInjectHttps", coaps: "ipaInjectCoaps" } as const;
   return {
     ipaFeatures: [...direct, "indirectRspServerCommunication", ...options.eimFeatures],
-    ipaSupportedProtocols: schemes.map((scheme) => protocols[scheme]),
+    ipaSupportedProtocols: [...schemes.map((scheme) => protocols[scheme]), ...options.injection.map((scheme) => injection[scheme])],
   };
 }

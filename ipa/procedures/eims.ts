@@ -4,13 +4,13 @@ import { decode } from "../asn1/schema.ts";
 import { childOf, childrenOf, rawOf, readOnlyTlv } from "../asn1/tlv.ts";
 import { type BindingMemory, inOrder } from "../esipa/bindings.ts";
 import { EimClient } from "../esipa/client.ts";
-import { type AccessBinding, type EimAccess, endpointOf } from "../esipa/endpoint.ts";
+import { type AccessBinding, asClient, compatOf, type EimAccess, type EimAsClient, endpointOf } from "../esipa/endpoint.ts";
 import { Minimizer, type ToldMemory } from "../esipa/minimizer.ts";
 import { collapsed } from "../euicc/double-tag.ts";
 import { type Es10, getEimConfigurationData } from "../euicc/es10.ts";
 import type { IpaPorts } from "../ipa.ts";
 import { EimConfigurationData } from "../messages/eim-config.ts";
-import type { EsipaCompat, IpaOptions } from "../options.ts";
+import type { EimPeer, EsipaCompat, IpaOptions } from "../options.ts";
 
 export interface Eim {
   readonly config: EimConfigurationData;
@@ -28,6 +28,8 @@ export class EimDirectory {
   readonly #bindings: BindingMemory;
   readonly #told: ToldMemory;
   readonly #lastContactMs = new Map<string, number>();
+  /** A peer waits for what is reported to that eIM (SGP.32 §3.1.1.2): its clients offer it there first. */
+  awaited: { readonly eimId: string; readonly take: (provideEimPackageResult: Uint8Array) => boolean } | undefined;
   #eims: readonly Eim[] = [];
 
   constructor(ports: IpaPorts, options: IpaOptions, eid: Uint8Array, bindings: BindingMemory, told: ToldMemory) {
@@ -61,6 +63,11 @@ export class EimDirectory {
     return this.#eims.find(({ config }) => config.eimId === eimId);
   }
 
+  /** Those that may come to us (SGP.32 §3.1.1.2), and how to know each. */
+  get clients(): readonly EimAsClient[] {
+    return this.#eims.flatMap(({ config }) => asClient(config, this.#peer(config.eimId)) ?? []);
+  }
+
   /** The binding that would be used now. */
   current({ config, access }: Eim): AccessBinding | undefined {
     return access === undefined ? undefined : inOrder(access.bindings, this.#bindings.load(config.eimId))[0];
@@ -70,8 +77,10 @@ export class EimDirectory {
   client(eimId: string, kept?: Uint8Array): EimClient {
     const eim = this.find(eimId) ?? (kept === undefined ? undefined : this.#eim(kept));
     if (eim === undefined) throw new Refusal("EIM_UNKNOWN", { detail: eimId });
-    if (eim.access === undefined) throw eim.error ?? new Refusal("EIM_UNKNOWN", { detail: eimId });
-    const { bindings, compat } = eim.access;
+    const awaited = this.awaited?.eimId === eimId ? this.awaited : undefined;
+    // An eIM that only injects has no address: then its waiting peer is all there is of it.
+    if (eim.access === undefined && awaited === undefined) throw eim.error ?? new Refusal("EIM_UNKNOWN", { detail: eimId });
+    const { bindings, compat } = eim.access ?? { bindings: [], compat: compatOf(this.#peer(eimId)) };
     return new EimClient({
       eimId,
       bindings: bindings.flatMap(({ name, scheme, endpoint }) => {
@@ -85,6 +94,7 @@ export class EimDirectory {
       clock: this.#ports.clock,
       events: this.#ports.events,
       timeoutMs: this.#options.esipaTimeoutMs,
+      take: awaited?.take,
       onContact: () => this.#lastContactMs.set(eimId, this.#ports.clock.now()),
     });
   }
@@ -94,9 +104,13 @@ export class EimDirectory {
     return minimizeEsipaBytes && esipaVersion === "1.2" && this.#options.eimFeatures.includes("minimizeEsipaBytes");
   }
 
+  #peer(eimId: string): EimPeer | undefined {
+    return this.#options.peers.find((peer) => peer.eimId === eimId);
+  }
+
   #eim(raw: Uint8Array): Eim {
     const config = decode(EimConfigurationData, raw, { name: "EimConfigurationData" });
-    const peer = this.#options.peers.find(({ eimId }) => eimId === config.eimId);
+    const peer = this.#peer(config.eimId);
     const schemes = { available: this.#ports.transports.map(({ scheme }) => scheme), prefer: this.#options.preferBinding };
     try {
       return { config, raw, access: endpointOf(config, peer, schemes), error: undefined };

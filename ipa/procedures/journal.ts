@@ -97,6 +97,7 @@ const maxBindings = 16;
 
 export class IpaJournal {
   readonly #port: Journal;
+  readonly #listeners = new Set<(content: JournalContent) => void>();
   #content: JournalContent;
   #written: string;
 
@@ -114,6 +115,14 @@ export class IpaJournal {
     return this.#content;
   }
 
+  /** Tells of each change once it is durable. */
+  onWritten(fn: (content: JournalContent) => void): () => void {
+    this.#listeners.add(fn);
+    return () => {
+      this.#listeners.delete(fn);
+    };
+  }
+
   /** Resolves when the change is durable. Writes nothing when nothing changed. Throws DISK_WRITE. */
   async update(change: Partial<Omit<JournalContent, "version">>): Promise<void> {
     const next = bounded({ ...this.#content, ...change });
@@ -127,6 +136,7 @@ export class IpaJournal {
       this.#written = text;
     }
     this.#content = next;
+    for (const listener of [...this.#listeners]) listener(next);
   }
 
   /** Each of these eIMs is to be told of a change; a cause already noted stays. */

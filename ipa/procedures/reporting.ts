@@ -16,6 +16,7 @@ export async function sendResult(
   signal: AbortSignal | undefined,
 ): Promise<readonly number[]> {
   const seqNumbers = await client.provideEimPackageResult(message, signal);
+  noteGiven(context, client.eimId, reported);
   const own = new Set(reported);
   if (seqNumbers.some((one) => !own.has(one))) {
     // It may acknowledge an older result of its own as well; the card knows whose they are.
@@ -25,6 +26,13 @@ export async function sendResult(
   const { accepted, ignored } = sortAcknowledgements(seqNumbers, own);
   if (ignored.length > 0) await context.tell({ kind: "acknowledgement.ignored", eimId: client.eimId, seqNumbers: ignored });
   return accepted;
+}
+
+const maxGiven = 256;
+
+/** An eIM that injects acknowledges in a message of its own (SGP.32 §3.1.1.2). */
+function noteGiven({ memory }: IpaContext, eimId: string, seqNumbers: readonly number[]): void {
+  memory.given.set(eimId, new Set([...(memory.given.get(eimId) ?? []), ...seqNumbers].slice(-maxGiven)));
 }
 
 /** Removes what was acknowledged. One that cannot be removed is left: it is delivered, and acknowledged, again at the next poll. */
