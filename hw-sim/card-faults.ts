@@ -30,6 +30,7 @@ const Settings = v.partial(
     bareKeys: v.boolean(),
     taggedCmdResult: v.boolean(),
     writtenDefaults: v.boolean(),
+    version10: v.boolean(),
     omitEid: v.boolean(),
     refuseSegment: v.strictObject({ segment: count, sw: statusWord }),
     memoryFull: v.boolean(),

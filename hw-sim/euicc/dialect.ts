@@ -1,9 +1,21 @@
 // How real cards write what they say: BER lengths, repeated tags, fields of later versions. All of it is lawful or common, and a reader
 // has to live with it. What is signed gets its form before it is signed.
 import { concatBytes, fromHex, uintToBytes } from "../../base/bytes.ts";
-import { childrenOf, contentOf, isConstructed, rawOf, readTlv, retag, type Tlv, tagOctets, writeTlv } from "../../ipa/asn1/tlv.ts";
+import {
+  childrenOf,
+  contentOf,
+  isConstructed,
+  rawOf,
+  readOnlyTlv,
+  readTlv,
+  retag,
+  type Tlv,
+  tagOctets,
+  writeTlv,
+} from "../../ipa/asn1/tlv.ts";
 import { rebuilt } from "../rewriting.ts";
 import type { EuiccFaults } from "./types.ts";
+import { inVersion10 } from "./version10.ts";
 
 /** Responses that are tagged CHOICEs: some compilers tag them twice, and they have no room for more fields, as SEQUENCEs have. */
 export const choiceTags: ReadonlySet<number> = new Set([
@@ -13,11 +25,19 @@ const laterField = fromHex("DF7F0100");
 
 /** A response as this card writes it. Only the outer two levels are touched: what lies deeper may be signed. */
 export function inDialect(response: Uint8Array, faults: EuiccFaults): Uint8Array {
-  let out = deviating(response, faults);
+  let out = deviating(faults.version10 ? inVersion10(response) : response, faults);
   const { tag } = readTlv(out);
   if (faults.unknownFields && isConstructed(tag) && !choiceTags.has(tag)) out = writeTlv(tag, contentOf(readTlv(out)), laterField);
   if (faults.doubleTag && choiceTags.has(tag)) out = writeTlv(tag, out);
   return faults.berLengths ? longLengths(out, 2) : out;
+}
+
+/** A command as the standard has it: some clients leave out the wrapper of the search criteria of RetrieveNotificationsList. */
+export function understood(command: Uint8Array): Uint8Array {
+  if (command[0] !== 0xbf || command[1] !== 0x2b) return command;
+  const read = readOnlyTlv(command);
+  const [first] = childrenOf(read);
+  return first !== undefined && first.tag >= 0x80 && first.tag <= 0x82 ? writeTlv(read.tag, writeTlv(0xa0, contentOf(read))) : command;
 }
 
 /** What single functions of some cards get wrong. */

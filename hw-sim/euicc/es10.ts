@@ -12,7 +12,7 @@ import * as profileInfo from "../../ipa/messages/profile-info.ts";
 import * as rsp from "../../ipa/messages/rsp.ts";
 import { type Answer, answer, sw } from "./apdu.ts";
 import { type EuiccCore, PowerCut } from "./core.ts";
-import { inDialect } from "./dialect.ts";
+import { inDialect, understood } from "./dialect.ts";
 import { authenticateServer, cancelSession, getEuiccChallenge, prepareDownload } from "./functions/authenticate.ts";
 import { addInitialEim, getEimConfigurationData } from "./functions/eim.ts";
 import { disableEmergencyProfile, enableEmergencyProfile } from "./functions/emergency.ts";
@@ -26,6 +26,7 @@ import { getProfilesInfo, localDelete, localDisable, localEnable, setNickname } 
 import { memoryReset, memoryResetSgp22 } from "./functions/reset.ts";
 import { profileRollback } from "./functions/rollback.ts";
 import { passiveTags, sgp22Tags } from "./roles.ts";
+import * as version10 from "./version10.ts";
 
 export interface Es10Row {
   readonly tag: number;
@@ -143,6 +144,18 @@ export const es10Functions: readonly Es10Row[] = [
 ];
 
 const byTag = new Map(es10Functions.map((one) => [one.tag, one]));
+/** Those that SGP.32 v1.0 had in another form. */
+const byTagInVersion10 = new Map(
+  [
+    row("eUICCMemoryReset", "SGP.32 v1.0", version10.MemoryResetRequestV10, version10.MemoryResetResponseV10, (core, request) => {
+      const { resetResult, ...results } = memoryReset(core, request);
+      return { ...results, resetResult: resetResult === "ecallActive" ? "undefinedError" : resetResult };
+    }),
+    row("EnableUsingDD", "SGP.32 v1.0", version10.EnableUsingDdRequest, messages.ImmediateEnableResponse, (core) =>
+      immediateEnable(core, { refreshFlag: true }),
+    ),
+  ].map((one) => [one.tag, one]),
+);
 const segmentTags = new Set([0xbf36, 0xa0, 0xa1, 0xa2, 0xa3, 0x86, 0x87, 0x88]);
 
 /** One whole ES10 command, as STORE DATA has put it together. Throws PowerCut. */
@@ -151,9 +164,9 @@ export function runEs10(core: EuiccCore, command: Uint8Array): Answer {
   const status = core.faults.statusWords[tag];
   if (status !== undefined) return answer(status);
   if (core.state.ipaMode === "ipae" && !passiveTags.has(tag)) return answer(sw.conditionsNotSatisfied);
-  const found = isOffered(core, tag) ? byTag.get(tag) : undefined;
+  const found = offered(core, tag);
   try {
-    if (found !== undefined) return answer(sw.ok, inDialect(found.run(core, command), core.faults));
+    if (found !== undefined) return answer(sw.ok, inDialect(found.run(core, understood(command)), core.faults));
     if (segmentTags.has(tag) || core.session?.load !== undefined) return runSegment(core, command);
     return answer(sw.referencedDataNotFound);
   } catch (error) {
@@ -163,9 +176,11 @@ export function runEs10(core: EuiccCore, command: Uint8Array): Answer {
   }
 }
 
-/** A consumer eUICC knows nothing of SGP.32. */
-function isOffered({ role }: EuiccCore, tag: number): boolean {
-  return role.es10 === "sgp32" || (role.es10 === "sgp22" && sgp22Tags.has(tag));
+/** A consumer eUICC knows nothing of SGP.32, and an IoT eUICC of v1.0 nothing of what came later. */
+function offered({ role, faults }: EuiccCore, tag: number): Es10Row | undefined {
+  if (role.es10 !== "sgp32") return sgp22Tags.has(tag) ? byTag.get(tag) : undefined;
+  if (!faults.version10) return byTag.get(tag);
+  return version10.isLaterFunction(tag) ? undefined : (byTagInVersion10.get(tag) ?? byTag.get(tag));
 }
 
 function runSegment(core: EuiccCore, segment: Uint8Array): Answer {

@@ -70,6 +70,8 @@ export interface EuiccFaults {
   taggedCmdResult: boolean;
   /** fallbackAttribute is written out where it has its default, FALSE. */
   writtenDefaults: boolean;
+  /** An IoT eUICC of SGP.32 v1.0: without what came later, in the earlier forms. */
+  version10: boolean;
   /** GetEID answers without 5A. */
   omitEid: boolean;
   /** The n-th segment (from 1) of the next Bound Profile Package is refused with that status word. */
@@ -168,6 +170,7 @@ export function defaultFaults(): EuiccFaults {
     bareKeys: false,
     taggedCmdResult: false,
     writtenDefaults: false,
+    version10: false,
     omitEid: false,
     refuseSegment: undefined,
     memoryFull: false,

@@ -46,7 +46,8 @@ function presentConfiguration(eim: StoredEim): EimConfigurationData {
 
 /** ES10b.GetEimConfigurationData */
 export function getEimConfigurationData(core: EuiccCore, request: GetEimConfigurationDataRequest): GetEimConfigurationDataResponse {
-  const wanted = request.searchCriteria?.value;
+  // In v1.0 there was nothing to ask for.
+  const wanted = core.faults.version10 ? undefined : request.searchCriteria?.value;
   const eims = core.state.eims.filter((eim) => wanted === undefined || eim.eimId === wanted);
   return { eimConfigurationDataList: eims.map(presentConfiguration) };
 }

@@ -60,7 +60,8 @@ export function euiccInfo2(core: EuiccCore): EUICCInfo2 {
 }
 
 /** What only an IoT eUICC has in its EUICCInfo2 (SGP.32 §5.9.2). */
-function iotInfo({ capabilities, state }: EuiccCore): Pick<EUICCInfo2, "ipaMode" | "iotSpecificInfo"> {
+function iotInfo({ capabilities, state, faults }: EuiccCore): Pick<EUICCInfo2, "ipaMode" | "iotSpecificInfo"> {
+  if (faults.version10) return { ipaMode: "ipad", iotSpecificInfo: { iotVersion: [version(1, 0)] } };
   return {
     ipaMode: state.ipaMode,
     iotSpecificInfo: {
@@ -130,7 +131,7 @@ export function ipaeActivation(core: EuiccCore, { ipaeOption }: IpaeActivationRe
 export function isdrTemplates(core: EuiccCore): Uint8Array {
   if (core.role.es10 === "none") return new Uint8Array(0);
   const sgp22 = encode(ISDRProprietaryApplicationTemplate, { svn: svnOf(core) });
-  if (core.role.es10 === "sgp22") return sgp22;
+  if (core.role.es10 === "sgp22" || core.faults.version10) return sgp22;
   const enabled = enabledProfile(core.state) !== undefined;
   return concatBytes(
     sgp22,

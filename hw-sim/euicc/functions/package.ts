@@ -29,6 +29,7 @@ import {
 import { ecdsaVerify } from "../../crypto/ecdsa.ts";
 import { type EuiccCore, PowerCut } from "../core.ts";
 import { type CardState, type Execution, type StoredEim, without } from "../state.ts";
+import { isLaterPsmo, resultInVersion10 } from "../version10.ts";
 import { eimOf, eimPublicKey } from "./eim.ts";
 import { type Operation, type OperationContext, readEco, readPsmo } from "./operations.ts";
 
@@ -95,7 +96,10 @@ function refusalOf(core: EuiccCore, eim: StoredEim, order: Package, command: Uin
 
 function execute(core: EuiccCore, eim: StoredEim, order: Package): Uint8Array {
   const { euiccPackage, counterValue } = order;
-  const operations = euiccPackage.value.map(euiccPackage.kind === "psmoList" ? readPsmo : readEco);
+  const operations = euiccPackage.value.map((raw) => {
+    if (euiccPackage.kind === "ecoList") return readEco(raw);
+    return core.faults.version10 && isLaterPsmo(raw) ? undefined : readPsmo(raw);
+  });
   const { euiccCiPKId } = decode(EimConfigurationData, eim.configuration);
   const execution: Execution = {
     eimId: order.eimId,
@@ -199,12 +203,13 @@ export function signedResult(core: EuiccCore, execution: Execution, seqNumber: n
   });
 }
 
-/** Some cards give the result of a single operation as a plain INTEGER. */
+/** Some cards give the result of a single operation as a plain INTEGER; those of v1.0 had another form of one. */
 function inItsTag(core: EuiccCore, results: readonly Uint8Array[]): readonly Uint8Array[] {
   const [only] = results;
   const plain =
     core.faults.untaggedSingleResult && results.length === 1 && only !== undefined && (only[0] ?? 0) < 0xa0 && only.length === 3;
-  return plain ? [retag(only, 0x02)] : results;
+  if (plain) return [retag(only, 0x02)];
+  return core.faults.version10 ? results.map(resultInVersion10) : results;
 }
 
 function powerMayFail(core: EuiccCore): void {

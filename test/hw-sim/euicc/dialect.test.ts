@@ -74,6 +74,24 @@ describe("the octets of a dialect", () => {
   });
 });
 
+describe("commands as some clients write them", () => {
+  it("are understood: a flag as 01, a key identifier as 04, search criteria without their wrapper", () => {
+    const ski = toHexUpper(pki.get("ci").subjectKeyIdentifier);
+    for (const [written, standard] of [
+      ["BF580301" + "01FF", "BF58038001FF"],
+      [`BF561604${"14"}${ski}`, `BF56168014${ski}`],
+      ["BF2B028200", "BF2B04A0028200"],
+      ["BF2B03800101", "BF2B05A003800101"],
+    ] as const) {
+      const { channel } = bench();
+      load(channel, psmoPackage([psmo.disable("b")]));
+      const answer = channel.sendHex(standard);
+      expect(answer).toMatch(/^BF/);
+      expect([written, channel.sendHex(written)]).toEqual([written, answer]);
+    }
+  });
+});
+
 describe("faults", () => {
   it("make GetEID answer without EID", () => {
     expect(bench({ faults: { omitEid: true } }).channel.sendHex("BF3E035C015A")).toBe("BF3E00");
