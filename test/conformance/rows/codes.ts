@@ -7,7 +7,7 @@ export interface CodeTable {
   readonly id: string;
   /** ASN.1 type, as ipa/messages/registry.ts knows it. */
   readonly type: string;
-  /** From the type to the INTEGER: names of parts and alternatives. */
+  /** From the type to the INTEGER: names of parts and alternatives, 0 for the one item of a list. */
   readonly at: readonly string[];
   readonly section: string;
   /** A whole message that carries the code XX. */
@@ -302,8 +302,8 @@ function item(id: string, alternative: string, wire: string, codes: CodeTable["c
   const data = tlv("30", "800465696D31", "81012A", "8204AABBCCDD", "830105", tlv("30", wire));
   return {
     id,
-    type: "EuiccResultData",
-    at: [alternative, ...further],
+    type: "EuiccPackageResult",
+    at: ["euiccPackageResultSigned", "euiccPackageResultDataSigned", "euiccResult", "0", alternative, ...further],
     section: "SGP.32 §2.11.2.1",
     wire: tlv("BF51", tlv("A0", data, "5F37021122")),
     codes,
