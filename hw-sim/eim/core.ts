@@ -1,7 +1,7 @@
 // The virtual eIM without its transports: an ESipa message in, its answer out (SGP.32 §5.14), orders and their results in between.
 import { bcdToDigits, toHexUpper } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
-import { errorReport, SimwardError } from "../../base/errors.ts";
+import { asSimwardError, errorReport, SimwardError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import { decode, encode, integer } from "../../ipa/asn1/schema.ts";
 import { childOf, childrenOf, contentOf, rawOf, readOnlyTlv, readTlv, type Tlv, writeTlv } from "../../ipa/asn1/tlv.ts";
@@ -13,7 +13,7 @@ import {
   TransferEimPackageRequest,
   TransferEimPackageResponse,
 } from "../../ipa/messages/esipa.ts";
-import type { PendingNotification } from "../../ipa/messages/notifications.ts";
+import { PendingNotification } from "../../ipa/messages/notifications.ts";
 import { curveOf } from "../crypto/ecdsa.ts";
 import { parseCertificate } from "../pki/certificate.ts";
 import { type Identity, newKey } from "../pki/pki.ts";
@@ -21,13 +21,15 @@ import { type Euicc, EuiccRegistry, type EuiccSettings, isWellFormedEid, type St
 import { EventLog } from "./events.ts";
 import { type EimFaults, type EsipaErrorFunction, spend } from "./faults.ts";
 import { type Es9Post, Forwarding } from "./forwarding.ts";
+import { type InjectionTarget, type Injector, type InjectRequest, splitInjection } from "./inject.ts";
 import { Intake } from "./intake.ts";
-import type { OrderRequest } from "./order-input.ts";
+import { type OrderRequest, parseOrder } from "./order-input.ts";
 import { isOver, type Order, OrderStore } from "./orders.ts";
 import { dataRequest, downloadTrigger, noPackage, packageResponse, signedPackage } from "./packages.ts";
 import { innermost } from "./parts.ts";
 import { handles, Relay } from "./relay.ts";
 import { render } from "./render.ts";
+import { knowsEnough, notRestored } from "./restore.ts";
 import { readPackageResult } from "./results.ts";
 
 /** As HTTP counts: 200 with a body, 204 without, 400 for what is no ESipa message. "silence" is no answer at all. */
@@ -46,6 +48,10 @@ export interface EimCoreOptions {
   readonly allowedPolicyRules?: readonly string[];
   /** Answers GetEimPackage of an EID nobody told it of as if it were known. */
   readonly knowsEveryEid?: boolean;
+  /** Goes to a vehicle that listens for what is injected. */
+  readonly openInjector?: (target: InjectionTarget, request: InjectRequest) => Promise<Injector>;
+  /** Takes part in minimizeEsipaBytes; it does by default. */
+  readonly compactForms?: boolean;
 }
 
 interface EsipaFunction {
@@ -64,6 +70,7 @@ export class EimCore {
   readonly #forwarding: Forwarding;
   readonly #intake: Intake;
   readonly #relay: Relay;
+  readonly #askedFor = new Set<string>();
   readonly #functions: Readonly<Record<number, EsipaFunction>>;
 
   constructor(options: EimCoreOptions) {
@@ -75,7 +82,8 @@ export class EimCore {
     this.#forwarding = new Forwarding(clock, post, this.events);
     const shared = { euiccs: this.euiccs, orders: this.orders, events: this.events };
     this.#intake = new Intake({ ...shared, eimId, clock, forwarding: this.#forwarding });
-    this.#relay = new Relay({ ...shared, intake: this.#intake, post, allowedPolicyRules: options.allowedPolicyRules ?? ["ppr1", "ppr2"] });
+    const { allowedPolicyRules = ["ppr1", "ppr2"], compactForms = true } = options;
+    this.#relay = new Relay({ ...shared, intake: this.#intake, post, allowedPolicyRules, compactForms });
     this.#functions = {
       48975: { name: "getEimPackage", run: async (message) => this.#getEimPackage(message) },
       48976: { name: "provideEimPackageResult", run: async (message) => this.#provideEimPackageResult(message) },
@@ -150,11 +158,21 @@ export class EimCore {
     if (notifyStateChange !== undefined || stateChangeCause !== undefined) {
       this.events.tell("stateChange", { eid, cause: stateChangeCause, rPLMN: render(rPLMN, "rPLMN") });
     }
-    const order = this.orders.next(eid);
+    const order = this.#nextOrder(eid, euicc);
     if (order === undefined) return noPackage("noEimPackageAvailable");
     order.message ??= this.#write(order, euicc);
     this.orders.move(order, { kind: "delivered" });
     return order.request.kind === "raw" ? order.message : packageResponse(order.message);
+  }
+
+  /** Before the first download to an IPA that minimizes, what compact forms leave out is asked for: once, whatever comes of it. */
+  #nextOrder(eid: string, euicc: Euicc): Order | undefined {
+    const order = this.orders.next(eid);
+    const minimizes = this.#options.compactForms !== false && handles(euicc, "minimizeEsipaBytes");
+    if (order?.request.kind !== "download" || !minimizes || knowsEnough(euicc) || this.#askedFor.has(eid)) return order;
+    this.#askedFor.add(eid);
+    this.#intake.askForIdentity(euicc);
+    return this.orders.next(eid);
   }
 
   /** What the IPA gets for an order; made once, so that a package given out again is the same package. */
@@ -281,18 +299,26 @@ export class EimCore {
     this.#pending(rawOf(pending), notification.value);
   }
 
+  /** Throws SIM_REQUEST for a compact form that cannot be built again: only a refusal makes the IPA send the full one. */
   #pending(raw: Uint8Array, notification: PendingNotification): void {
+    if (notification.kind === "compactProfileInstallationResult") {
+      const full = this.#relay.installationResult(notification.value);
+      this.#pending(full, decode(PendingNotification, full));
+      return;
+    }
     if (notification.kind === "profileInstallationResult") {
       const session = this.#relay.sessionOf(notification.value.profileInstallationResultData.value.transactionId);
       const euicc = session?.eid === undefined ? undefined : this.euiccs.find(session.eid);
       this.#intake.installed(euicc, session?.order, raw, true);
       return;
     }
-    const eid =
-      notification.kind === "compactOtherSignedNotification" && notification.value.eidValue !== undefined
-        ? bcdToDigits(notification.value.eidValue)
-        : undefined;
-    this.#intake.notification(eid === undefined ? undefined : this.euiccs.find(eid), raw, true);
+    const isCompact = notification.kind === "compactOtherSignedNotification";
+    const eid = isCompact && notification.value.eidValue !== undefined ? bcdToDigits(notification.value.eidValue) : undefined;
+    const euicc = eid === undefined ? undefined : this.euiccs.find(eid);
+    const stored = this.#intake.notification(euicc, raw, true);
+    if (!isCompact || stored !== undefined) return;
+    if (euicc !== undefined) this.#intake.askForIdentity(euicc);
+    throw notRestored("the eUICC's certificates are not known, or not these");
   }
 
   /** What an IPA sends back for an injected package; the eIM answers with what it acknowledges. */
@@ -306,12 +332,53 @@ export class EimCore {
     return encode(TransferEimPackageRequest, { kind: "eimAcknowledgements", value: this.#acknowledge(this.#take(euicc, response, raw)) });
   }
 
+  /** The package to the vehicle, its answer to the order, and the acknowledgement after it. Never rejects. */
+  async #inject(order: Order, inject: InjectRequest): Promise<void> {
+    const { eid, orderId } = order;
+    let injector: Injector | undefined;
+    const exchange = async (message: Uint8Array): Promise<Uint8Array> => {
+      const response = (await injector?.transfer(message)) ?? nothing;
+      const shown = { request: toHexUpper(message), response: toHexUpper(response) };
+      this.events.tell("injection", { eid, orderId, ...inject, ...shown });
+      return response;
+    };
+    try {
+      const euicc = this.euiccs.set({ eid });
+      const { openInjector } = this.#options;
+      if (euicc.injection === undefined || openInjector === undefined)
+        throw new SimwardError("SIM_REQUEST", { detail: "where the vehicle listens was not told with POST /v1/euiccs" });
+      injector = await openInjector(euicc.injection, inject);
+      order.message ??= this.#write(order, euicc);
+      this.orders.move(order, { kind: "delivered" });
+      const answer = await exchange(order.request.kind === "raw" ? order.message : writeTlv(0xbf4e, order.message));
+      const response = decode(TransferEimPackageResponse, answer);
+      if (response.kind === "eimPackageError") this.orders.move(order, { kind: "failed", reason: String(response.value) });
+      const acknowledgement = this.#transferEimPackage(answer);
+      const [list] = acknowledgement === undefined ? [] : childrenOf(innermost(acknowledgement));
+      if (acknowledgement !== undefined && list !== undefined && childrenOf(list).length > 0) await exchange(acknowledgement);
+    } catch (error) {
+      const { code, message, data } = asSimwardError(error);
+      this.events.tell("injection", { eid, orderId, ...inject, error: message });
+      this.orders.move(order, { kind: "failed", reason: typeof data.status === "number" ? `status ${data.status}` : code });
+    } finally {
+      injector?.close();
+    }
+  }
+
   // --- for the operator -----------------------------------------------------------------------------------------------------
 
+  /** An order as JSON; one to be injected is brought at once. Throws SIM_REQUEST. */
+  takeOrder(input: unknown): Order {
+    const { order, inject } = splitInjection(input);
+    const added = this.addOrder(parseOrder(order), inject !== undefined);
+    if (inject !== undefined) void this.#inject(added, inject);
+    return added;
+  }
+
   /** An order also makes its eUICC known. */
-  addOrder(request: OrderRequest): Order {
+  addOrder(request: OrderRequest, injected = false): Order {
     this.euiccs.set({ eid: request.eid });
-    return this.orders.add(request);
+    return this.orders.add(request, false, injected);
   }
 
   setEuicc(settings: EuiccSettings): Euicc {

@@ -13,7 +13,7 @@ import type { Euicc, EuiccSettings, StoredItem } from "./euiccs.ts";
 import type { EimEvent } from "./events.ts";
 import { applyEimFaults, defaultEimFaults, type EimFaults, type TlsCertificateKind } from "./faults.ts";
 import type { Es9Post } from "./forwarding.ts";
-import { parseOrder } from "./order-input.ts";
+import { type InjectionTarget, type Injector, type InjectRequest, openInjector } from "./inject.ts";
 import { type ConfigurationOptions, configurationData } from "./packages.ts";
 import { render } from "./render.ts";
 import { type EsipaServers, startEsipaServers } from "./servers.ts";
@@ -41,10 +41,14 @@ export interface EimOptions {
   readonly knowsEveryEid?: boolean;
   /** Policy rules that profiles may have, where the IPA leaves that to the eIM (eimProfileMetadataVerification). */
   readonly allowedPolicyRules?: readonly string[];
+  /** Takes part in minimizeEsipaBytes with IPAs that announce it; it does by default. */
+  readonly compactForms?: boolean;
   readonly faults?: Partial<EimFaults>;
   /** Others that POST /v1/faults can address. */
   readonly faultTargets?: FaultTargets;
   readonly dtls?: Dtls;
+  /** How it gets to a vehicle that takes injections: CoAPs and HTTPS by default. */
+  readonly openInjector?: (target: InjectionTarget, request: InjectRequest) => Promise<Injector>;
   readonly coapCode?: "2.04" | "2.05";
   readonly coapBlockBytes?: number;
 }
@@ -91,6 +95,13 @@ export function createEim(options: EimOptions): Eim {
   const isPkis = eimId === pki.subjects.eimId;
   const signing = isPkis ? pki.get("eimsign") : pki.issue("eimsign", { eimId });
   const tls = isPkis ? pki.get("eimtls") : pki.issue("eimtls", { eimId });
+  const deviant = new Map<TlsCertificateKind, Identity>([["own", tls]]);
+  const dtls = options.dtls ?? openDtls();
+  const certificateOf = (kind: TlsCertificateKind): Identity => {
+    const made = deviant.get(kind) ?? deviantTls(kind, pki, eimId, clock);
+    deviant.set(kind, made);
+    return made;
+  };
   const faults: EimFaults = { ...defaultEimFaults(), ...options.faults };
   const core = new EimCore({
     eimId,
@@ -99,18 +110,18 @@ export function createEim(options: EimOptions): Eim {
     signing,
     anchors: [pki.get("ci").certificate, ...(options.otherCis ?? [])],
     faults,
+    openInjector:
+      options.openInjector ??
+      ((target, { scheme, certificate }) =>
+        openInjector({ scheme, target, identity: certificate === "none" ? undefined : certificateOf(certificate), dtls, clock, random })),
     post: options.post ?? createEs9Client({ clock, caPem: [pki.get("ci").certificatePem] }),
     ...(options.allowedPolicyRules === undefined ? {} : { allowedPolicyRules: options.allowedPolicyRules }),
+    ...(options.compactForms === undefined ? {} : { compactForms: options.compactForms }),
     ...(options.knowsEveryEid === undefined ? {} : { knowsEveryEid: options.knowsEveryEid }),
   });
   for (const settings of options.euiccs ?? []) core.setEuicc(settings);
 
-  const deviant = new Map<TlsCertificateKind, Identity>([["own", tls]]);
-  const tlsIdentity = (): Identity => {
-    const made = deviant.get(faults.tlsCertificate) ?? deviantTls(faults.tlsCertificate, pki, eimId, clock);
-    deviant.set(faults.tlsCertificate, made);
-    return made;
-  };
+  const tlsIdentity = (): Identity => certificateOf(faults.tlsCertificate);
   let servers: EsipaServers | undefined;
   let api: HttpServer | undefined;
   let shown = faults.tlsCertificate;
@@ -132,7 +143,7 @@ export function createEim(options: EimOptions): Eim {
       servers = await startEsipaServers({
         clock,
         random,
-        dtls: options.dtls ?? openDtls(),
+        dtls,
         host,
         port: options.port ?? 0,
         identity: tlsIdentity(),
@@ -169,7 +180,7 @@ export function createEim(options: EimOptions): Eim {
       api = undefined;
     },
     handle: (message) => core.handle(message),
-    addOrder: (order) => core.addOrder(parseOrder(order)).orderId,
+    addOrder: (order) => core.takeOrder(order).orderId,
     order: (orderId) => {
       const order = core.orders.byId(orderId);
       return order === undefined ? undefined : orderView(order);

@@ -6,6 +6,7 @@ import type { DeviceInfo } from "../../ipa/messages/common.ts";
 import type { IpaCapabilities } from "../../ipa/messages/esipa.ts";
 import { parseCertificate } from "../pki/certificate.ts";
 import { type EuiccChain, verifyEuiccChain } from "../pki/chain.ts";
+import type { InjectionTarget } from "./inject.ts";
 
 /** What survives a restart of the eIM, as JSON. */
 export interface EuiccSettings {
@@ -19,6 +20,8 @@ export interface EuiccSettings {
   readonly eumCertificate?: Uint8Array | undefined;
   /** The CI above them, DER, where it is not the eIM's own: believed from now on. */
   readonly ciCertificate?: Uint8Array | undefined;
+  /** Where its vehicle takes what is injected. */
+  readonly injection?: InjectionTarget | undefined;
 }
 
 /** A package result or notification that verified, stored once. */
@@ -38,11 +41,14 @@ export class Euicc {
   readonly eid: string;
   counterValue: number;
   associationToken: number | undefined;
+  injection: InjectionTarget | undefined;
   chain: EuiccChain | undefined;
   capabilities: IpaCapabilities | undefined;
   deviceInfo: DeviceInfo | undefined;
   /** BF20, for IPAs that leave it out. */
   info1: Uint8Array | undefined;
+  /** BF22, of which compact forms leave out all but extCardResource. */
+  info2: Uint8Array | undefined;
   readonly results = new Map<string, StoredItem>();
   readonly notifications = new Map<string, StoredItem>();
   /** BF51 and BF54 as they came, until the certificate is known. */
@@ -81,6 +87,7 @@ export class EuiccRegistry {
     const euicc = this.#euiccs.get(settings.eid) ?? new Euicc(settings);
     if (settings.counterValue !== undefined) euicc.counterValue = settings.counterValue;
     if (settings.associationToken !== undefined) euicc.associationToken = settings.associationToken;
+    if (settings.injection !== undefined) euicc.injection = settings.injection;
     const { euiccCertificate, eumCertificate, ciCertificate } = settings;
     if (ciCertificate !== undefined) this.#anchors.push(parseCertificate(ciCertificate).der);
     if ((euiccCertificate === undefined) !== (eumCertificate === undefined)) {

@@ -27,7 +27,7 @@ export interface IntakeOptions {
 }
 
 /** Certificates, token, info and capabilities: what the eIM asks for when it cannot verify. */
-const identityTags = Uint8Array.from([0x84, 0xa5, 0xa6, 0xbf, 0x20, 0xa8]);
+const identityTags = Uint8Array.from([0x84, 0xa5, 0xa6, 0xbf, 0x20, 0xbf, 0x22, 0xa8]);
 
 export class Intake {
   readonly #options: IntakeOptions;
@@ -168,10 +168,11 @@ export class Intake {
           return this.#refused(euicc, "notification", "its signature cannot be verified");
         // The SM-DP+ gets the full form, with the certificates the IPA left out (SGP.32 §2.11.2).
         const full = writeTlv(0x30, tbs.raw, writeTlv(0x5f37, signature), chain.euicc.der, chain.eum.der);
-        return this.#store(euicc, raw, tbs.value, { kind: "otherSignedNotification", verified: true }, forward ? full : undefined);
+        return this.#store(euicc, full, tbs.value, { kind: "otherSignedNotification", verified: true }, forward ? full : undefined);
       }
       case "compactProfileInstallationResult":
-        return this.#refused(euicc, "notification", "compact installation results are not understood");
+        // One that comes by HandleNotification has been built again before it comes here; elsewhere there is no session to build it from.
+        return this.#refused(euicc, "notification", "a compact installation result without its session");
     }
   }
 
@@ -228,6 +229,8 @@ export class Intake {
     const fields = parts.flatMap((part) => childrenOf(part));
     const info1 = fields.find((field) => field.tag === 0xbf20);
     if (info1 !== undefined) euicc.info1 = rawOf(info1).slice();
+    const info2 = fields.find((field) => field.tag === 0xbf22);
+    if (info2 !== undefined) euicc.info2 = rawOf(info2).slice();
     const acknowledged: number[] = [];
     if (data.euiccCertificate !== undefined && data.eumCertificate !== undefined) {
       try {

@@ -13,8 +13,9 @@ import {
   InitiateAuthenticationRequestEsipa,
   InitiateAuthenticationResponseEsipa,
 } from "../../ipa/messages/esipa.ts";
+import type { CompactProfileInstallationResult } from "../../ipa/messages/notifications.ts";
 import { StoreMetadataRequest } from "../../ipa/messages/profile-info.ts";
-import { CtxParams1, SmdpSigned2 } from "../../ipa/messages/rsp.ts";
+import { AuthenticateServerResponse, CancelSessionResponse, CtxParams1, SmdpSigned2 } from "../../ipa/messages/rsp.ts";
 import { parseCertificate } from "../pki/certificate.ts";
 import { fromBase64, isObject, type JsonObject, toBase64, withoutEnvelope } from "../smdp/json.ts";
 import { hashOfConfirmationCode, sameAddress } from "../smdp/service.ts";
@@ -25,6 +26,15 @@ import type { Es9Post } from "./forwarding.ts";
 import type { Intake } from "./intake.ts";
 import { isOver, type Order, type OrderStore } from "./orders.ts";
 import { partOf } from "./parts.ts";
+import {
+  isNotRestored,
+  notRestored,
+  type RelayedFacts,
+  restoreAuthenticateServerResponse,
+  restoreCancelSessionResponse,
+  restoreInstallationResult,
+  restorePrepareDownloadResponse,
+} from "./restore.ts";
 
 export interface RelayOptions {
   readonly euiccs: EuiccRegistry;
@@ -33,14 +43,15 @@ export interface RelayOptions {
   readonly intake: Intake;
   readonly post: Es9Post;
   readonly allowedPolicyRules: readonly string[];
+  /** Whether this eIM takes part in minimizeEsipaBytes. */
+  readonly compactForms: boolean;
 }
 
 interface RelaySession {
   readonly address: string;
   order: Order | undefined;
   eid: string | undefined;
-  /** BF25 as the SM-DP+ showed it. */
-  metadata?: Uint8Array;
+  readonly facts: RelayedFacts;
 }
 
 /** An activation code's parts (SGP.22 §4.1): address, token, and the OID if it names one. */
@@ -75,6 +86,13 @@ export class Relay {
     return this.#sessions.get(toHex(transactionId));
   }
 
+  /** The full BF37 of a compact one. Throws SIM_REQUEST when it cannot be built again. */
+  installationResult(compact: CompactProfileInstallationResult): Uint8Array {
+    const session = this.#sessions.get(toHex(compact.compactProfileInstallationResultData.transactionId));
+    if (session === undefined || !this.#options.compactForms) throw notRestored("no such session");
+    return restoreInstallationResult(compact, session.facts, this.#euiccOf(session));
+  }
+
   // --- BF39 -----------------------------------------------------------------------------------------------------------------
 
   async initiateAuthentication(message: Uint8Array): Promise<Uint8Array> {
@@ -91,29 +109,36 @@ export class Relay {
       if (code !== undefined && !sameAddress(address, code.address)) throw refusal("smdpAddressMismatch", `${address} is not the order's`);
       const euicc = order === undefined ? undefined : this.#options.euiccs.find(order.eid);
       const euiccInfo1 = request.euiccInfo1 === undefined ? euicc?.info1 : partOf(message, 0xbf20);
-      if (euiccInfo1 === undefined) throw refusal("undefinedError", "euiccInfo1 is neither sent nor known");
+      if (euiccInfo1 === undefined) throw notRestored("euiccInfo1 is neither sent nor known");
       const body = { euiccChallenge: toBase64(request.euiccChallenge), euiccInfo1: toBase64(euiccInfo1), smdpAddress: address };
       const answer = await this.#es9("initiateAuthentication", address, body, order);
       const serverCertificate = field(answer, "serverCertificate");
       const oids = parseCertificate(serverCertificate).registeredIds;
       if (code?.oid !== undefined && !oids.includes(code.oid)) throw refusal("smdpOidMismatch", `the server is ${oids.join(", ")}`);
       const transactionId = transactionIdOf(answer);
-      this.#remember(transactionId, { address, order, eid: order?.eid });
+      const serverSigned1 = field(answer, "serverSigned1");
+      const parameters = contextParameters(euicc, code?.matchingId);
+      this.#remember(transactionId, {
+        address,
+        order,
+        eid: order?.eid,
+        facts: { serverSigned1, smdpOid: oids[0], ctxParams1: contextIn(parameters) },
+      });
       if (order !== undefined) this.#options.orders.move(order, { kind: "relayed" });
       return writeTlv(
         0xbf39,
         writeTlv(
           0xa0,
-          writeTlv(0x80, transactionId),
-          field(answer, "serverSigned1"),
+          ...this.#transaction(euicc, transactionId),
+          serverSigned1,
           tagged(0x5f37, field(answer, "serverSignature1")),
           tagged(0x04, field(answer, "euiccCiPKIdToBeUsed")),
           serverCertificate,
-          ...contextParameters(euicc, code?.matchingId),
+          ...parameters,
         ),
       );
     } catch (error) {
-      const { name } = this.#failed("initiateAuthentication", order, error);
+      const { name } = this.#failed("initiateAuthentication", { order, eid: order?.eid }, error);
       return encode(InitiateAuthenticationResponseEsipa, { kind: "initiateAuthenticationErrorEsipa", value: name as "undefinedError" });
     }
   }
@@ -143,36 +168,60 @@ export class Relay {
     const session = this.#sessions.get(toHex(transactionId));
     try {
       if (session === undefined) throw refusal("invalidTransactionId", "no such session");
-      if (response.kind === "compactAuthenticateResponseOk") throw refusal("undefinedError", "compact responses are not understood");
-      if (response.kind === "authenticateResponseOk") this.#learn(session, response.value.euiccCertificate, response.value.eumCertificate);
-      const body = { transactionId: toHexUpper(transactionId), authenticateServerResponse: toBase64(partOf(message, 0xbf38)) };
+      const full = this.#restored(session, restoreAuthenticateServerResponse, partOf(message, 0xbf38));
+      const { kind, value } = decode(AuthenticateServerResponse, full);
+      if (kind === "authenticateResponseOk") this.#learn(session, value.euiccCertificate, value.eumCertificate);
+      const body = { transactionId: toHexUpper(transactionId), authenticateServerResponse: toBase64(full) };
       const answer = await this.#es9("authenticateClient", session.address, body, session.order);
       const smdpSigned2 = field(answer, "smdpSigned2");
-      session.metadata = field(answer, "profileMetadata");
-      if (this.#verifies(session)) this.#checkPolicyRules(session.metadata);
+      const metadata = field(answer, "profileMetadata");
+      const smdpSignature2 = tagged(0x5f37, field(answer, "smdpSignature2"));
+      const hashCc = hashedCode(session.order, smdpSigned2);
+      Object.assign(session.facts, { metadata, smdpSigned2, smdpSignature2, hashCc });
+      if (this.#verifies(session)) this.#checkPolicyRules(metadata);
       return writeTlv(
         0xbf3b,
         writeTlv(
           0xa0,
-          writeTlv(0x80, transactionId),
-          field(answer, "profileMetadata"),
+          ...this.#transaction(this.#euiccOf(session), transactionId),
+          metadata,
           smdpSigned2,
-          tagged(0x5f37, field(answer, "smdpSignature2")),
+          smdpSignature2,
           field(answer, "smdpCertificate"),
-          ...hashedCode(session.order, smdpSigned2),
+          ...(hashCc === undefined ? [] : [writeTlv(0x04, hashCc)]),
         ),
       );
     } catch (error) {
       const reason =
         response.kind === "authenticateResponseError" ? `AuthenticateServer: ${response.value.authenticateErrorCode}` : undefined;
-      const { name } = this.#failed("authenticateClient", session?.order, error, reason);
+      const { name } = this.#failed("authenticateClient", session, error, reason);
       return encode(AuthenticateClientResponseEsipa, { kind: "authenticateClientErrorEsipa", value: name as "undefinedError" });
     }
   }
 
   /** The IPA leaves it to this eIM to judge what is installed (SGP.32 §3.1.2.3). */
-  #verifies({ eid }: RelaySession): boolean {
-    return handles(eid === undefined ? undefined : this.#options.euiccs.find(eid), "eimProfileMetadataVerification");
+  #verifies(session: RelaySession): boolean {
+    return handles(this.#euiccOf(session), "eimProfileMetadataVerification");
+  }
+
+  #euiccOf({ eid }: Pick<RelaySession, "eid">): Euicc | undefined {
+    return eid === undefined ? undefined : this.#options.euiccs.find(eid);
+  }
+
+  /** The transaction, which serverSigned1 and smdpSigned2 say as well: left out for an IPA that minimizes. */
+  #transaction(euicc: Euicc | undefined, transactionId: Uint8Array): Uint8Array[] {
+    return this.#options.compactForms && handles(euicc, "minimizeEsipaBytes") ? [] : [writeTlv(0x80, transactionId)];
+  }
+
+  #restored(
+    session: RelaySession,
+    restore: (raw: Uint8Array, facts: RelayedFacts, euicc: Euicc | undefined) => Uint8Array,
+    raw: Uint8Array,
+  ): Uint8Array {
+    // The compact alternative of all three is [2].
+    if (!this.#options.compactForms && childOf(readOnlyTlv(raw), 0xa2) !== undefined)
+      throw refusal("undefinedError", "compact responses are not understood");
+    return restore(raw, session.facts, this.#euiccOf(session));
   }
 
   #checkPolicyRules(metadata: Uint8Array): void {
@@ -203,16 +252,17 @@ export class Relay {
     const session = this.#sessions.get(toHex(transactionId));
     try {
       if (session === undefined) throw refusal("invalidTransactionId", "no such session");
-      if (response.kind === "compactDownloadResponseOk") throw refusal("undefinedError", "compact responses are not understood");
-      const body = { transactionId: toHexUpper(transactionId), prepareDownloadResponse: toBase64(partOf(message, 0xbf21)) };
+      const full = this.#restored(session, restorePrepareDownloadResponse, partOf(message, 0xbf21));
+      const body = { transactionId: toHexUpper(transactionId), prepareDownloadResponse: toBase64(full) };
       const answer = await this.#es9("getBoundProfilePackage", session.address, body, session.order);
       const bpp = field(answer, "boundProfilePackage");
-      if (this.#verifies(session) && session.metadata !== undefined && !equalBytes(storedMetadata(bpp), session.metadata))
+      const { metadata } = session.facts;
+      if (this.#verifies(session) && metadata !== undefined && !equalBytes(storedMetadata(bpp), metadata))
         throw refusal("metadataMismatch", "the package stores other metadata than were shown");
-      return writeTlv(0xbf3a, writeTlv(0xa0, writeTlv(0x80, transactionId), bpp));
+      return writeTlv(0xbf3a, writeTlv(0xa0, ...this.#transaction(this.#euiccOf(session), transactionId), bpp));
     } catch (error) {
       const reason = response.kind === "downloadResponseError" ? `PrepareDownload: ${response.value.downloadErrorCode}` : undefined;
-      const { name } = this.#failed("getBoundProfilePackage", session?.order, error, reason);
+      const { name } = this.#failed("getBoundProfilePackage", session, error, reason);
       return encode(GetBoundProfilePackageResponseEsipa, { kind: "getBoundProfilePackageErrorEsipa", value: name as "undefinedError" });
     }
   }
@@ -220,18 +270,20 @@ export class Relay {
   // --- BF41 -----------------------------------------------------------------------------------------------------------------
 
   async cancelSession(message: Uint8Array): Promise<Uint8Array> {
-    const { transactionId, cancelSessionResponse: response } = decode(CancelSessionRequestEsipa, message);
+    const { transactionId } = decode(CancelSessionRequestEsipa, message);
     const session = this.#sessions.get(toHex(transactionId));
     try {
       if (session === undefined) throw refusal("invalidTransactionId", "no such session");
-      const body = { transactionId: toHexUpper(transactionId), cancelSessionResponse: toBase64(cardsCancelSession(message)) };
+      const full = this.#restored(session, restoreCancelSessionResponse, cardsCancelSession(message));
+      const response = decode(CancelSessionResponse, full);
+      const body = { transactionId: toHexUpper(transactionId), cancelSessionResponse: toBase64(full) };
       await this.#es9("cancelSession", session.address, body, session.order);
       const reason =
         response.kind === "cancelSessionResponseOk" ? String(response.value.euiccCancelSessionSigned.value.reason) : response.kind;
       this.#end(session.order, `cancelled: ${reason}`);
       return encode(CancelSessionResponseEsipa, { kind: "cancelSessionOk", value: {} });
     } catch (error) {
-      const { name } = this.#failed("cancelSession", session?.order, error);
+      const { name } = this.#failed("cancelSession", session, error);
       return encode(CancelSessionResponseEsipa, { kind: "cancelSessionError", value: name as "undefinedError" });
     }
   }
@@ -250,17 +302,21 @@ export class Relay {
     );
   }
 
-  #failed(functionName: Es9FunctionName, order: Order | undefined, error: unknown, reason?: string): { readonly name: string } {
+  #failed(
+    functionName: Es9FunctionName,
+    session: Pick<RelaySession, "order" | "eid"> | undefined,
+    error: unknown,
+    reason?: string,
+  ): { readonly name: string } {
+    const { events, intake } = this.#options;
     const { data, detail, message } = asSimwardError(error);
     const name = typeof data.esipaError === "string" ? data.esipaError : "undefinedError";
-    this.#options.events.tell("refused", {
-      eid: order?.eid,
-      orderId: order?.orderId,
-      what: functionName,
-      error: name,
-      reason: detail ?? message,
-    });
-    this.#end(order, reason ?? `${functionName}: ${name}`);
+    const { order } = session ?? {};
+    events.tell("refused", { eid: order?.eid, orderId: order?.orderId, what: functionName, error: name, reason: detail ?? message });
+    const euicc = session === undefined ? undefined : this.#euiccOf(session);
+    if (!isNotRestored(error)) this.#end(order, reason ?? `${functionName}: ${name}`);
+    // Nothing has reached the SM-DP+: the IPA sends the full form, and tells anew what was not known.
+    else if (euicc !== undefined) intake.askForIdentity(euicc);
     return { name };
   }
 
@@ -280,7 +336,7 @@ export class Relay {
 /** Whether the IPA of that eUICC has announced to leave it to the eIM. */
 export function handles(
   euicc: Euicc | undefined,
-  feature: "eimDownloadDataHandling" | "eimCtxParams1Generation" | "eimProfileMetadataVerification",
+  feature: "eimDownloadDataHandling" | "eimCtxParams1Generation" | "eimProfileMetadataVerification" | "minimizeEsipaBytes",
 ): boolean {
   return euicc?.capabilities?.ipaFeatures.includes(feature) ?? false;
 }
@@ -301,10 +357,16 @@ function contextParameters(euicc: Euicc | undefined, matchingId: string | undefi
 }
 
 /** hashCc, where the SM-DP+ wants a confirmation code and the order has it. */
-function hashedCode(order: Order | undefined, smdpSigned2: Uint8Array): Uint8Array[] {
-  if (order?.request.kind !== "download" || order.request.confirmationCode === undefined) return [];
+function hashedCode(order: Order | undefined, smdpSigned2: Uint8Array): Uint8Array | undefined {
+  if (order?.request.kind !== "download" || order.request.confirmationCode === undefined) return undefined;
   const { ccRequiredFlag, transactionId } = decode(SmdpSigned2, smdpSigned2);
-  return ccRequiredFlag ? [writeTlv(0x04, hashOfConfirmationCode(order.request.confirmationCode, transactionId))] : [];
+  return ccRequiredFlag ? hashOfConfirmationCode(order.request.confirmationCode, transactionId) : undefined;
+}
+
+/** ctxParams1, A0, where the eIM writes it. */
+function contextIn(parameters: readonly Uint8Array[]): Uint8Array | undefined {
+  const [only] = parameters.map((one) => readOnlyTlv(one));
+  return only?.tag === 0xa2 ? contentOf(only).slice() : undefined;
 }
 
 /** The card's own BF41, out of A1 with its contents or with the whole of it (SGP.32 §5.14.8). */

@@ -388,7 +388,9 @@ export function isUnreachable(error: SimwardError): boolean {
 const restoreErrors: readonly unknown[] = ["undefinedError", "euiccSignatureInvalid", "invalidDpAddress", "invalidTransactionId"];
 
 function mayNotBeRestored({ code, data }: SimwardError): boolean {
-  return code === "ESIPA_STATUS" || code === "ESIPA_RESPONSE" || (code === "ESIPA_REFUSED" && restoreErrors.includes(data.error));
+  // 502, 503 and 504 are of the moment, whatever was sent.
+  if (code === "ESIPA_STATUS") return typeof data.status === "number" && data.status <= 501;
+  return code === "ESIPA_RESPONSE" || (code === "ESIPA_REFUSED" && restoreErrors.includes(data.error));
 }
 
 /** A transport that does not mind its signal must not keep us waiting. */

@@ -5,6 +5,7 @@ import { fromHex } from "../../base/bytes.ts";
 import { decode, encode } from "../../ipa/asn1/schema.ts";
 import { typeByName } from "../../ipa/messages/registry.ts";
 import { eimPollOctets } from "./eim-poll-coaps.ts";
+import { type DownloadRow, indirectDownloadOctets, savedShare } from "./minimized-download.ts";
 
 export interface Table {
   readonly title: string;
@@ -83,4 +84,24 @@ async function poll(): Promise<Table> {
   };
 }
 
-export const tables: readonly (() => Promise<Table>)[] = [codec, poll];
+async function download(): Promise<Table> {
+  const rows = await indirectDownloadOctets();
+  const of = (encoding: "asn1" | "json", minimized: boolean) =>
+    rows.find((row) => row.encoding === encoding && row.minimized === minimized);
+  const names = [...new Set(rows.flatMap(({ functions }) => functions.map(({ name }) => name)))];
+  const octets = (row: DownloadRow | undefined, name: string): number =>
+    (row?.functions ?? []).reduce((sum, one) => (one.name === name ? sum + one.upBytes + one.downBytes : sum), 0);
+  const columns = [of("asn1", false), of("asn1", true), of("json", false), of("json", true)];
+  const saved = (encoding: "asn1" | "json"): string => `${(savedShare(rows, encoding) * 100).toFixed(1)} % fewer`;
+  return {
+    title: "An indirect download over ESipa, octets of message bodies both ways, the Bound Profile Package not counted",
+    head: ["", "ASN.1", "minimized", "JSON", "minimized"],
+    rows: [
+      ...names.map((name) => [name, ...columns.map((row) => octets(row, name))]),
+      ["all", ...columns.map((row) => row?.bytes ?? 0)],
+      ["with minimizeEsipaBytes", "", saved("asn1"), "", saved("json")],
+    ],
+  };
+}
+
+export const tables: readonly (() => Promise<Table>)[] = [codec, poll, download];
