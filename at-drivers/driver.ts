@@ -8,6 +8,7 @@ import { closeLeftovers } from "./apdu/ccho.ts";
 import type { ApduTimeouts } from "./apdu/way.ts";
 import type { PacketEvent } from "./commands/data.ts";
 import type { RegistrationCommand, RegistrationLine } from "./commands/network.ts";
+import { clcc, isVoiceCall } from "./commands/voice.ts";
 import { attachAgain, connect, ensureContext } from "./context.ts";
 import { parsePortAddress } from "./engine/channel.ts";
 import type { OwnedAtPort } from "./engine/port.ts";
@@ -255,6 +256,17 @@ class Driver implements Modem {
 
   // Refresh and reset
 
+  voiceCall(signal?: AbortSignal): Promise<boolean | undefined> {
+    return this.#link.use(signal, async (port) => {
+      try {
+        return (await port.send(clcc)).some(isVoiceCall);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        return undefined;
+      }
+    });
+  }
+
   async awaitCard(options: { readonly iccid: string; readonly settleMs?: number; readonly signal?: AbortSignal }): Promise<CardSwitch> {
     const { quirks } = this.#family;
     const { signal } = options;
@@ -421,6 +433,7 @@ class Driver implements Modem {
         else void this.#tellNetworkTime(port);
       },
       sim: (state) => this.#onSimLine(port, state),
+      call: () => this.#emit({ kind: "call" }),
     });
   }
 

@@ -110,6 +110,9 @@ export interface Modem {
   /** The session as it is now, undefined when it is down. */
   session(cid: number, signal?: AbortSignal): Promise<DataSession | undefined>;
 
+  /** Whether there is a voice call, in whatever state; undefined when the module cannot tell. */
+  voiceCall(signal?: AbortSignal): Promise<boolean | undefined>;
+
   readonly apdu: ModemApdu;
   /** After a change of profile: waits, then climbs the family's refresh ladder until the ICCID read back is this one. Throws SWITCH_NOT_SEEN. */
   awaitCard(options: { readonly iccid: string; readonly settleMs?: number; readonly signal?: AbortSignal }): Promise<CardSwitch>;

@@ -45,6 +45,8 @@ export type ModemEvent =
   /** A context that `connect` brought up is up, or down. */
   | { readonly kind: "bearer"; readonly active: boolean }
   | { readonly kind: "time"; readonly utcMs: number }
+  /** Voice calls have changed; `voiceCall` says to what. */
+  | { readonly kind: "call" }
   | { readonly kind: "gone"; readonly reason: string }
   | { readonly kind: "back" };
 

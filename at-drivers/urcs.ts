@@ -3,6 +3,7 @@ import { type PacketEvent, parseCgev } from "./commands/data.ts";
 import { parseRegistration, type RegistrationCommand, type RegistrationLine, registrationCommands } from "./commands/network.ts";
 import { simStateOf } from "./commands/sim.ts";
 import { parseTimeUrc } from "./commands/time.ts";
+import { callLines } from "./commands/voice.ts";
 import { afterPrefix } from "./engine/reply.ts";
 import type { AtPort } from "./engine/types.ts";
 import type { SimState } from "./modem.ts";
@@ -15,6 +16,8 @@ export interface UrcHandlers {
   /** Universal time, or that the module's clock has been set. */
   time(utcMs: number | undefined): void;
   sim(state: SimState): void;
+  /** A call has come, or has changed; which, the list of calls says. */
+  call(): void;
 }
 
 export function listenToModule(port: AtPort, bootLines: readonly string[], handlers: UrcHandlers): void {
@@ -33,5 +36,6 @@ export function listenToModule(port: AtPort, bootLines: readonly string[], handl
       const said = parseTimeUrc(line);
       if (said !== undefined) handlers.time(said.utcMs);
     });
+  for (const beginning of callLines) port.onUrc(beginning, () => handlers.call());
   port.onUrc("+CPIN:", (line) => handlers.sim(simStateOf(afterPrefix(line, "+CPIN:") ?? "")));
 }
