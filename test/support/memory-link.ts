@@ -28,6 +28,8 @@ export interface MemoryPath {
   readonly sent: readonly { readonly direction: Direction; readonly datagram: Uint8Array; readonly atMs: number }[];
   /** From now on nothing arrives any more, as when a NAT has forgotten the way; nobody is told. */
   cut(): void;
+  /** What arrives meanwhile is lost; nobody is told. */
+  hold(on: boolean): void;
   /** Both ends are told. */
   close(reason: Error): void;
 }
@@ -82,6 +84,9 @@ export function memoryPath(options: PathOptions): MemoryPath {
     sent,
     cut: () => {
       severed = true;
+    },
+    hold: (on) => {
+      severed = on;
     },
     close,
   };

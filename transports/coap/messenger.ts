@@ -55,8 +55,16 @@ export interface Messenger {
   readonly heardMs: number;
   /** Why the link has ended, if it has. */
   readonly closedBy: Error | undefined;
-  /** Only one at a time (NSTART 1): the caller queues. Throws COAP_TIMEOUT, COAP_RESET, COAP_MESSAGE, the link's reason, the signal's reason. */
-  exchange(request: ExchangeRequest, maxRetransmit: number, signal?: AbortSignal): Promise<ReceivedMessage>;
+  /**
+   * Only one at a time (NSTART 1): the caller queues. `onRetransmit` is told of each retransmission, from 1.
+   * Throws COAP_TIMEOUT, COAP_RESET, COAP_MESSAGE, the link's reason, the signal's reason.
+   */
+  exchange(
+    request: ExchangeRequest,
+    maxRetransmit: number,
+    signal?: AbortSignal,
+    onRetransmit?: (attempt: number) => void,
+  ): Promise<ReceivedMessage>;
   /** Lets go of the link without closing it. */
   release(): void;
 }
@@ -130,7 +138,7 @@ export function createMessenger(options: MessengerOptions): Messenger {
   const isAnswer = (message: ReceivedMessage): boolean =>
     pending !== undefined && isResponse(message) && equalBytes(message.token, pending.token);
 
-  const exchange = (request: ExchangeRequest, maxRetransmit: number, signal?: AbortSignal): Promise<ReceivedMessage> => {
+  const exchange: Messenger["exchange"] = (request, maxRetransmit, signal, onRetransmit) => {
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (closedBy !== undefined) return Promise.reject(closedBy);
     if (pending !== undefined) return Promise.reject(new SimwardError("BUSY", { detail: "a CoAP exchange is under way" }));
@@ -155,6 +163,7 @@ export function createMessenger(options: MessengerOptions): Messenger {
             if (effect.attempt > 0) options.onEvent({ kind: "retransmit", messageId, attempt: effect.attempt });
             sentMs.push(clock.monotonicMs());
             link.send(datagram);
+            if (effect.attempt > 0) onRetransmit?.(effect.attempt);
             return;
           case "arm":
             disarm = clock.after(effect.ms, () => machine.send({ kind: "timer" }));

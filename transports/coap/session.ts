@@ -9,7 +9,7 @@ import { coapDefaults } from "./client.ts";
 import type { ReceivedMessage } from "./message.ts";
 import { createMessenger, type ExchangeRequest, type Messenger } from "./messenger.ts";
 import { judgeSilence, learnNatIdle, quietSeconds, type SilenceVerdict, unknownNatIdleSeconds } from "./nat.ts";
-import { unknownRoundTrip } from "./reliability.ts";
+import { shortestTimeoutMs, unknownRoundTrip } from "./reliability.ts";
 import { createTokens, transfer } from "./transfer.ts";
 import type { CoapClient, CoapClientOptions, CoapEvent } from "./types.ts";
 
@@ -44,6 +44,14 @@ const immuneRetransmit = 2;
 
 /** New associations that one exchange may cost: more means that they do not help. */
 const maxReconnects = 2;
+
+/**
+ * With this retransmission a silent peer comes under suspicion: 2 to 3 s after a block on a fast path, 14 to 21 s after a request that runs. Not sooner:
+ * a server may work for long without a sign of life, and what is sent again over another association is another request to it.
+ */
+const suspectedAt = 3;
+/** What the old association still gets when the new one is there. */
+const longestGraceMs = 2_000;
 
 export function createCoapSession(options: CoapSessionOptions): CoapSession {
   const { clock } = options;
@@ -84,6 +92,11 @@ export function createCoapSession(options: CoapSessionOptions): CoapSession {
       link.close();
       throw closing.signal.reason;
     }
+    return adopt(link, why);
+  };
+
+  const adopt = (link: DatagramLink, why: ConnectReason): Messenger => {
+    drop("abandon");
     onEvent({ kind: "connect", why, peer: link.peer });
     openedMs = clock.monotonicMs();
     messenger = createMessenger({
@@ -133,7 +146,13 @@ export function createCoapSession(options: CoapSessionOptions): CoapSession {
       const { silenceSeconds, ...judged } = judge(current);
       const teaches = judged.teaches && !isFresh;
       try {
-        const answer = await current.exchange(request, isFresh ? maxRetransmit : judged.maxRetransmit, signal);
+        const answer = isFresh
+          ? await current.exchange(request, maxRetransmit, signal)
+          : await exchangeOrRival(current, request, judged.maxRetransmit, signal);
+        if ("rival" in answer) {
+          current = adopt(answer.rival, "silent");
+          continue;
+        }
         if (teaches) learn(silenceSeconds, true);
         return answer;
       } catch (error) {
@@ -144,6 +163,63 @@ export function createCoapSession(options: CoapSessionOptions): CoapSession {
         if (teaches && silent) learn(silenceSeconds, false);
       }
     }
+  };
+
+  /**
+   * The answer; or, where the peer stayed silent, an association opened beside the old one that works while that still does not. Losses alone
+   * rarely lead there: the old one goes on retransmitting for as long as the new one takes.
+   */
+  const exchangeOrRival = async (
+    current: Messenger,
+    request: ExchangeRequest,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<ReceivedMessage | { readonly rival: DatagramLink }> => {
+    const left = new AbortController();
+    const settled = new AbortController();
+    let suspect: () => void = () => undefined;
+    const suspected = new Promise<"suspected">((resolve) => {
+      suspect = () => resolve("suspected");
+    });
+    const first = current
+      .exchange(request, limit, AbortSignal.any([signal, left.signal]), (attempt) => attempt === suspectedAt && suspect())
+      .then(
+        (answer) => ({ answer }),
+        (error: unknown) => ({ error }),
+      );
+    const outcome = (ended: Awaited<typeof first>): ReceivedMessage => {
+      if ("answer" in ended) return ended.answer;
+      throw ended.error;
+    };
+    const early = await Promise.race([first, suspected]);
+    if (early !== "suspected") return outcome(early);
+    const opened = options.connect(AbortSignal.any([signal, settled.signal])).then(
+      (link) => {
+        if (!signal.aborted && !settled.signal.aborted) return { link };
+        link.close();
+        return { link: undefined };
+      },
+      () => ({ link: undefined }),
+    );
+    const sooner = await Promise.race([first, opened]);
+    if (!("link" in sooner)) {
+      // An association that was closed, or whose address has changed, says nothing for one begun at the same time.
+      const isSilent = "error" in sooner && isCode(sooner.error, "COAP_TIMEOUT");
+      if (!isSilent) settled.abort(new SimwardError("ABORTED", { detail: "the old association will do" }));
+      const { link } = isSilent ? await opened : { link: undefined };
+      return link === undefined ? outcome(sooner) : { rival: link };
+    }
+    const { link } = sooner;
+    if (link === undefined) return outcome(await first);
+    const graceMs = Math.min(Math.max(roundTrip.value.timeoutMs, shortestTimeoutMs), longestGraceMs);
+    const last = await Promise.race([first, clock.sleep(graceMs, settled.signal).catch(() => undefined)]);
+    settled.abort();
+    if (last === undefined || ("error" in last && isCode(last.error, "COAP_TIMEOUT"))) {
+      left.abort(new SimwardError("COAP_TIMEOUT", { detail: link.peer }));
+      return { rival: link };
+    }
+    link.close();
+    return outcome(last);
   };
 
   const closeWhenIdle = (): void => {

@@ -190,6 +190,23 @@ describe("a peer that forgot us in the middle", () => {
     expect(t.sent(1)).toBe(9);
   });
 
+  it("costs seconds, not a whole exchange", async () => {
+    const t = bench({ answer: () => ({ code: "2.04", payload: body(20_000) }) });
+    const answer = t.session.request(poll);
+    while ((t.sent(0) ?? 0) < 8) await t.clock.advance(10);
+    const cutMs = t.clock.monotonicMs();
+    t.paths[0]?.cut();
+    await t.clock.runUntil(answer);
+    expect(t.reasons()).toEqual(["first", "silent"]);
+    expect(t.clock.monotonicMs() - cutMs).toBeLessThan(5_000);
+    // A request that runs may be at work for long.
+    const againMs = t.clock.monotonicMs();
+    t.paths[1]?.cut();
+    await t.ask();
+    expect(t.reasons()).toEqual(["first", "silent", "silent"]);
+    expect(t.clock.monotonicMs() - againMs).toBeLessThan(25_000);
+  });
+
   it("and says so by closing: the exchange goes on over a new association", async () => {
     const t = bench();
     const answer = t.session.request({ ...poll, payload: body(8_192) });
@@ -207,6 +224,76 @@ describe("a peer that forgot us in the middle", () => {
     expect(t.session.connected).toBe(false);
     await t.ask();
     expect(t.reasons()).toEqual(["first", "closed"]);
+  });
+});
+
+describe("a peer that is only slow, or a path that only loses", () => {
+  it("keeps its association when it answers before the new one is there, which is then closed", async () => {
+    const t = bench({ answer: () => ({ code: "2.04", payload: body(20_000) }) });
+    let opened = 0;
+    const direct = t.connect;
+    t.connect = async () => {
+      if (opened++ > 0) await t.clock.sleep(5_000);
+      return direct();
+    };
+    const answer = t.session.request(poll);
+    while ((t.sent(0) ?? 0) < 8) await t.clock.advance(10);
+    t.paths[0]?.hold(true);
+    await t.clock.advance(4_000);
+    expect(opened).toBe(2);
+    t.paths[0]?.hold(false);
+    expect((await t.clock.runUntil(answer)).payload).toEqual(body(20_000));
+    await t.clock.advance(10_000);
+    expect(t.reasons()).toEqual(["first"]);
+    expect([t.sent(1), t.server.state.peers]).toEqual([0, 1]);
+  });
+
+  it("is not asked twice within ten seconds for what it works on", async () => {
+    const t = bench({
+      answer: async (_, { clock }) => {
+        await clock.sleep(10_000);
+        return { code: "2.04", payload: body(30) };
+      },
+      server: { separateAfterMs: 60_000 },
+    });
+    await t.ask();
+    expect([t.asked.length, t.reasons()]).toEqual([1, ["first"]]);
+  });
+
+  it("whose new associations fail costs one of them, and is waited for as long as ever", async () => {
+    const t = bench({ answer: () => ({ code: "2.04", payload: body(20_000) }) });
+    let opened = 0;
+    const direct = t.connect;
+    t.connect = async () => {
+      if (opened++ > 0) throw new SimwardError("DTLS_TIMEOUT");
+      return direct();
+    };
+    const answer = t.session.request(poll);
+    while ((t.sent(0) ?? 0) < 8) await t.clock.advance(10);
+    t.paths[0]?.hold(true);
+    await t.clock.advance(15_000);
+    t.paths[0]?.hold(false);
+    expect((await t.clock.runUntil(answer)).payload).toEqual(body(20_000));
+    expect([opened, t.reasons()]).toEqual([2, ["first"]]);
+  });
+
+  it("and closes while the new one opens: it is left for another", async () => {
+    const t = bench({ answer: () => ({ code: "2.04", payload: body(20_000) }) });
+    let opened = 0;
+    const direct = t.connect;
+    t.connect = async () => {
+      if (opened++ === 1) await t.clock.sleep(60_000);
+      return direct();
+    };
+    const answer = t.session.request(poll);
+    while ((t.sent(0) ?? 0) < 8) await t.clock.advance(10);
+    t.paths[0]?.hold(true);
+    await t.clock.advance(4_000);
+    t.session.renew();
+    expect((await t.clock.runUntil(answer)).payload).toEqual(body(20_000));
+    expect([opened, t.reasons()]).toEqual([3, ["first", "closed"]]);
+    await t.clock.advance(60_000);
+    expect(t.server.state.peers).toBe(1);
   });
 });
 
@@ -237,7 +324,7 @@ describe("a peer that is not there", () => {
   it("ends in COAP_TIMEOUT when associations open but nothing is answered; the next request starts anew", async () => {
     const t = bench({ path: { alter: (datagram, direction) => (direction === "up" ? [] : [datagram]) } });
     await expect(t.ask()).rejects.toMatchObject({ code: "COAP_TIMEOUT" });
-    expect([t.sent(0), t.sent(1), t.sent(2)]).toEqual([11, 11, undefined]);
+    expect([t.sent(0), t.sent(1), t.sent(2)]).toEqual([4, 11, undefined]);
   });
 
   it("ends in what the connection ended in", async () => {

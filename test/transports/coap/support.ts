@@ -14,6 +14,7 @@ import type {
   CoapServerOptions,
   CoapServerResponse,
 } from "../../../transports/coap/types.ts";
+import type { DatagramLink } from "../../../transports/link.ts";
 import { type MemoryPath, memoryPath, type PathOptions } from "../../support/memory-link.ts";
 
 export interface Bench {
@@ -67,22 +68,26 @@ export function sessionBench(options: BenchOptions) {
   let server = made.startServer();
   const paths: MemoryPath[] = [];
   const onEvent = (event: CoapEvent): void => void made.events.push(event);
-  const session = createCoapSession({
-    clock,
-    random,
-    onEvent,
-    connect: async () => {
+  const way = {
+    connect: async (): Promise<DatagramLink> => {
       const path = memoryPath({ clock, random, peer: `memory:${paths.length + 1}`, ...options.path });
       paths.push(path);
       server.serve(path.server);
       return path.client;
     },
-    ...options.session,
-  });
+  };
+  const session = createCoapSession({ clock, random, onEvent, connect: () => way.connect(), ...options.session });
   return {
     ...made,
     paths,
     session,
+    /** How an association opens; may be replaced. */
+    get connect() {
+      return way.connect;
+    },
+    set connect(connect: () => Promise<DatagramLink>) {
+      way.connect = connect;
+    },
     get server() {
       return server;
     },
