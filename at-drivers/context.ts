@@ -12,20 +12,23 @@ const addressSpacingMs = 500;
 
 /**
  * Answers whether something was written. A definition in use is taken down first: the network learns of it at the next activation only.
+ * `auth`: "none" takes away what the module may still hold, which a session that is up needs not wait for; undefined leaves it as it is.
  * `onAir` switches the radio on again; it must not be something that a signal can stop.
  */
 export async function ensureContext(
   ops: ModemOps,
   port: AtPort,
   wanted: PdpContext,
-  auth: PdpAuth | undefined,
+  auth: PdpAuth | "none" | undefined,
   onAir: () => Promise<void>,
 ): Promise<boolean> {
   const isSo = same(await definition(ops, port, wanted.cid), wanted);
-  if (isSo && auth === undefined) return false;
+  if (isSo && auth === "none") await ops.dropCredentials(port, wanted.cid);
+  if (isSo && (auth === undefined || auth === "none")) return false;
   const write = async (): Promise<void> => {
     if (!isSo) await ops.defineContext(port, wanted);
-    if (auth !== undefined) await ops.authenticate(port, wanted.cid, auth);
+    if (auth === "none") await ops.dropCredentials(port, wanted.cid);
+    else if (auth !== undefined) await ops.authenticate(port, wanted.cid, auth);
   };
   if (isSo || (await isFree(ops, port, wanted.cid))) await write();
   else await offTheAir(ops, port, write, onAir);

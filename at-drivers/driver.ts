@@ -225,12 +225,12 @@ class Driver implements Modem {
 
   ensureContext(context: PdpContext, auth?: PdpAuth, signal?: AbortSignal): Promise<{ readonly changed: boolean }> {
     return this.#link.use(signal, async (port) => {
-      // A password cannot be read back: it is written once a session, and when it changes.
-      const key = JSON.stringify([context.cid, auth]);
-      const credentials = key === this.#authenticated ? undefined : auth;
+      // A password cannot be read back: it is written once a session, and when it changes. That there is none is made sure of as often.
+      const credentials = auth ?? "none";
+      const key = JSON.stringify([context.cid, credentials]);
       const onAir = (): Promise<void> => this.#ops.setFunction(this.#link.readyPort(), this.#wantedFunction);
-      const changed = await ensureContext(this.#ops, port, context, credentials, onAir);
-      if (auth !== undefined) this.#authenticated = key;
+      const changed = await ensureContext(this.#ops, port, context, key === this.#authenticated ? undefined : credentials, onAir);
+      this.#authenticated = key;
       return { changed };
     });
   }

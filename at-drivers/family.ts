@@ -13,23 +13,49 @@ export type AuthWay = "cgauth" | "cgauth-password-first" | "qicsgp" | "uauthreq"
 /** How a module tells its signal in more than AT+CSQ. */
 export type SignalWay = "cesq" | "qcsq" | "cpsi-units" | "cpsi-indexes" | "rfsts" | "xmonitor";
 
-/** How well a fact is known; see docs/modules.md. */
+/** How a module tells with which operator's configuration it runs: Quectel's MBN, u-blox' MNO profile. */
+export type OperatorProfileWay = "qmbncfg" | "umnoprof";
+
+/** How well a fact is known; see docs/modules.md. What is `unknown` is tried at run time. */
 export type Grade = "captured" | "documented" | "simulated" | "unknown";
 
-/** One fact about a family, as docs/modules.md prints it. What is `unknown` is tried at run time. */
-export interface Fact {
-  readonly about: string;
-  readonly says: string;
+/** What a family's file says something about, each graded in docs/modules.md. */
+export type Topic =
+  | "identity"
+  | "apdu"
+  | "apdu-limits"
+  | "get-response"
+  | "iccid"
+  | "boot"
+  | "reset"
+  | "refresh"
+  | "start"
+  | "registration"
+  | "act"
+  | "radio"
+  | "bands"
+  | "signal"
+  | "auth"
+  | "data-interface"
+  | "psm"
+  | "edrx"
+  | "operator-profile"
+  | "own-lpa";
+
+export interface Knowledge {
   readonly grade: Grade;
   /** Codes of docs/modules.md's sources; none for what is unknown. */
   readonly sources: readonly string[];
+  /** What the quirks alone do not say. */
+  readonly note?: string;
 }
 
 /** What a write demands of the module, and when what was written holds. */
 export interface Terms {
   /** The function level it must be brought to before the write; undefined: any. */
   readonly level: 0 | 4 | undefined;
-  readonly holds: "at-once" | "after-reset";
+  /** `restarts`: the module restarts by itself as soon as it is written, so it cannot be read back. */
+  readonly holds: "at-once" | "after-reset" | "restarts";
 }
 
 /** A value that the module keeps: read, compared, and written only where it differs. */
@@ -64,15 +90,24 @@ export interface RadioTable {
   readonly terms: Terms;
 }
 
-/** How the bands of a family are chosen; `read` and `write` hold what is command-specific, in 3GPP band numbers. */
+/** How the bands of a family are chosen. */
 export interface BandTable {
-  readonly read: AtCommand<readonly [], Bands>;
-  /** Lines to send for what is wanted, given what was read; several where technologies have a command each. */
-  readonly write: (wanted: Bands, present: Bands) => readonly string[];
+  readonly read: AtCommand<readonly [], BandReading>;
+  /** Command lines for what is wanted, given what was read; several where technologies have a command each. */
+  readonly write: (wanted: Bands, present: BandReading) => readonly string[];
   readonly terms: Terms;
 }
 
-/** 3GPP band numbers by technology, ascending; a technology that is missing is left as it is. */
+export interface BandReading {
+  readonly bands: Bands;
+  /** The values as read, for what a write must repeat. */
+  readonly raw: readonly string[];
+}
+
+/**
+ * 3GPP band numbers by technology, ascending; none: all that the module has, where it can be said so. A technology that is missing is not
+ * chosen by itself, or to be left as it is.
+ */
 export type Bands = Readonly<Partial<Record<Rat, readonly number[]>>>;
 
 /** How the host gets at the packets: a network interface of its own over USB, or PPP on a serial line. */
@@ -135,8 +170,7 @@ export interface ModemQuirks {
   readonly grantedPsm: AtCommand<readonly [], PsmTimers | undefined> | undefined;
   /** A changed eDRX holds after a restart only. */
   readonly edrxNeedsReset: boolean;
-  /** Tells which operator's configuration the module runs with (Quectel MBN, u-blox MNO profile). */
-  readonly operatorProfile: AtCommand<readonly [], OperatorProfile> | undefined;
+  readonly operatorProfile: OperatorProfileWay | undefined;
   /** Commands of a module's own LPA: an answer other than a refusal means that it has one. */
   readonly ownLpa: readonly OwnLpaQuestion[];
 }
@@ -254,6 +288,8 @@ export interface ModemOps {
   defineContext(port: AtPort, context: PdpContext): Promise<void>;
   /** By the family's ways in turn; some want the APN with it, which is read from the definition. */
   authenticate(port: AtPort, cid: number, auth: PdpAuth): Promise<void>;
+  /** Takes away credentials that the module may hold; nothing is written where it says that there are none, and one that knows no credentials has none. */
+  dropCredentials(port: AtPort, cid: number): Promise<void>;
   attach(port: AtPort, attached: boolean): Promise<void>;
   isAttached(port: AtPort): Promise<boolean>;
   activate(port: AtPort, cid: number, active: boolean): Promise<void>;
@@ -312,8 +348,10 @@ export interface ModemFamily {
   readonly source: string;
   match(identity: ModemIdentity): boolean;
   readonly quirks: ModemQuirks;
-  /** What docs/modules.md says of it beyond its quirks. */
-  readonly facts: readonly Fact[];
+  /** How well each of its quirks is known. */
+  readonly knows: Readonly<Record<Topic, Knowledge>>;
+  /** What only hardware can tell. */
+  readonly gaps: readonly string[];
   /** Operations in which it departs from the generic ones. */
   readonly override?: Partial<ModemOps>;
 }

@@ -25,6 +25,9 @@ export interface OwnedApdu extends ModemApdu {
   probe(port: AtPort): Promise<void>;
 }
 
+/** Modules also say "no such application" while the card or they themselves set something up: it is believed when it is said twice. */
+const notEuiccConfirmMs = 2_000;
+
 export const defaultApduTimeouts: ApduTimeouts = { plainMs: 30_000, storeDataMs: 240_000 };
 
 export function createApdu(host: ApduHost, timeouts: ApduTimeouts = defaultApduTimeouts): OwnedApdu {
@@ -52,10 +55,15 @@ export function createApdu(host: ApduHost, timeouts: ApduTimeouts = defaultApduT
 
   return {
     async open(aid, signal) {
-      const channel = await whileSimBusy(host.clock, signal, () =>
-        openByAnyWay(signal === undefined ? host.port() : host.port().with({ signal }), aid),
-      );
-      return apduChannel(host, channel);
+      const tryOpen = (): Promise<OpenChannel> =>
+        whileSimBusy(host.clock, signal, () => openByAnyWay(signal === undefined ? host.port() : host.port().with({ signal }), aid));
+      try {
+        return apduChannel(host, await tryOpen());
+      } catch (error) {
+        if (!isCode(error, "CARD_NOT_EUICC")) throw error;
+        await host.clock.sleep(notEuiccConfirmMs, signal);
+        return apduChannel(host, await tryOpen());
+      }
     },
     get transmitBasic() {
       if (!basicWorks) return undefined;

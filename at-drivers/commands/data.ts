@@ -19,6 +19,9 @@ export const setCgauth = set(
   { sensitive: true },
 );
 
+/** Lists the contexts that have credentials, or all; many modules do not know it. */
+export const readCgauth = queryAll("+CGAUTH", "AT+CGAUTH?", "+CGAUTH:", [int("cid"), int("protocol")], { sensitive: true });
+
 /** SIMCom's +CGAUTH: the password stands before the user, and for CHAP the user may have to be left out. */
 export const setCgauthPasswordFirst = set(
   "+CGAUTH",
@@ -30,7 +33,7 @@ export const setCgauthPasswordFirst = set(
 /** Quectel's own: type, APN and credentials of a context at once. */
 export const setQicsgp = set(
   "+QICSGP",
-  (cid: number, { type, apn }: { readonly type: PdpType; readonly apn: string }, protocol: 1 | 2, user: string, password: string) =>
+  (cid: number, { type, apn }: { readonly type: PdpType; readonly apn: string }, protocol: 0 | 1 | 2, user: string, password: string) =>
     `AT+QICSGP=${cid},${qicsgpTypes[type]},${quoted(apn, "the APN")},${quoted(user, "the user name")},${quoted(password, "the password")},${protocol}`,
   { sensitive: true },
 );
@@ -40,7 +43,7 @@ const qicsgpTypes: Readonly<Record<PdpType, number>> = { IP: 1, IPV6: 2, IPV4V6:
 /** u-blox's own; the order of the two strings differs by series. */
 export const setUauthreq = set(
   "+UAUTHREQ",
-  (cid: number, protocol: 1 | 2, first: string, second: string) =>
+  (cid: number, protocol: 0 | 1 | 2, first: string, second: string) =>
     `AT+UAUTHREQ=${cid},${protocol},${quoted(first, "the user name or password")},${quoted(second, "the user name or password")}`,
   { sensitive: true },
 );
@@ -48,8 +51,10 @@ export const setUauthreq = set(
 /** Telit's own. */
 export const setPdpauth = set(
   "#PDPAUTH",
-  (cid: number, protocol: 1 | 2, user: string, password: string) =>
-    `AT#PDPAUTH=${cid},${protocol},${quoted(user, "the user name")},${quoted(password, "the password")}`,
+  (cid: number, protocol: 0 | 1 | 2, user: string, password: string) =>
+    protocol === 0
+      ? `AT#PDPAUTH=${cid},0`
+      : `AT#PDPAUTH=${cid},${protocol},${quoted(user, "the user name")},${quoted(password, "the password")}`,
   { sensitive: true },
 );
 

@@ -8,6 +8,13 @@ export interface Context {
   readonly apn: string;
 }
 
+/** +CGAUTH's: 1 PAP, 2 CHAP. */
+export interface Credentials {
+  readonly protocol: number;
+  readonly user: string;
+  readonly password: string;
+}
+
 export type ActiveSession = Extract<Session, { kind: "up" }>;
 
 /** The +CGEV text that goes with a change (3GPP TS 27.007 §10.1.19). */
@@ -33,6 +40,8 @@ export class PacketService {
   readonly #world: RadioWorld;
   readonly #onEvent: (event: PacketEvent) => void;
   readonly #contexts = new Map<number, Context>();
+  /** Kept with the contexts, through every reset of the module. */
+  readonly #credentials = new Map<number, Credentials>();
   readonly #active = new Map<number, ActiveSession>();
   readonly #bearerListeners = new Set<(up: boolean) => void>();
   #where: { readonly subscriber: Subscriber; readonly plmn: string } | undefined;
@@ -59,6 +68,7 @@ export class PacketService {
   /** As from the factory: one context that leaves the APN to the network. */
   reset(): void {
     this.#contexts.clear();
+    this.#credentials.clear();
     this.#contexts.set(defaultCid, { cid: defaultCid, type: "IP", apn: "" });
   }
 
@@ -72,6 +82,15 @@ export class PacketService {
 
   undefine(cid: number): void {
     this.#contexts.delete(cid);
+  }
+
+  credentials(cid: number): Credentials | undefined {
+    return this.#credentials.get(cid);
+  }
+
+  authenticate(cid: number, credentials: Credentials | undefined): void {
+    if (credentials === undefined) this.#credentials.delete(cid);
+    else this.#credentials.set(cid, credentials);
   }
 
   context(cid: number): Context | undefined {

@@ -219,6 +219,40 @@ describe("data", () => {
     expect(Buffer.concat(trace.map(({ octets }) => Buffer.from(octets))).toString("latin1")).not.toContain("not to be seen");
   });
 
+  test("credentials of an earlier configuration are taken away when it wants none, whoever wrote them", async () => {
+    const { modem, run, sent, module } = await onlineBench();
+    const context = { cid: 2, type: "IP", apn: "iot" } as const;
+    await run(modem.ensureContext(context, { protocol: "chap", user: "fleet", password: "x" }));
+    expect(module.packet.credentials(2)).toMatchObject({ protocol: 2, user: "fleet" });
+    expect(await run(modem.ensureContext(context))).toEqual({ changed: false });
+    expect(module.packet.credentials(2)).toBeUndefined();
+    // Of an earlier life: found after the module's restart.
+    module.packet.authenticate(2, { protocol: 1, user: "left", password: "behind" });
+    module.reset();
+    await run(modem.awaitRegistered({ timeoutMs: 120_000 }));
+    await run(modem.ensureContext(context));
+    expect(module.packet.credentials(2)).toBeUndefined();
+    const written = sent.length;
+    await run(modem.ensureContext(context));
+    expect(sent.slice(written).filter((line) => line.startsWith("+CGAUTH"))).toEqual([]);
+  });
+
+  test("a module that does not tell of its credentials is told once that there are none; one that knows no credentials is let be", async () => {
+    for (const fault of ["error", "silent"] as const) {
+      const { modem, run, faults, module, clock } = await onlineBench();
+      module.packet.authenticate(1, { protocol: 1, user: "left", password: "behind" });
+      if (fault === "error") faults.set("error", "+CGAUTH@1");
+      else faults.set("late", "+CGAUTH@1:12000");
+      await run(modem.ensureContext({ cid: 1, type: "IP", apn: "bootstrap.iot" }));
+      expect([fault, module.packet.credentials(1)]).toEqual([fault, undefined]);
+      await clock.advance(1);
+    }
+    const { modem, run, faults } = await onlineBench();
+    faults.set("error", "+CGAUTH@1");
+    faults.set("cme", "+CGAUTH@2:4");
+    expect(await run(modem.ensureContext({ cid: 2, type: "IP", apn: "iot" }))).toEqual({ changed: true });
+  });
+
   test("the end of the session that was brought up is an event, another context's is not", async () => {
     const { modem, run, events, module, clock } = await onlineBench();
     await run(modem.connect(1));

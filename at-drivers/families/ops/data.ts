@@ -1,5 +1,5 @@
 // Contexts, their credentials by the family's ways in turn, the session as described, and the interface by which the host gets at it.
-import { SimwardError } from "../../../base/errors.ts";
+import { isCode, SimwardError } from "../../../base/errors.ts";
 import * as data from "../../commands/data.ts";
 import type { AtPort } from "../../engine/types.ts";
 import type { AuthWay, DataInterfaceKind, DataInterfaceWay, ModemOps, ModemQuirks } from "../../family.ts";
@@ -14,6 +14,7 @@ type DataOps = Pick<
   | "contexts"
   | "defineContext"
   | "authenticate"
+  | "dropCredentials"
   | "attach"
   | "isAttached"
   | "activate"
@@ -54,6 +55,18 @@ export function dataOps(quirks: ModemQuirks): DataOps {
       }
       throw refusal ?? new SimwardError("MODEM_UNABLE", { detail: "credentials of a context" });
     },
+    async dropCredentials(port, cid) {
+      const held = await credentialsHeld(port);
+      if (held !== undefined && !held.some((one) => one.cid === cid && one.protocol !== 0)) return;
+      for (const way of quirks.auth) {
+        try {
+          await dropWays[way](port, cid);
+          return;
+        } catch (error) {
+          if (!isRefusal(error)) throw error;
+        }
+      }
+    },
     attach: (port, attached) => port.send(data.setCgatt, attached ? 1 : 0),
     isAttached: async (port) => (await port.send(data.readCgatt)).state === 1,
     activate: (port, cid, active) => port.send(data.setCgact, active ? 1 : 0, cid),
@@ -82,10 +95,14 @@ export function dataOps(quirks: ModemQuirks): DataOps {
     },
     async setDataInterface(port, kind, radio) {
       const { composition } = wayOf(quirks, kind);
-      if (composition === undefined || (await port.send(composition.setting.read)) === composition.value) return unchanged;
-      return underTerms(composition.terms, radio, async () => {
-        await port.send(composition.setting.write, composition.value);
-        await expectReading(port, composition.setting, composition.value);
+      if (composition === undefined) return unchanged;
+      const { setting, value, terms } = composition;
+      const present = await orUndefined(port.send(setting.read));
+      if (present === value) return unchanged;
+      return underTerms(terms, radio, async () => {
+        await port.send(setting.write, value);
+        // A module that cannot be asked, or is restarting, is believed.
+        if (present !== undefined && terms.holds !== "restarts") await expectReading(port, setting, value);
       });
     },
     async startDataInterface(port, kind, cid) {
@@ -114,14 +131,35 @@ const authWays: Readonly<Record<AuthWay, (port: AtPort, cid: number, auth: PdpAu
       await port.send(data.setCgauthPasswordFirst, cid, protocolOf(auth), auth.password, undefined);
     }
   },
-  async qicsgp(port, cid, auth) {
-    const context = (await contexts(port)).find((one) => one.cid === cid) ?? { cid, type: "IPV4V6", apn: "" };
-    await port.send(data.setQicsgp, cid, context, protocolOf(auth), auth.user, auth.password);
-  },
+  qicsgp: async (port, cid, auth) =>
+    port.send(data.setQicsgp, cid, await definition(port, cid), protocolOf(auth), auth.user, auth.password),
   uauthreq: (port, cid, auth) => port.send(data.setUauthreq, cid, protocolOf(auth), auth.user, auth.password),
   "uauthreq-password-first": (port, cid, auth) => port.send(data.setUauthreq, cid, protocolOf(auth), auth.password, auth.user),
   pdpauth: (port, cid, auth) => port.send(data.setPdpauth, cid, protocolOf(auth), auth.user, auth.password),
 };
+
+/** Undefined where the module does not tell, in whichever way it does not. */
+async function credentialsHeld(port: AtPort): Promise<readonly { readonly cid: number; readonly protocol: number }[] | undefined> {
+  try {
+    return await port.send(data.readCgauth);
+  } catch (error) {
+    if (!isRefusal(error) && !isCode(error, "AT_REPLY", "AT_TIMEOUT")) throw error;
+    return undefined;
+  }
+}
+
+const dropWays: Readonly<Record<AuthWay, (port: AtPort, cid: number) => Promise<void>>> = {
+  cgauth: (port, cid) => port.send(data.setCgauth, cid, 0, "", ""),
+  "cgauth-password-first": (port, cid) => port.send(data.setCgauth, cid, 0, "", ""),
+  qicsgp: async (port, cid) => port.send(data.setQicsgp, cid, await definition(port, cid), 0, "", ""),
+  uauthreq: (port, cid) => port.send(data.setUauthreq, cid, 0, "", ""),
+  "uauthreq-password-first": (port, cid) => port.send(data.setUauthreq, cid, 0, "", ""),
+  pdpauth: (port, cid) => port.send(data.setPdpauth, cid, 0, "", ""),
+};
+
+async function definition(port: AtPort, cid: number): Promise<PdpContext> {
+  return (await contexts(port)).find((one) => one.cid === cid) ?? { cid, type: "IPV4V6", apn: "" };
+}
 
 function protocolOf({ protocol }: PdpAuth): 1 | 2 {
   return protocol === "pap" ? 1 : 2;

@@ -97,10 +97,21 @@ export const packetCommands: readonly CommandRow[] = [
   {
     name: "+CGAUTH",
     test: says(`+CGAUTH: (1-${maxCid}),(0-3),(0-64),(0-64)`),
-    // Credentials are taken and never shown; the virtual networks accept any.
+    read: ({ modem: { packet } }) =>
+      line(
+        ...packet.contexts.map(({ cid: number }) => {
+          const { protocol, user } = packet.credentials(number) ?? { protocol: 0, user: "" };
+          // Passwords are not shown, here as in most modules.
+          return protocol === 0 ? `+CGAUTH: ${number},0` : `+CGAUTH: ${number},${protocol},"${user}",""`;
+        }),
+      ),
+    // The virtual networks accept any.
     set: (call) => {
-      cid(call, 0);
-      if (int(call, 1, 0, 3) > 0 && call.args.length < 4) return refuse(cme.incorrectParameters);
+      const number = cid(call, 0);
+      const protocol = int(call, 1, 0, 3);
+      if (protocol > 0 && call.args.length < 4) return refuse(cme.incorrectParameters);
+      const credentials = { protocol, user: text(call, 2, ""), password: text(call, 3, "") };
+      call.modem.packet.authenticate(number, protocol === 0 ? undefined : credentials);
       return ok;
     },
   },

@@ -193,6 +193,16 @@ describe("AT+CCHO", () => {
     },
   );
 
+  test("one stray +CME ERROR: 22 is not believed: the application is asked for again after a while", async () => {
+    const module = new CardModule();
+    module.interrupts.push("\r\n+CME ERROR: 22\r\n");
+    const { apdu, run, clock } = bench(module);
+    const startMs = clock.monotonicMs();
+    const channel = await run(apdu.open(isdR));
+    expect(toHexUpper(await run(channel.transmit(storeData)))).toBe("6107");
+    expect(clock.monotonicMs() - startMs).toBeGreaterThanOrEqual(2_000);
+  });
+
   test("a SIM that is busy is waited for", async () => {
     const module = new CardModule();
     module.interrupts.push("\r\n+CME ERROR: 14\r\n", "\r\n+CME ERROR: 13\r\n");
