@@ -35,6 +35,18 @@ export interface CardConnection {
 
 export type SimRat = "lte-m" | "cat-1bis" | "nb-iot" | "gsm";
 
+/** An operator that said no on the way. EMM cause, 3GPP TS 24.301 §9.9.3.9. */
+export interface Refusal {
+  readonly plmn: string;
+  readonly cause: number;
+}
+
+/** Which operators a module may try: by hand only one, by itself none of those that its card forbids. */
+export interface NetworkChoice {
+  readonly only?: string | undefined;
+  readonly except?: readonly string[];
+}
+
 export type Attach =
   | {
       readonly kind: "registered";
@@ -44,9 +56,11 @@ export type Attach =
       readonly tac: string;
       readonly cellId: string;
       readonly rsrpDbm: number;
+      /** By whom it was refused before. */
+      readonly refusals: readonly Refusal[];
     }
-  /** EMM cause, 3GPP TS 24.301 §9.9.3.9. */
-  | { readonly kind: "rejected"; readonly plmn: string; readonly cause: number }
+  /** By all in reach; the first of them. */
+  | ({ readonly kind: "rejected"; readonly refusals: readonly Refusal[] } & Refusal)
   | { readonly kind: "no-coverage" };
 
 /** Who asks for service: both numbers, since operators know the IMSI and fleets speak of the ICCID. */
@@ -71,8 +85,10 @@ export type Session =
 
 /** Countries, operators, who lets whom roam, and where the vehicle stands. */
 export interface RadioWorld {
-  /** What a module with this subscription and technology finds where the vehicle stands now; `manualPlmn` when it may try only that one. */
-  attach(subscriber: Subscriber, rat: SimRat, manualPlmn?: string): Attach;
+  /** What a module with this subscription and technology finds where the vehicle stands now, trying one operator after the other. */
+  attach(subscriber: Subscriber, rat: SimRat, choice?: NetworkChoice): Attach;
+  /** Whether an operator that has let the subscriber in still does. */
+  serves(subscriber: Subscriber, rat: SimRat, plmn: string): boolean;
   /** Whether this subscription gets a session on this APN there; an empty APN asks for the subscription's default. */
   session(subscriber: Subscriber, plmn: string, apn: string): Session;
   /** What a search on this technology finds. */

@@ -8,7 +8,6 @@ import { createLog, type Log } from "../base/log.ts";
 import { createCard } from "./card.ts";
 import { personalities } from "./modem/personality.ts";
 import { type CardOptions, type CommandLine, parseCommandLine, type RunOptions } from "./options.ts";
-import { scenarios } from "./scenarios/table.ts";
 import { createVehicle } from "./vehicle.ts";
 
 /** As for every command line: 2 is a mistake of whoever wrote it, 1 of the machine. */
@@ -83,6 +82,7 @@ function vehicle(options: RunOptions, place: Place): Promise<Running> {
     faults: options.faults,
     services: options.services,
     profiles: options.profiles,
+    driveSpeed: options.driveSpeed,
     eimPort: options.eimPort,
     apiPort: options.apiPort,
     eimFqdn: options.eimFqdn,
@@ -99,9 +99,8 @@ function card(options: CardOptions, place: Place): Promise<Running> {
 }
 
 function common(options: CardOptions) {
-  const scenario = scenarios[options.scenario];
   return {
-    ...(scenario === undefined ? {} : { scenario }),
+    scenario: options.scenario,
     ...(options.cardRole === undefined ? {} : { cardRole: options.cardRole }),
     ...(options.identityDir === undefined ? {} : { identityDir: options.identityDir }),
     ...(options.curve === undefined ? {} : { curve: options.curve }),

@@ -9,6 +9,8 @@ import { type FaultName, type FaultSetting, faultSetting, faultTable, parseFault
 import { personalities } from "./modem/personality.ts";
 import type { Curve } from "./pki/pki.ts";
 import { type ProfileFile, parseProfileFile } from "./profile-files.ts";
+import { readScenarioFile } from "./scenarios/file.ts";
+import type { Scenario } from "./scenarios/scenario.ts";
 import { defaultScenario, scenarios } from "./scenarios/table.ts";
 
 /** One way to the module's AT ports; where it is left open, the vehicle chooses. */
@@ -26,7 +28,7 @@ export interface CardOptions {
   readonly cardRole: CardRoleName | undefined;
   /** undefined: nothing is kept. */
   readonly stateDir: string | undefined;
-  readonly scenario: string;
+  readonly scenario: Scenario;
   readonly eid: string | undefined;
   /** Ways in which it serves other programs. */
   readonly services: readonly CardServiceOption[];
@@ -47,6 +49,7 @@ export interface RunOptions extends CardOptions {
   readonly smdpFqdn: string;
   readonly imei: string | undefined;
   readonly seed: number | undefined;
+  readonly driveSpeed: number;
   readonly faults: readonly FaultSetting[];
 }
 
@@ -168,6 +171,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     .option("--eim-fqdn <host>", "host name of the eIM in the eUICC's configuration and in its certificate", "localhost")
     .option("--smdp-fqdn <host>", "host name of the SM-DP+ in activation codes", "localhost")
     .option("--imei <digits>", "15 digits")
+    .option("--drive-speed <factor>", "how many times as fast the scenario's route is driven", "1")
     .option("--seed <number>", "the same seed gives the same losses")
     .option("--fault <name=value>", "one of those below", collect)
     .addHelpText("after", roleHelp())
@@ -200,7 +204,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       .option("--identity <dir>", "certificates and keys of the eUICC, by file: see docs/hw-sim.md")
       .option("--curve <name>", `of certificates that are made: ${Object.keys(curves).join(", ")}`)
       .option("--state <dir>", "keeps the eUICC from one run to the next")
-      .option("--scenario <name>", "one of those below", defaultScenario.name)
+      .option("--scenario <name|file.json>", "one of those below, or a file: see docs/hw-sim.md", defaultScenario.name)
       .option("--eid <digits>", "32 digits")
       .option("--log-level <level>", `on stderr: ${logLevels.join(", ")}`, "info");
   }
@@ -228,6 +232,14 @@ function serviceOptions(raw: Raw): readonly CardServiceOption[] {
   return services.length > 0 ? services : refuse("card", "one of --vpcd, --tcp, --http at least");
 }
 
+/** Throws SIM_OPTION. */
+function scenarioOf(text: string): Scenario {
+  if (text.endsWith(".json")) return readScenarioFile(text);
+  return (
+    scenarios[text] ?? refuse("--scenario", `${JSON.stringify(text)} is none of ${Object.keys(scenarios).join(", ")}, and no file.json`)
+  );
+}
+
 function readCardOptions(raw: Raw, services: readonly CardServiceOption[], cardRole: CardRoleName | undefined): CardOptions {
   const eid = textIn(raw, "eid");
   const curve = textIn(raw, "curve");
@@ -237,7 +249,7 @@ function readCardOptions(raw: Raw, services: readonly CardServiceOption[], cardR
     curve: curve === undefined ? undefined : curves[oneOf("--curve", curve, ["nist", "brainpool"])],
     cardRole,
     stateDir: textIn(raw, "state"),
-    scenario: oneOf("--scenario", textIn(raw, "scenario") ?? "", Object.keys(scenarios)),
+    scenario: scenarioOf(textIn(raw, "scenario") ?? ""),
     eid: eid === undefined ? undefined : digits("--eid", eid, 32),
     services,
     logLevel: oneOf("--log-level", textIn(raw, "logLevel") ?? "", logLevels),
@@ -272,8 +284,14 @@ function readRunOptions(raw: Raw): RunOptions {
     eimFqdn: text("eimFqdn") ?? "localhost",
     imei: imei === undefined ? undefined : digits("--imei", imei, 15),
     seed: seed === undefined ? undefined : Number(seed),
+    driveSpeed: speed(text("driveSpeed") ?? "1"),
     faults: [...faultsOfOptions(raw), ...listed("fault").map(parseFault)],
   };
+}
+
+function speed(text: string): number {
+  const value = /^\d{1,5}(\.\d{1,3})?$/.test(text) ? Number(text) : 0;
+  return value > 0 ? value : refuse("--drive-speed", `${JSON.stringify(text)} is no number above 0`);
 }
 
 function faultsOfOptions(raw: Readonly<Record<string, unknown>>): FaultSetting[] {

@@ -29,6 +29,7 @@ import { servePty } from "./modem/ports/pty.ts";
 import { serveTcp, serveUnix } from "./modem/ports/socket.ts";
 import type { PortServer } from "./modem/ports/types.ts";
 import { switchedBearer } from "./network/bearer.ts";
+import { startDrive } from "./network/drive.ts";
 import { Gate } from "./network/gate.ts";
 import { World } from "./network/world.ts";
 import { obeyFaults } from "./network/world-faults.ts";
@@ -47,6 +48,8 @@ export interface VehicleOptions {
   /** What the path loses is decided by it; the system's chance by default. */
   readonly seed?: number;
   readonly scenario?: Scenario;
+  /** How many times as fast as the clock the scenario's route is driven; 1 by default. */
+  readonly driveSpeed?: number;
   /** On top of the scenario's. */
   readonly faults?: readonly FaultSetting[];
   /** AT ports; none by default, as tests open theirs on the module itself. */
@@ -160,7 +163,9 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
 
   // The gate comes first, as its ports stand in activation codes and in the eUICC's memory.
   const bearer = switchedBearer(false);
-  const gate = new Gate({ clock, random: options.seed === undefined ? systemRandom : seededRandom(options.seed), bearer, faults });
+  const random = options.seed === undefined ? systemRandom : seededRandom(options.seed);
+  const serving: { plmn: () => string | undefined } = { plmn: () => undefined };
+  const gate = new Gate({ clock, random, bearer, faults, quality: () => world.path(serving.plmn()) });
   started.add(() => gate.close());
   const behind = { eim: 0, smdp: 0 };
   const ports = await openGate(gate, behind, { eim: options.eimPort || state.ports?.eim || 0, smdp: state.ports?.smdp ?? 0 });
@@ -232,10 +237,13 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
   });
   started.add(() => modem.close());
   started.add(modem.bearer.onChange((up) => bearer.set(up)));
+  serving.plmn = () => modem.registration.state.cell?.plmn;
   if (inside !== undefined) started.add(serveOverTheAir(inside, modem, faults));
   const served = await servePorts(options.modem ?? [], modem, clock, started);
   const services = await serveBuiltIn(inside, options.services ?? [], clock, log, started);
   modem.powerOn();
+  const { route } = scenario;
+  if (route !== undefined) started.add(startDrive({ route, clock, world, faults, random, speed: options.driveSpeed ?? 1 }));
   const ready: ReadyLine = {
     schema: "simward-sim/ready/1",
     modem: served,

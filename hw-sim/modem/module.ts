@@ -89,6 +89,15 @@ export class VirtualModem {
       world: this.world,
       personality: this.personality,
       admit: (subscriber, cell, rat) => this.packet.attach(subscriber, cell.plmn, rat !== "gsm"),
+      forbidden: {
+        list: () => this.sim.forbidden,
+        add: (plmn) => {
+          if (!this.sim.forbidden.includes(plmn)) this.sim.setForbidden([...this.sim.forbidden, plmn]);
+        },
+        remove: (plmn) => {
+          if (this.sim.forbidden.includes(plmn)) this.sim.setForbidden(this.sim.forbidden.filter((one) => one !== plmn));
+        },
+      },
       onState: (state, before) => this.#onRegistration(state, before),
     });
     this.sim = new SimSlot({

@@ -32,9 +32,17 @@ export interface RegistrationOptions {
   readonly personality: Personality;
   /** An LTE attach brings its PDN connection along: answers the ESM cause that makes it fail. */
   readonly admit: (subscriber: Subscriber, cell: Registered, rat: SimRat) => number | undefined;
+  /** EF.FPLMN as the module knows it: operators that it does not try by itself. */
+  readonly forbidden: {
+    list(): readonly string[];
+    add(plmn: string): void;
+    remove(plmn: string): void;
+  };
   readonly onState: (state: RegistrationState, before: RegistrationState) => void;
 }
 
+/** EMM cause for which a PLMN is written into EF.FPLMN (3GPP TS 24.301 §5.5.1.2.5). */
+const plmnNotAllowed = 11;
 /** EMM cause "ESM failure". */
 const esmFailure = 19;
 const idleState: RegistrationState = { stat: stat.idle, rat: undefined, cell: undefined, emmCause: undefined };
@@ -103,8 +111,7 @@ export class Registration {
       return;
     }
     if (this.#subscriber === undefined || rat === undefined) return;
-    const now = this.#options.world.attach(this.#subscriber, rat, cell.plmn);
-    if (now.kind !== "registered") this.search();
+    if (!this.#options.world.serves(this.#subscriber, rat, cell.plmn)) this.search();
   }
 
   /** Ends its timers. */
@@ -154,10 +161,16 @@ export class Registration {
 
   #tryRats(subscriber: Subscriber, rats: readonly SimRat[], plmn: string | undefined) {
     let rejected: { attach: Extract<Attach, { kind: "rejected" }>; rat: SimRat } | undefined;
+    const { world, forbidden } = this.#options;
     for (const rat of rats) {
-      const attach = this.#options.world.attach(subscriber, rat, plmn);
-      if (attach.kind === "registered") return { attach, rat };
-      if (attach.kind === "rejected") rejected ??= { attach, rat };
+      const attach = world.attach(subscriber, rat, plmn === undefined ? { except: forbidden.list() } : { only: plmn });
+      if (attach.kind === "no-coverage") continue;
+      for (const refusal of attach.refusals) if (refusal.cause === plmnNotAllowed) forbidden.add(refusal.plmn);
+      if (attach.kind === "registered") {
+        forbidden.remove(attach.plmn);
+        return { attach, rat };
+      }
+      rejected ??= { attach, rat };
     }
     return rejected;
   }

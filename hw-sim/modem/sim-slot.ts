@@ -4,7 +4,7 @@ import type { Clock, Disposer } from "../../base/clock.ts";
 import { isCode } from "../../base/errors.ts";
 import { CardTurns, type Eventual } from "../card-socket/procedure.ts";
 import { followed, isDone, statusOf, whole, withChannel } from "../card-socket/responses.ts";
-import { usimAid } from "../card-socket/subscriber.ts";
+import { forbiddenPlaces, readForbidden, usimAid, writeForbidden } from "../card-socket/subscriber.ts";
 import type { CardConnection, CardProcedure, Subscriber } from "../contracts.ts";
 import { CmeError, cme } from "./cme.ts";
 import type { Personality } from "./personality.ts";
@@ -41,6 +41,8 @@ export class SimSlot {
   #busyCme: number = cme.simBusy;
   #subscriber: Subscriber | undefined;
   #shownIccid: string | undefined;
+  /** EF.FPLMN as it was when the card was started, and what was added since. */
+  #forbidden: readonly string[] = [];
   readonly #sessions = new Map<string, Channel>();
   readonly #basic: Channel = { number: 0, pending: emptyBytes };
   #sessionsOpened = 0;
@@ -69,6 +71,16 @@ export class SimSlot {
 
   get subscriber(): Subscriber | undefined {
     return this.#state === "ready" ? this.#subscriber : undefined;
+  }
+
+  /** Operators that the module does not try by itself. What its host writes into the file counts from the next start of the card. */
+  get forbidden(): readonly string[] {
+    return this.#forbidden;
+  }
+
+  setForbidden(plmns: readonly string[]): void {
+    this.#forbidden = plmns.slice(-forbiddenPlaces);
+    this.#background(writeForbidden(this.#forbidden));
   }
 
   /** What the module answers for it: for a while after a change, the former one. */
@@ -294,6 +306,7 @@ export class SimSlot {
   *#initialise(): CardProcedure<void> {
     if (this.#personality.refresh === "handled") this.#watch(yield terminalProfile);
     this.#subscriber = yield* this.#card?.subscriber() ?? nobody();
+    this.#forbidden = this.#subscriber === undefined ? [] : yield* readForbidden();
     const iccid = this.#subscriber?.iccid;
     const { lateIccidMs } = this.#personality.timings;
     if (this.#shownIccid === undefined || this.#shownIccid === iccid || lateIccidMs === 0) this.#shownIccid = iccid;

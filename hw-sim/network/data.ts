@@ -21,13 +21,32 @@ export interface Operator {
   readonly cellId: string;
   /** Whether it tells modules the time (NITZ). */
   readonly nitz: boolean;
+  /** What it does to datagrams; nothing by default. */
+  readonly path?: PathQuality | undefined;
+}
+
+/** What a network does to the datagrams of its sessions. */
+export interface PathQuality {
+  /** Round trip added, half of it each way. */
+  readonly rttMs?: number | undefined;
+  /** Share lost each way; 1: nothing passes, though sessions come up. */
+  readonly loss?: number | undefined;
+  /** Bits a second each way; unlimited by default. */
+  readonly rateBps?: number | undefined;
+}
+
+/** The home operator steers its roamers: their first attaches of a stay are refused, so that they try others (GSMA IR.73). */
+export interface Steering {
+  /** EMM cause of the refusals. */
+  readonly cause: number;
+  readonly refusals: number;
 }
 
 /** The longest prefix that begins an IMSI says whose subscriber it is. */
 export interface Subscription {
   readonly imsiPrefix: string;
   /** Home operator's PLMN; undefined: every operator serves it as its own. */
-  readonly home: string | undefined;
+  readonly home?: string | undefined;
   /** The first is the default; "*" takes any name. */
   readonly apns: readonly string[];
 }
@@ -37,8 +56,8 @@ export interface Agreement {
   readonly home: string;
   /** A PLMN, or the MCC it begins with, or "" for all. */
   readonly visited: string;
-  /** What a subscriber of `home` meets there: service, or an EMM cause (3GPP TS 24.301 §9.9.3.9). */
-  readonly outcome: "roaming" | number;
+  /** What a subscriber of `home` meets there: service, service after some refusals, or an EMM cause (3GPP TS 24.301 §9.9.3.9). */
+  readonly outcome: "roaming" | Steering | number;
 }
 
 export interface WorldData {
@@ -48,7 +67,7 @@ export interface WorldData {
   readonly agreements: readonly Agreement[];
 }
 
-const operator = (
+export const operator = (
   plmn: string,
   name: string,
   shortName: string,

@@ -7,6 +7,7 @@ import { SimwardError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { Bearer } from "../contracts.ts";
 import type { Faults } from "../faults.ts";
+import type { PathQuality } from "./data.ts";
 import { type Direction, Impairment } from "./impairment.ts";
 
 export interface GateOptions {
@@ -14,6 +15,8 @@ export interface GateOptions {
   readonly random: Random;
   readonly bearer: Bearer;
   readonly faults: Faults;
+  /** Of the network that the vehicle is in. */
+  readonly quality?: () => PathQuality;
 }
 
 export interface GateCounters {
@@ -39,6 +42,8 @@ const loopbacks = ["127.0.0.1", "::1"] as const;
 /** Where the servers listen. */
 const serverHost = "127.0.0.1";
 const portAttempts = 20;
+/** TCP that meets no answer tries again. */
+const blockedAgainMs = 1_000;
 
 export class Gate {
   readonly #bearer: Bearer;
@@ -221,14 +226,19 @@ export class Gate {
 
   /** TCP repairs losses by itself; what it cannot hide is time. One chunk is on its way at a time. */
   #stream(direction: Direction, from: TcpSocket, to: TcpSocket): void {
+    const forward = (chunk: Buffer): void => {
+      if (to.destroyed) return;
+      if (this.#impairment.blocked) {
+        this.#impairment.after(blockedAgainMs, () => forward(chunk));
+        return;
+      }
+      const flowing = to.write(chunk);
+      if (flowing) from.resume();
+      else to.once("drain", () => from.resume());
+    };
     from.on("data", (chunk: Buffer) => {
       from.pause();
-      this.#impairment.after(this.#impairment.delayMs(direction, chunk.length), () => {
-        if (to.destroyed) return;
-        const flowing = to.write(chunk);
-        if (flowing) from.resume();
-        else to.once("drain", () => from.resume());
-      });
+      this.#impairment.after(this.#impairment.delayMs(direction, chunk.length), () => forward(chunk));
     });
     from.on("end", () => to.end());
   }

@@ -2,6 +2,7 @@
 import type { Clock, Disposer } from "../../base/clock.ts";
 import { integerBelow, type Random, seededRandom } from "../../base/random.ts";
 import type { Faults } from "../faults.ts";
+import type { PathQuality } from "./data.ts";
 
 export type Direction = "up" | "down";
 
@@ -9,6 +10,8 @@ export interface ImpairmentOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly faults: Faults;
+  /** Of the network that the vehicle is in, on top of the faults; nothing by default. */
+  readonly quality?: () => PathQuality;
 }
 
 interface Held {
@@ -24,6 +27,7 @@ export class Impairment {
   /** One a direction, so that what happens one way does not depend on when the other way is used. */
   readonly #random: Readonly<Record<Direction, Random>>;
   readonly #faults: Faults;
+  readonly #quality: () => PathQuality;
   /** When the bearer has sent what it was given, by direction. */
   readonly #freeAtMs = { up: 0, down: 0 };
   readonly #held: { [D in Direction]: Held | undefined } = { up: undefined, down: undefined };
@@ -37,6 +41,7 @@ export class Impairment {
     const seeded = (): Random => seededRandom(integerBelow(options.random, 2 ** 32));
     this.#random = { up: seeded(), down: seeded() };
     this.#faults = options.faults;
+    this.#quality = options.quality ?? (() => ({}));
     this.#stopWatching = options.faults.onChange(({ name }) => {
       if (name === "drop") this.#counted = { up: 0, down: 0 };
     });
@@ -46,7 +51,7 @@ export class Impairment {
   datagram(direction: Direction, bytes: number, deliver: () => void): boolean {
     const nth = ++this.#counted[direction];
     if (this.#faults.get("drop")?.some((lost) => lost.direction === direction && lost.n === nth)) return false;
-    if (this.#happens("loss", direction)) return false;
+    if (this.#happens("loss", direction) || this.#loses(direction)) return false;
     const delayMs = this.delayMs(direction, bytes);
     const copies = this.#happens("duplicate", direction) ? 2 : 1;
     const overtaken = this.#happens("reorder", direction);
@@ -67,10 +72,16 @@ export class Impairment {
   /** How long octets given to the bearer now are on their way. */
   delayMs(direction: Direction, bytes: number): number {
     const nowMs = this.#clock.monotonicMs();
-    const rateBps = this.#faults.get("rate-bps") ?? 0;
-    const sendingMs = rateBps > 0 ? (bytes * 8_000) / rateBps : 0;
+    const { rateBps: ownBps = Number.POSITIVE_INFINITY, rttMs = 0 } = this.#quality();
+    const rateBps = Math.min(ownBps, this.#faults.get("rate-bps") || Number.POSITIVE_INFINITY);
+    const sendingMs = (bytes * 8_000) / rateBps;
     this.#freeAtMs[direction] = Math.max(nowMs, this.#freeAtMs[direction]) + sendingMs;
-    return this.#freeAtMs[direction] - nowMs + (this.#faults.get("rtt-ms") ?? 0) / 2;
+    return this.#freeAtMs[direction] - nowMs + ((this.#faults.get("rtt-ms") ?? 0) + rttMs) / 2;
+  }
+
+  /** Nothing at all passes, though the bearer is up. */
+  get blocked(): boolean {
+    return (this.#quality().loss ?? 0) >= 1;
   }
 
   after(ms: number, fn: () => void): void {
@@ -94,6 +105,11 @@ export class Impairment {
   #happens(name: "loss" | "duplicate" | "reorder", direction: Direction): boolean {
     const share = this.#faults.get(name) ?? 0;
     return share > 0 && this.#random[direction].unit() < share;
+  }
+
+  #loses(direction: Direction): boolean {
+    const { loss = 0 } = this.#quality();
+    return loss > 0 && this.#random[direction].unit() < loss;
   }
 
   #hold(direction: Direction, deliver: () => void): void {

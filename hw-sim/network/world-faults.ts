@@ -9,6 +9,11 @@ const acts: Partial<Record<FaultName, Act>> = {
   "no-coverage": (world, subscriber, on) => world.setCoverage({ subscriber }, !on),
   outage: (world, plmn, on) => world.setCoverage({ plmn }, !on),
   "core-down": (world, plmn, on) => world.setCore({ plmn }, !on),
+  refuse: (world, value, on) => {
+    const [plmn = "", cause] = value.split(":");
+    world.setRefusal(plmn, on ? Number(cause) : undefined);
+  },
+  "black-hole": (world, plmn, on) => world.setBlackHole(plmn, on),
   // There is no way back to where the vehicle was; clearing leaves it there.
   country: (world, iso, on) => {
     if (on) world.moveTo(iso);

@@ -2,8 +2,8 @@
 // switch coverage off and on, and let the core network fail.
 import type { Clock, Disposer } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
-import type { Attach, RadioWorld, Session, SimRat, Subscriber, VisibleOperator } from "../contracts.ts";
-import { defaultWorld, type Operator, type Subscription, type WorldData } from "./data.ts";
+import type { Attach, NetworkChoice, RadioWorld, Refusal, Session, SimRat, Subscriber, VisibleOperator } from "../contracts.ts";
+import { defaultWorld, type Operator, type PathQuality, type Steering, type Subscription, type WorldData } from "./data.ts";
 
 /** Whom a switch concerns; a field left out means everybody. */
 export interface CoverageRule {
@@ -34,6 +34,13 @@ export class World implements RadioWorld {
   #country: string;
   readonly #uncovered: CoverageRule[] = [];
   readonly #coreDown: CoverageRule[] = [];
+  /** Received power here, by PLMN, where it is another than the operator's own; null: no cell. */
+  readonly #signal = new Map<string, number | null>();
+  /** EMM causes that an operator answers to everybody, by PLMN. */
+  readonly #refusing = new Map<string, number>();
+  readonly #blackHoles = new Set<string>();
+  /** Attaches refused by steering in this stay, by IMSI and PLMN. */
+  readonly #steered = new Map<string, number>();
   readonly #listeners = new Set<() => void>();
   #sessions = 0;
 
@@ -50,8 +57,41 @@ export class World implements RadioWorld {
 
   /** Throws SIM_OPTION for a country the world does not have. */
   moveTo(country: string): void {
-    this.#country = this.#known(country);
+    const next = this.#known(country);
+    if (next !== this.#country) {
+      // Another stay: signal is that of the new place, and the home operator steers anew.
+      this.#signal.clear();
+      this.#steered.clear();
+    }
+    this.#country = next;
     this.#changed();
+  }
+
+  /** What is received of an operator where the vehicle stands: dBm, null for no cell, undefined for what its data say. Until the next border. */
+  setSignal(plmn: string, rsrpDbm: number | null | undefined): void {
+    if (rsrpDbm === undefined) this.#signal.delete(plmn);
+    else this.#signal.set(plmn, rsrpDbm);
+    this.#changed();
+  }
+
+  /** Lets an operator refuse whoever attaches with an EMM cause; undefined ends it. Who is registered stays. */
+  setRefusal(plmn: string, emmCause: number | undefined): void {
+    if (emmCause === undefined) this.#refusing.delete(plmn);
+    else this.#refusing.set(plmn, emmCause);
+    this.#changed();
+  }
+
+  /** Sessions of this operator come up, and nothing passes. */
+  setBlackHole(plmn: string, on: boolean): void {
+    if (on) this.#blackHoles.add(plmn);
+    else this.#blackHoles.delete(plmn);
+    this.#changed();
+  }
+
+  /** What the network registered on does to datagrams. */
+  path(plmn: string | undefined): PathQuality {
+    if (plmn === undefined) return {};
+    return this.#blackHoles.has(plmn) ? { loss: 1 } : (this.#data.operators.find((known) => known.plmn === plmn)?.path ?? {});
   }
 
   /** Takes cells away from whom the rule names, or gives them back. */
@@ -71,20 +111,24 @@ export class World implements RadioWorld {
     return () => this.#listeners.delete(fn);
   }
 
-  attach(subscriber: Subscriber, rat: SimRat, manualPlmn?: string): Attach {
+  attach(subscriber: Subscriber, rat: SimRat, choice: NetworkChoice = {}): Attach {
+    const { only, except = [] } = choice;
     const home = this.#subscription(subscriber)?.home;
-    const inReach = this.#inReach(subscriber, rat).filter(({ plmn }) => manualPlmn === undefined || plmn === manualPlmn);
+    const inReach = this.#inReach(subscriber, rat).filter(({ plmn }) => (only === undefined || plmn === only) && !except.includes(plmn));
     inReach.sort((a, b) => Number(b.plmn === home) - Number(a.plmn === home) || b.rsrpDbm - a.rsrpDbm);
-    let rejected: Attach | undefined;
-    for (const found of inReach) {
-      const outcome = this.#outcome(subscriber, found.plmn);
-      if (typeof outcome === "number") rejected ??= { kind: "rejected", plmn: found.plmn, cause: outcome };
-      else {
-        const { plmn, name, tac, cellId, rsrpDbm } = found;
-        return { kind: "registered", plmn, operator: name, roaming: outcome === "roaming", tac, cellId, rsrpDbm };
-      }
+    const refusals: Refusal[] = [];
+    for (const { plmn, name, tac, cellId, rsrpDbm } of inReach) {
+      const outcome = this.#attempt(subscriber, plmn);
+      if (typeof outcome !== "number")
+        return { kind: "registered", plmn, operator: name, roaming: outcome === "roaming", tac, cellId, rsrpDbm, refusals };
+      refusals.push({ plmn, cause: outcome });
     }
-    return rejected ?? { kind: "no-coverage" };
+    const [first] = refusals;
+    return first === undefined ? { kind: "no-coverage" } : { kind: "rejected", ...first, refusals };
+  }
+
+  serves(subscriber: Subscriber, rat: SimRat, plmn: string): boolean {
+    return this.#inReach(subscriber, rat).some((found) => found.plmn === plmn) && typeof this.#outcome(subscriber, plmn) !== "number";
   }
 
   session(subscriber: Subscriber, plmn: string, apn: string): Session {
@@ -115,18 +159,40 @@ export class World implements RadioWorld {
 
   #inReach(subscriber: Subscriber | undefined, rat: SimRat): Operator[] {
     const here = this.#data.countries.find(({ iso }) => iso === this.#country)?.mcc ?? [];
-    return this.#data.operators.filter(
-      ({ plmn, rats }) =>
-        here.includes(plmn.slice(0, 3)) && rats.includes(rat) && !this.#uncovered.some((rule) => concerns(rule, subscriber, plmn)),
-    );
+    return this.#data.operators.flatMap((operator) => {
+      const { plmn, rats } = operator;
+      const rsrpDbm = this.#signal.get(plmn);
+      const inReach = here.includes(plmn.slice(0, 3)) && rats.includes(rat) && rsrpDbm !== null;
+      if (!inReach || this.#uncovered.some((rule) => concerns(rule, subscriber, plmn))) return [];
+      return [rsrpDbm === undefined ? operator : { ...operator, rsrpDbm }];
+    });
+  }
+
+  /** One attach, with what comes over the subscriber at the door: an operator in trouble, and steering. */
+  #attempt(subscriber: Subscriber, plmn: string): "home" | "roaming" | number {
+    const refusing = this.#refusing.get(plmn);
+    if (refusing !== undefined) return refusing;
+    const outcome = this.#outcome(subscriber, plmn);
+    const steering = outcome === "roaming" ? this.#agreement(subscriber, plmn) : undefined;
+    if (typeof steering !== "object") return outcome;
+    const key = `${subscriber.imsi} ${plmn}`;
+    const refused = this.#steered.get(key) ?? 0;
+    if (refused >= steering.refusals) return outcome;
+    this.#steered.set(key, refused + 1);
+    return steering.cause;
   }
 
   #outcome(subscriber: Subscriber, plmn: string): "home" | "roaming" | number {
     const subscription = this.#subscription(subscriber);
     if (subscription === undefined) return plmnNotAllowed;
     if (subscription.home === undefined || subscription.home === plmn) return "home";
-    const agreement = this.#data.agreements.find(({ home, visited }) => home === subscription.home && plmn.startsWith(visited));
-    return agreement?.outcome ?? plmnNotAllowed;
+    const outcome = this.#agreement(subscriber, plmn);
+    return typeof outcome === "object" ? "roaming" : outcome;
+  }
+
+  #agreement(subscriber: Subscriber, plmn: string): "roaming" | Steering | number {
+    const from = this.#subscription(subscriber)?.home;
+    return this.#data.agreements.find(({ home, visited }) => home === from && plmn.startsWith(visited))?.outcome ?? plmnNotAllowed;
   }
 
   #subscription({ imsi }: Subscriber): Subscription | undefined {

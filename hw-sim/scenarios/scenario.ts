@@ -1,6 +1,7 @@
 // What a scenario is: where the vehicle stands, what its eUICC left the factory with, what waits at the SM-DP+, what goes wrong.
 import type { FaultSetting } from "../faults.ts";
 import type { WorldData } from "../network/data.ts";
+import type { Route } from "../network/drive.ts";
 
 /** A subscription, to be made into a profile package. */
 export interface ProfilePlan {
@@ -15,7 +16,7 @@ export interface ProfilePlan {
 export interface Offer extends ProfilePlan {
   /** The token of its activation code. */
   readonly matchingId: string;
-  readonly confirmationCode?: string;
+  readonly confirmationCode?: string | undefined;
 }
 
 export interface Scenario {
@@ -24,9 +25,11 @@ export interface Scenario {
   readonly text: string;
   /** ISO 3166-1 alpha-2. */
   readonly country: string;
-  readonly world?: WorldData;
+  readonly world?: WorldData | undefined;
   /** Installed and enabled at the factory. */
   readonly bootstrap: ProfilePlan;
   readonly offers: readonly Offer[];
   readonly faults: readonly FaultSetting[];
+  /** The vehicle stands still without one. */
+  readonly route?: Route | undefined;
 }

@@ -1,5 +1,6 @@
 // The scenarios that `simward-sim run --scenario` knows.
 import { bootstrapPlmn, localPlmn } from "../network/data.ts";
+import { fiveCountries, fiveCountriesRoute } from "./five-countries.ts";
 import type { Offer, ProfilePlan, Scenario } from "./scenario.ts";
 
 const bootstrap: ProfilePlan = {
@@ -64,6 +65,15 @@ const all: readonly Scenario[] = [
     name: "border",
     text: "Bosfor's profile waits at the SM-DP+; after the fault country=TR the bootstrap profile is refused (EMM cause 13)",
     offers: [turkish, local],
+  },
+  {
+    ...demo,
+    name: "five-countries",
+    text: "five hours through NL, DE, CZ, AT and IT: several operators each, borders, tunnels, steering, refusals, outages",
+    country: "NL",
+    world: fiveCountries,
+    offers: [local],
+    route: fiveCountriesRoute,
   },
 ];
 

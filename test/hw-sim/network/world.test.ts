@@ -20,16 +20,16 @@ describe("attach", () => {
   });
 
   it("is refused with the cause of the agreement, or 11 where there is none", () => {
-    expect(world("TR").attach(bootstrap, "cat-1bis")).toEqual({ kind: "rejected", plmn: "28698", cause: 13 });
-    expect(world("TR").attach(local, "cat-1bis")).toEqual({ kind: "rejected", plmn: "28698", cause: 15 });
-    expect(world("US").attach(local, "cat-1bis")).toEqual({ kind: "rejected", plmn: "310998", cause: 11 });
-    expect(world().attach(local, "cat-1bis", "26298")).toEqual({ kind: "rejected", plmn: "26298", cause: 11 });
+    expect(world("TR").attach(bootstrap, "cat-1bis")).toMatchObject({ kind: "rejected", plmn: "28698", cause: 13 });
+    expect(world("TR").attach(local, "cat-1bis")).toMatchObject({ kind: "rejected", plmn: "28698", cause: 15 });
+    expect(world("US").attach(local, "cat-1bis")).toMatchObject({ kind: "rejected", plmn: "310998", cause: 11 });
+    expect(world().attach(local, "cat-1bis", { only: "26298" })).toMatchObject({ kind: "rejected", plmn: "26298", cause: 11 });
   });
 
   it("finds only operators of the technology, and of the one asked for by hand", () => {
     expect(world().attach(bootstrap, "nb-iot")).toMatchObject({ plmn: "26299" });
     expect(world("US").attach(bootstrap, "gsm")).toEqual({ kind: "no-coverage" });
-    expect(world().attach(bootstrap, "cat-1bis", "23298")).toEqual({ kind: "no-coverage" });
+    expect(world().attach(bootstrap, "cat-1bis", { only: "23298" })).toEqual({ kind: "no-coverage" });
   });
 
   it("serves subscriptions that nobody described", () => {
@@ -46,7 +46,7 @@ describe("coverage", () => {
       let changes = 0;
       here.onChange(() => changes++);
       here.setCoverage(rule, false);
-      expect(here.attach(local, "cat-1bis", "26299")).toEqual({ kind: "no-coverage" });
+      expect(here.attach(local, "cat-1bis", { only: "26299" })).toEqual({ kind: "no-coverage" });
       expect(here.attach(bootstrap, "cat-1bis")).toMatchObject({ plmn: "26298" });
       here.setCoverage(rule, true);
       expect(here.attach(local, "cat-1bis")).toMatchObject({ plmn: "26299" });

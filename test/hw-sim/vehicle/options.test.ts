@@ -1,6 +1,7 @@
 // The command line of simward-sim: what it takes, and how it refuses.
 import { describe, expect, it } from "vitest";
 import { parseCommandLine, type RunOptions } from "../../../hw-sim/options.ts";
+import { defaultScenario, scenarios } from "../../../hw-sim/scenarios/table.ts";
 
 function run(...args: string[]): RunOptions {
   const parsed = parseCommandLine(["run", ...args]);
@@ -13,13 +14,14 @@ describe("simward-sim run", () => {
     expect(run()).toEqual({
       modem: [{ kind: "pty" }, { kind: "tcp", port: 0 }, { kind: "unix" }],
       personality: "generic",
-      scenario: "demo",
+      scenario: defaultScenario,
       eimPort: 0,
       apiPort: 0,
       eimFqdn: "localhost",
       smdpFqdn: "localhost",
       services: [],
       profiles: [],
+      driveSpeed: 1,
       faults: [],
       logLevel: "info",
     });
@@ -42,7 +44,7 @@ describe("simward-sim run", () => {
       seed: 7,
       eid: "89049032123451234512345678901235",
       imei: "356938035643809",
-      scenario: "no-coverage",
+      scenario: scenarios["no-coverage"],
     });
     expect(options.faults).toEqual([
       { name: "loss", value: "0.25" },
@@ -58,6 +60,8 @@ describe("simward-sim run", () => {
     [["--modem", "tcp:70000"], "--modem tcp", "70000"],
     [["--modem", "pty", "pty:/x"], "--modem", "once"],
     [["--scenario", "mars"], "--scenario", "no-coverage"],
+    [["--scenario", "mars.json"], "mars.json", "no such file"],
+    [["--drive-speed", "0"], "--drive-speed", "above 0"],
     [["--personality", "hayes"], "--personality", "generic"],
     [["--eim-port", "coap"], "--eim-port", "no port"],
     [["--eid", "123"], "--eid", "32 digits"],

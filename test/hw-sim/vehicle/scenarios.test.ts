@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { VirtualClock } from "../../../base/clock.ts";
 import { iccidOf, imsiOf, readProfile } from "../../../hw-sim/euicc/pe/reader.ts";
 import { Faults } from "../../../hw-sim/faults.ts";
+import { defaultWorld } from "../../../hw-sim/network/data.ts";
 import { World } from "../../../hw-sim/network/world.ts";
 import { obeyFaults } from "../../../hw-sim/network/world-faults.ts";
 import { makeProfile } from "../../../hw-sim/profiles.ts";
@@ -31,7 +32,7 @@ describe.each(Object.values(scenarios))("scenario $name", (scenario) => {
   });
 
   it("starts with a bootstrap profile that is served where the vehicle stands", () => {
-    const world = new World({ clock: new VirtualClock(), country: scenario.country });
+    const world = new World({ clock: new VirtualClock(), country: scenario.country, data: scenario.world ?? defaultWorld });
     const faults = new Faults();
     for (const { name, value } of scenario.faults) faults.set(name, value);
     obeyFaults(world, faults);
@@ -46,7 +47,7 @@ it("no-coverage differs from the demo in what its name says", () => {
     const scenario = scenarios[name];
     const [first] = scenario?.offers ?? [];
     if (scenario === undefined || first === undefined) return undefined;
-    const world = new World({ clock: new VirtualClock(), country: scenario.country });
+    const world = new World({ clock: new VirtualClock(), country: scenario.country, data: scenario.world ?? defaultWorld });
     const faults = new Faults();
     for (const fault of scenario.faults) faults.set(fault.name, fault.value);
     obeyFaults(world, faults);
