@@ -12,6 +12,7 @@ import type { Ipa, IpaStatus, PollOutcome } from "../ipa/ipa.ts";
 import { createIpa } from "../ipa/ipa.ts";
 import type { EimPeer } from "../ipa/options.ts";
 import type { RspPorts } from "../ipa/ports.ts";
+import { holdsPolls } from "../ipa/procedures/emergency.ts";
 import type { ClosableEsipaTransport } from "../transports/esipa.ts";
 import { createAlarms } from "./alarms.ts";
 import { createEventHub } from "./api/events.ts";
@@ -21,8 +22,11 @@ import { openAudit } from "./audit/log.ts";
 import type { AuditEvent, AuditRecord } from "./audit/types.ts";
 import type { Config } from "./config/schema.ts";
 import { openApnMemory } from "./connectivity/apn-memory.ts";
+import { watchCalls } from "./connectivity/calls.ts";
+import { createFallbackKeeper } from "./connectivity/fallback.ts";
 import { createKeeper, type PathState } from "./connectivity/keeper.ts";
 import { createSignalWatch } from "./connectivity/signal.ts";
+import { createEmergency } from "./emergency.ts";
 import { createIpaEvents } from "./ipa-events.ts";
 import { bindRules, createPolicyGate } from "./policy/engine.ts";
 import { createPoller } from "./scheduler/poller.ts";
@@ -109,11 +113,19 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
 
   // --- what works --------------------------------------------------------------------------------------------------------------
 
+  const emergency = createEmergency({
+    clock,
+    log: log.child({ part: "emergency" }),
+    audit: record,
+    load: () => state.get().emergency ?? undefined,
+    save: (told) => keep((s) => ({ ...s, emergency: told ?? null })),
+  });
   const keeper = createKeeper({
     modem,
     apns: config.apn,
     memory: await openApnMemory(ports.disk, log),
     radio: config.radio,
+    emergency,
     clock,
     random,
     log: log.child({ part: "connectivity" }),
@@ -135,6 +147,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       save: (journal) => keep((s) => ({ ...s, journal })),
     },
     connectivity: keeper,
+    interlock: emergency,
     device: () => ({ imei: modem.status.imei, rPlmn: modem.status.registration.plmn ?? lastPlmn }),
     options: {
       peers: ports.peers,
@@ -147,6 +160,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       pprConsent: config.rsp.ppr_consent,
       directDownload: config.rsp.direct_download,
       eimFeatures: config.rsp.eim_features,
+      immediateEnable: config.rsp.immediate_enable,
     },
   });
   const signal = createSignalWatch(modem, clock);
@@ -173,6 +187,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       return;
     }
     alarms.clear("start");
+    fallback.cardRead();
     await readCard();
   };
   const onPoll = async (outcome: PollOutcome): Promise<void> => {
@@ -188,7 +203,10 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     else if (error.code !== "ABORTED") alarms.raise("poll", error);
     if (error?.retry === "online") await keeper.check();
     if (outcome.kind === "nothing" || outcome.kind === "done") await keepLastPoll();
-    if (outcome.packages > 0) await readCard();
+    if (outcome.packages > 0) {
+      fallback.cardRead();
+      await readCard();
+    }
   };
   const poller = createPoller(
     {
@@ -199,11 +217,38 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       intervalMs: config.eim.poll_interval_seconds * 1_000,
       lastPollMs: () => state.get().lastPollMs ?? undefined,
       hasPath: () => keeper.path.up,
+      emergency: { holdsPolls: () => holdsPolls(emergency.sources), active: () => emergency.sources.length > 0 },
       onStart,
       onPoll,
     },
     stopping.signal,
   );
+
+  // --- ways back ---------------------------------------------------------------------------------------------------------------
+
+  const fallback = createFallbackKeeper({
+    ipa,
+    keeper,
+    emergency,
+    times: {
+      afterMs: config.fallback.after_seconds * 1_000,
+      returnAfterMs: config.fallback.return_after_seconds * 1_000,
+      returnMaxMs: config.fallback.return_max_seconds * 1_000,
+    },
+    isAutomatic: config.fallback.enabled,
+    clock,
+    random,
+    log: log.child({ part: "fallback" }),
+    load: () => state.get().fallback ?? undefined,
+    save: (noted) => keep((s) => ({ ...s, fallback: noted })),
+    poll: () => poller.news(),
+  });
+  const onEmergency = (): void => {
+    const { sources } = emergency;
+    hub.publish("emergency", { active: sources.length > 0, sources });
+    // In this order: the keeper, which heard of it first, brings the path up; polls go on with what was interrupted; then the ways back.
+    if (!holdsPolls(sources)) poller.released();
+  };
 
   // --- module and path ---------------------------------------------------------------------------------------------------------
 
@@ -253,7 +298,11 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
           if (event.kind === "registration") lastPlmn = event.registration.plmn ?? lastPlmn;
         }),
         keeper.onPath(onPath),
+        emergency.onChange(onEmergency),
+        () => emergency.stop(),
+        () => fallback.stop(),
       );
+      if (config.emergency.voice_call) disposers.push(watchCalls({ modem, clock, log, onCall: emergency.call }));
       keeper.start();
       cardMayBeThere();
     },

@@ -115,6 +115,16 @@ export const errorTable = {
     "put an eUICC into the module's slot, or switch the module to the slot that holds it",
   ),
   CARD_NOT_SGP32: row("operator", "the eUICC does not support SGP.32", "simward status shows what it supports; another eUICC is needed"),
+  CARD_EIM_MANAGED: row(
+    "operator",
+    "an eIM manages this eUICC's profiles, and the eUICC takes no local command for them",
+    "have the eIM order it, then simward eim poll",
+  ),
+  CONSUMER_MEMORY: row(
+    "operator",
+    "the eIMs and counters kept for a consumer eUICC cannot be used, so no eIM is obeyed on it",
+    "restore consumer.*.json of the state directory; or remove them and have new association tokens given",
+  ),
   CARD_IPAE_ACTIVE: row("operator", "the eUICC runs its own IPA, so simward stays passive", "simward status"),
   ES10_UNSUPPORTED: row("never", "the eUICC does not know this function", "simward status"),
   ES10_RESPONSE: row("later", "the eUICC's response is not of the function's type", "simward status"),
@@ -177,6 +187,7 @@ export const errorTable = {
   USAGE: row("never", "the command line is not valid", "simward --help"),
   NOT_FOUND: row("never", "there is no such thing", "check the name"),
   BUSY: row("soon", "another operation is under way", "wait for it, then try again"),
+  FALLBACK_REFUSED: row("operator", "there is nothing to fall back to, or to return from", "simward profile list; simward status"),
   EMERGENCY_ACTIVE: row("later", "an emergency is under way, and this could disturb it", "simward emergency status; it goes on by itself"),
 
   // netd

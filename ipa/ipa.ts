@@ -6,13 +6,13 @@ import { Queue } from "../base/queue.ts";
 import type { Random } from "../base/random.ts";
 import type { BindingName } from "./esipa/bindings.ts";
 import type { EimAsClient } from "./esipa/endpoint.ts";
-import { type Es10, getEuiccInfo2 } from "./euicc/es10.ts";
 import { createEuiccSession, type OwnedEuiccSession } from "./euicc/session.ts";
 import type { IpaEvents } from "./events.ts";
 import type { LocalSwitchFunction } from "./machines/local-switch.ts";
 import { defaultIpaOptions, type IpaOptions } from "./options.ts";
 import type {
   ApduAccess,
+  ConsumerPorts,
   DeviceFacts,
   EsipaTransport,
   EuiccSession,
@@ -24,6 +24,7 @@ import type {
   RspPorts,
 } from "./ports.ts";
 import { profileFacts, readEid, readNotifications, readPackageResults, readProfiles } from "./procedures/card.ts";
+import { type CardClass, isNoFunction, isPassive, passiveError } from "./procedures/card-class.ts";
 import { ask, type IpaContext, type Memory } from "./procedures/context.ts";
 import { resumeDownload } from "./procedures/download.ts";
 import { EimDirectory } from "./procedures/eims.ts";
@@ -37,6 +38,7 @@ import { deliverNotifications } from "./procedures/notifications.ts";
 import { noteProfiles, resumePackage } from "./procedures/package.ts";
 import { deliverStoredResults, flushOutbox, rememberResults } from "./procedures/reporting.ts";
 import { retrievePackages } from "./procedures/retrieval.ts";
+import { Slot } from "./procedures/slot.ts";
 
 export interface IpaPorts {
   readonly card: ApduAccess;
@@ -53,6 +55,8 @@ export interface IpaPorts {
   readonly interlock?: Interlock | undefined;
   /** Ways to SM-DP+ and SM-DS; without them every download goes through the eIM. */
   readonly rsp?: RspPorts | undefined;
+  /** An eIM is obeyed on a consumer eUICC too; not without. */
+  readonly consumer?: ConsumerPorts | undefined;
   /** Defaults where left out. */
   readonly options?: Partial<IpaOptions> | undefined;
 }
@@ -98,6 +102,8 @@ export interface EimStatus {
 
 export interface IpaStatus {
   readonly started: boolean;
+  /** What is in the slot; undefined when it was not read yet. */
+  readonly card: CardClass | undefined;
   /** What the card is used for at this moment. */
   readonly cardBusyWith: string | undefined;
   readonly eid: string | undefined;
@@ -108,6 +114,12 @@ export interface IpaStatus {
   readonly operation: { readonly kind: Operation["kind"]; readonly phase: string; readonly eimId: string } | undefined;
   readonly pendingNotifications: number;
   readonly pendingResults: number;
+}
+
+export interface LocalSwitchOptions {
+  /** Asked when its turn has come: what was reason enough may be none any more. Then the outcome is `failed`, and the card does not hear of it. */
+  readonly isStillWanted?: (() => boolean) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Ipa {
@@ -127,7 +139,7 @@ export interface Ipa {
    * A change of profile that the device orders: fallback and return from it, emergency profile on and off (SGP.32 §3.4.5, §5.9.20 to §5.9.23).
    * The module adopts it, and every eIM is told with the next poll. Throws SimwardError when the card cannot be used.
    */
-  switchLocally(fn: LocalSwitchFunction, signal?: AbortSignal): Promise<LocalSwitchResult>;
+  switchLocally(fn: LocalSwitchFunction, options?: LocalSwitchOptions): Promise<LocalSwitchResult>;
   /** SGP.32 §5.9.17: what a profile's being enabled at once after its download asks for; possible only before an eIM is associated. Throws ES10_REFUSED. */
   configureImmediateEnable(wanted: ImmediateEnableOrder, signal?: AbortSignal): Promise<void>;
   /** The eIMs that may inject, and how to know each by its client certificate. None before the card was read. */
@@ -145,7 +157,8 @@ export interface Ipa {
 export function createIpa(ports: IpaPorts): Ipa {
   const options: IpaOptions = { ...defaultIpaOptions, ...ports.options };
   const { card, clock, events } = ports;
-  const euicc = createEuiccSession({ card, clock, events, terminalCapability: options.terminalCapability });
+  const slot = new Slot(ports, options);
+  const euicc = createEuiccSession({ card, clock, events, terminalCapability: options.terminalCapability, decorate: slot.decorate });
   const work = new Queue();
   const closing = new AbortController();
   let context: IpaContext | undefined;
@@ -157,20 +170,28 @@ export function createIpa(ports: IpaPorts): Ipa {
   const stoppable = (signal: AbortSignal | undefined): AbortSignal =>
     signal === undefined ? closing.signal : AbortSignal.any([closing.signal, signal]);
 
-  /** Answers why what was under way is not finished, if it is not. */
-  const begin = async (signal: AbortSignal): Promise<{ readonly started: IpaContext; readonly problem: SimwardError | undefined }> => {
+  const begin = async (signal: AbortSignal): Promise<Begun> => {
     if (context !== undefined && doubtful && !(await readAgain(context, signal))) context = undefined;
     doubtful = false;
-    context ??= await readCard(ports, options, euicc, signal);
+    context ??= await readCard(ports, options, euicc, slot, signal);
     const problem = await goOn(context, restarted, signal);
     restarted = false;
     return { started: context, problem };
   };
 
+  /** A card that is not ours to use is no failure: it is looked at again each time. Undefined for such a one. */
+  const beginOrRest = (signal: AbortSignal): Promise<Begun | undefined> =>
+    begin(signal).catch((error: unknown) => {
+      if (slot.card !== undefined && isPassive(slot.card.kind) && isCode(error, passiveError(slot.card).code)) return undefined;
+      throw error;
+    });
+
   const poll = async (eimId: string | undefined, signal: AbortSignal): Promise<PollOutcome> => {
     const sources = ports.interlock?.sources ?? [];
     if (context !== undefined && holdsPolls(sources)) return outcomeOf(context, [], await deferred(context, "poll"), undefined);
-    const { started, problem } = await begin(signal);
+    const begun = await beginOrRest(signal);
+    if (begun === undefined) return quiet;
+    const { started, problem } = begun;
     const { operation, localSwitch } = started.journal.content;
     const unfinished = localSwitch ?? operation;
     if (unfinished !== undefined)
@@ -178,6 +199,7 @@ export function createIpa(ports: IpaPorts): Ipa {
     const unsent = await flushOutbox(started, signal);
     const before = (await deliverStoredResults(started, signal)) ?? unsent;
     const known = started.eims.all.filter(({ config }) => eimId === undefined || config.eimId === eimId);
+    if (known.length === 0 && slot.hasNoEims && eimId === undefined) return outcomeOf(started, [], before, undefined);
     if (known.length === 0) {
       const error = eimId === undefined ? new SimwardError("EIM_NOT_CONFIGURED") : new SimwardError("EIM_UNKNOWN", { detail: eimId });
       return outcomeOf(started, [], error, undefined);
@@ -235,10 +257,11 @@ export function createIpa(ports: IpaPorts): Ipa {
     euicc,
     start: (signal) =>
       work.run(async () => {
-        await begin(stoppable(signal)).catch((error: unknown) => {
+        doubtful ||= context !== undefined;
+        await beginOrRest(stoppable(signal)).catch((error: unknown) => {
           throw asSimwardError(error);
         });
-        return statusOf(context, euicc);
+        return statusOf(context, slot, euicc);
       }, signal),
     async pollOnce(eimId, signal) {
       try {
@@ -257,24 +280,26 @@ export function createIpa(ports: IpaPorts): Ipa {
       try {
         return await work.run(async () => {
           const inner = stoppable(signal);
-          return deliverNotifications((await begin(inner)).started, inner);
+          const begun = await beginOrRest(inner);
+          return begun === undefined ? { delivered: 0, remaining: 0, error: undefined } : deliverNotifications(begun.started, inner);
         }, signal);
       } catch (error) {
         const known = closing.signal.aborted || signal?.aborted ? aborted(error) : asSimwardError(error);
         return { delivered: 0, remaining: context?.memory.pendingNotifications ?? 0, error: known };
       }
     },
-    async switchLocally(fn, signal) {
+    async switchLocally(fn, { isStillWanted = () => true, signal } = {}) {
       const run = async (): Promise<LocalSwitchResult> => {
         const inner = stoppable(signal);
-        context ??= await readCard(ports, options, euicc, inner);
+        context ??= await readCard(ports, options, euicc, slot, inner);
         // What an operation has done to the card comes to its end first: it has a way back of its own. What waits for a path may wait on.
         const problem = await goOn(context, restarted, inner, isAtTheCard);
         restarted = false;
         const { operation, localSwitch } = context.journal.content;
         if ((operation !== undefined && isAtTheCard(operation)) || localSwitch !== undefined)
           throw problem ?? new SimwardError("BUSY", { detail: localSwitch?.function ?? operation?.kind ?? "the card" });
-        return switchLocally(context, fn, inner);
+        if (isStillWanted()) return switchLocally(context, fn, inner);
+        return { outcome: "failed", code: "not wanted any more", iccid: enabledIccid(context), online: undefined, error: undefined };
       };
       return work.run(run, signal).catch((error: unknown) => {
         doubtful = true;
@@ -291,7 +316,7 @@ export function createIpa(ports: IpaPorts): Ipa {
         doubtful ||= !isCode(error, "BUSY", "EMERGENCY_ACTIVE");
         throw error;
       }),
-    status: () => statusOf(context, euicc),
+    status: () => statusOf(context, slot, euicc),
     async close() {
       closing.abort(new SimwardError("ABORTED", { detail: "the IPA is closing" }));
       work.close();
@@ -300,9 +325,28 @@ export function createIpa(ports: IpaPorts): Ipa {
   };
 }
 
-/** SGP.32 start-up, in the order that others are known to expect: EID, eIMs, notifications; then what else is wanted of the card. */
-async function readCard(ports: IpaPorts, options: IpaOptions, euicc: OwnedEuiccSession, signal: AbortSignal): Promise<IpaContext> {
+interface Begun {
+  readonly started: IpaContext;
+  /** Why what was under way is not finished, if it is not. */
+  readonly problem: SimwardError | undefined;
+}
+
+/** Of a poll with nobody to ask. */
+const quiet: PollOutcome = { kind: "nothing", packages: 0, eims: [], error: undefined, retryAt: undefined, unfinished: false };
+
+/**
+ * SGP.32 start-up, in the order that others are known to expect: EID, eIMs, notifications; then what else is wanted of the card. Throws CARD_NOT_EUICC,
+ * CARD_NOT_SGP32, CARD_IPAE_ACTIVE for a card that is not ours to use.
+ */
+async function readCard(
+  ports: IpaPorts,
+  options: IpaOptions,
+  euicc: OwnedEuiccSession,
+  slot: Slot,
+  signal: AbortSignal,
+): Promise<IpaContext> {
   const journal = await IpaJournal.open(ports.journal);
+  slot.forget();
   const tell: IpaContext["tell"] = (event) => ports.events.emit(event);
   const memory: Memory = {
     profiles: [],
@@ -313,10 +357,10 @@ async function readCard(ports: IpaPorts, options: IpaOptions, euicc: OwnedEuiccS
     asked: new Map(),
     pollVerdict: undefined,
   };
-  const context = await euicc.withEuicc(
+  const read = euicc.withEuicc(
     "start",
     async (es10) => {
-      const eid = await readEid(es10);
+      const eid = await slot.readEid(es10);
       const eims = new EimDirectory(
         ports,
         options,
@@ -324,18 +368,22 @@ async function readCard(ports: IpaPorts, options: IpaOptions, euicc: OwnedEuiccS
         bindingMemory(journal, ports.clock, options.bindingMemoryMs),
         toldMemory(journal),
       );
-      await eims.read(es10).catch((error: unknown) => {
-        throw isCode(error, "ES10_UNSUPPORTED", "APDU_STATUS") ? new SimwardError("CARD_NOT_SGP32", { cause: error }) : error;
-      });
+      const consumer = await slot.readEims(es10, eid, eims);
       const started: IpaContext = { ports, options, euicc, journal, eims, eid, memory, tell };
       memory.pendingNotifications = (await readNotifications(es10)).length;
-      await checkAssistant(started, es10);
+      const card = consumer ?? (await slot.classOf(es10, eid));
       noteProfiles(started, (await readProfiles(es10)).map(profileFacts));
       rememberResults(started, await readPackageResults(es10));
-      return started;
+      return { started, card };
     },
     signal,
   );
+  const { started: context, card } = await read.catch((error: unknown) => slot.otherwise(error, euicc, journal, signal));
+  await slot.note(card, journal);
+  if (isPassive(card.kind)) {
+    slot.shown = context;
+    throw passiveError(card);
+  }
   await noticeChange(context);
   const { eims, eid } = context;
   for (const { config, error } of eims.all) {
@@ -373,7 +421,7 @@ function isDue({ options, memory, journal, ports }: IpaContext, eimId: string): 
 
 /** EID and eIMs anew; answers whether it is still the same card. */
 async function readAgain({ euicc, eid, eims }: IpaContext, signal: AbortSignal): Promise<boolean> {
-  return euicc.withEuicc(
+  const read = euicc.withEuicc(
     "card read again",
     async (es10) => {
       if ((await readEid(es10)).digits !== eid.digits) return false;
@@ -382,17 +430,11 @@ async function readAgain({ euicc, eid, eims }: IpaContext, signal: AbortSignal):
     },
     signal,
   );
-}
-
-/** An eUICC that runs its own IPA leaves us nothing to do (SGP.32 §3.8.4). */
-async function checkAssistant({ tell }: IpaContext, es10: Es10): Promise<void> {
-  try {
-    const { ipaMode } = await es10.call(getEuiccInfo2, {});
-    if (ipaMode === "ipae") throw new SimwardError("CARD_IPAE_ACTIVE");
-  } catch (error) {
-    if (!isCode(error, "ES10_RESPONSE", "ES10_UNSUPPORTED")) throw error;
-    await tell({ kind: "warning", where: getEuiccInfo2.name, error: errorReport(error) });
-  }
+  return read.catch((error: unknown) => {
+    // A card of another class has taken its place.
+    if (isNoFunction(error) || isCode(error, "CARD_NOT_EUICC")) return false;
+    throw error;
+  });
 }
 
 /** Another profile than the one we left: every eIM is told that something changed it. */
@@ -481,15 +523,18 @@ function outcomeOf(
   return { kind, packages, eims, error, retryAt: refused?.retryAt, unfinished };
 }
 
-function statusOf(context: IpaContext | undefined, { busyWith: cardBusyWith }: OwnedEuiccSession): IpaStatus {
+function statusOf(used: IpaContext | undefined, slot: Slot, { busyWith: cardBusyWith }: OwnedEuiccSession): IpaStatus {
+  const context = used ?? slot.shown;
+  const { card } = slot;
   if (context === undefined) {
     const nothing = { cardBusyWith, eims: [], profiles: [], enabledIccid: undefined, operation: undefined };
-    return { started: false, eid: undefined, ...nothing, pendingNotifications: 0, pendingResults: 0 };
+    return { started: card !== undefined, card, eid: card?.eid, ...nothing, pendingNotifications: 0, pendingResults: 0 };
   }
   const { eims, eid, memory, journal } = context;
   const { operation } = journal.content;
   return {
     started: true,
+    card,
     cardBusyWith,
     eid: eid.digits,
     eims: eims.all

@@ -117,10 +117,27 @@ const rsp = strictObject({
   ci_dir: optional(path),
   /** Download from the SM-DP+ without the eIM, unless the eIM says that it relays. */
   direct_download: optional(boolean(), true),
+  /** Asks the eUICC after each installation whether the profile is to be enabled at once: it knows what an eIM has configured. */
+  immediate_enable: optional(boolean(), true),
   /** Secret, given by the operator out of band. */
   confirmation_code_credential: optional(credential),
   /** What is left to the eIM in downloads that it relays; announced to it. */
   eim_features: optional(array(picklist(eimFeatures)), []),
+});
+
+const fallback = strictObject({
+  /** Without it the fallback profile is enabled only when somebody asks for it. */
+  enabled: optional(boolean(), true),
+  /** Without a data path for so long, and every APN tried: the fallback profile is enabled (SGP.32 §3.4.5). */
+  after_seconds: optional(seconds(30, 7 * 86_400), 900),
+  /** Then the former profile is tried again; doubled each time it finds no network. */
+  return_after_seconds: optional(seconds(30, 7 * 86_400), 3_600),
+  return_max_seconds: optional(seconds(30, 30 * 86_400), 86_400),
+});
+
+const emergency = strictObject({
+  /** Whether a voice call of the module counts as an emergency. */
+  voice_call: optional(boolean(), true),
 });
 
 const policy = strictObject({
@@ -164,6 +181,14 @@ export const configSchema = strictObject({
   ),
   eim: optional(eim, {}),
   rsp: optional(rsp, {}),
+  fallback: pipe(
+    optional(fallback, {}),
+    check(
+      ({ return_after_seconds, return_max_seconds }) => return_max_seconds >= return_after_seconds,
+      "has a return_max_seconds below return_after_seconds",
+    ),
+  ),
+  emergency: optional(emergency, {}),
   policy: optional(policy, {}),
   api: optional(api, {}),
   audit: optional(audit, {}),

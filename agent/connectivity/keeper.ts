@@ -10,6 +10,7 @@ import type { Random } from "../../base/random.ts";
 import type { ProfileSwitch } from "../../ipa/ports.ts";
 import type { AuditEvent } from "../audit/types.ts";
 import type { ApnConfig, Config } from "../config/schema.ts";
+import type { EmergencyWatch } from "../emergency.ts";
 import { type ApnSetting, apnCandidates, chooseApn, sameApn, turnAfter } from "./apn.ts";
 import type { ApnMemory } from "./apn-memory.ts";
 
@@ -18,6 +19,7 @@ export interface KeeperOptions {
   readonly apns: readonly ApnConfig[];
   readonly memory: ApnMemory;
   readonly radio: Config["radio"];
+  readonly emergency: EmergencyWatch;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -38,6 +40,8 @@ export interface PathState {
   readonly apn: string | undefined;
   /** Why there is no path. */
   readonly reason: string | undefined;
+  /** Every APN that there is to try has had its turn since there was a path. */
+  readonly isExhausted: boolean;
 }
 
 export interface Keeper extends ProfileSwitch {
@@ -50,7 +54,7 @@ export interface Keeper extends ProfileSwitch {
   stop(): Promise<void>;
 }
 
-const down: PathState = { up: false, session: undefined, iccid: undefined, apn: undefined, reason: undefined };
+const down: PathState = { up: false, session: undefined, iccid: undefined, apn: undefined, reason: undefined, isExhausted: false };
 const defaultCid = 1;
 const adoptAgainMs = 3_000;
 /** Modules lose URCs: that a session has ended is also seen by asking. */
@@ -79,7 +83,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
   let failures = 0;
   let flaps = 0;
   /** With this subscription, whatever it was that failed: decides which APN has its turn. */
-  let tried = { iccid: "", times: 0 };
+  let tried = { iccid: "", times: 0, candidates: 0 };
   let cancelRetry: Disposer = () => {};
   /** An attempt waits for its turn: one is enough. */
   let isWaiting = false;
@@ -87,6 +91,11 @@ export function createKeeper(options: KeeperOptions): Keeper {
   let attempting = new AbortController();
   /** Changes of profile that wait or run: nothing is done for the profile before meanwhile. */
   let adopting = 0;
+  /** Ends the change of profile under way, because an emergency has begun. */
+  let changing = new AbortController();
+  /** The emergency profile is being adopted, which is part of the emergency. */
+  let isForEmergency = false;
+  const isHeld = (): boolean => !isForEmergency && options.emergency.sources.length > 0;
 
   const setPath = (next: PathState): void => {
     const before = path;
@@ -99,7 +108,8 @@ export function createKeeper(options: KeeperOptions): Keeper {
     }
     for (const listener of [...listeners]) listener(next);
   };
-  const setDown = (reason: string, apn: string | undefined): void => setPath({ ...down, apn, reason });
+  const isExhausted = ({ times, candidates } = tried): boolean => times > 0 && candidates > 0 && turnAfter(times - 1) >= candidates - 1;
+  const setDown = (reason: string, apn: string | undefined): void => setPath({ ...down, apn, reason, isExhausted: isExhausted() });
 
   // --- one attempt -------------------------------------------------------------------------------------------------------------
 
@@ -120,14 +130,20 @@ export function createKeeper(options: KeeperOptions): Keeper {
     readonly chosen: ApnSetting | undefined;
     readonly inUse: ApnSetting | undefined;
     readonly changed: boolean;
+    /** An emergency: the module's settings are left as they are, whatever they are. */
+    readonly held: boolean;
   }
 
   const applyApn = async (iccid: string, mcc: string | undefined, turn: number, signal: AbortSignal): Promise<Applied> => {
     const chosen = chooseApn(options.apns, { iccid, mcc });
+    if (isHeld()) return { chosen, inUse: undefined, changed: false, held: true };
     if (chosen !== undefined) await noteOwn(chosen, signal);
     const candidates = apnCandidates(chosen, memory.of(iccid), memory.own(chosen?.cid ?? defaultCid));
+    // Without any, what the module holds is the one.
+    tried = { ...tried, candidates: Math.max(1, candidates.length) };
     const inUse = candidates[turn % candidates.length];
-    if (inUse === undefined) return { chosen, inUse, changed: false };
+    if (inUse === undefined) return { chosen, inUse, changed: false, held: false };
+    if (isHeld()) return { chosen, inUse: undefined, changed: false, held: true };
     const { cid, type, name } = inUse;
     const { changed } = await modem.ensureContext({ cid, type, apn: name }, await authOf(inUse), signal);
     if (changed) {
@@ -135,15 +151,16 @@ export function createKeeper(options: KeeperOptions): Keeper {
       if (chosen === undefined || sameApn(chosen, inUse)) await options.audit({ event: "apn.applied", cause: "config", data });
       else await options.audit({ event: "apn.restored", cause: "connectivity", data: { ...data, insteadOf: chosen.name } });
     }
-    return { chosen, inUse, changed };
+    return { chosen, inUse, changed, held: false };
   };
 
   /** Throws with the reason when there is no path in time. */
   const bringUp = async (limitMs: number, signal: AbortSignal): Promise<void> => {
     await modem.ready(signal);
     const iccid = await modem.iccid(signal);
-    if (tried.iccid !== iccid) tried = { iccid, times: 0 };
-    const turn = turnAfter(tried.times++);
+    if (tried.iccid !== iccid) tried = { iccid, times: 0, candidates: 0 };
+    const turn = turnAfter(tried.times);
+    if (!isHeld()) tried = { ...tried, times: tried.times + 1 };
     const mccOf = ({ plmn }: Registration): string | undefined => plmn?.slice(0, 3);
     let mcc = mccOf(modem.status.registration) ?? memory.of(iccid).mcc;
     let applied = await applyApn(iccid, mcc, turn, signal);
@@ -154,12 +171,14 @@ export function createKeeper(options: KeeperOptions): Keeper {
       applied = await applyApn(iccid, mcc, turn, signal);
       if (applied.changed) await modem.awaitRegistered({ timeoutMs: limitMs, signal });
     }
-    const { chosen, inUse } = applied;
-    const session = await modem.connect(inUse?.cid ?? defaultCid, signal);
+    const { chosen, inUse, held } = applied;
+    const session = await modem.connect(inUse?.cid ?? chosen?.cid ?? defaultCid, signal);
     // At once: an event that ends this session must find it up.
     upSinceMs = clock.monotonicMs();
-    setPath({ up: true, session, iccid, apn: session.apn ?? inUse?.name, reason: undefined });
-    tried = { iccid, times: 0 };
+    setPath({ up: true, session, iccid, apn: session.apn ?? inUse?.name, reason: undefined, isExhausted: false });
+    tried = { iccid, times: 0, candidates: 0 };
+    // What it came up with is not of our choosing.
+    if (held) return;
     const isInstead = chosen !== undefined && inUse !== undefined && !sameApn(chosen, inUse);
     const problem = isInstead
       ? new SimwardError("APN_FAILED", { detail: `${JSON.stringify(chosen.name)}; ${JSON.stringify(inUse.name)} is in use` })
@@ -285,6 +304,14 @@ export function createKeeper(options: KeeperOptions): Keeper {
     }
   };
 
+  /** It ends a change of profile at its next pause; whoever wanted that takes it up again. When it is over, the way is free. */
+  const emergencyChanged = (): void => {
+    const { sources } = options.emergency;
+    if (sources.length === 0) {
+      if (!path.up) wake();
+    } else if (!isForEmergency) changing.abort(new SimwardError("EMERGENCY_ACTIVE", { detail: sources.join(", ") }));
+  };
+
   return {
     get path() {
       return path;
@@ -297,6 +324,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
       registered = connected.includes(modem.status.registration.status);
       disposers = [
         clock.every(checkMs, () => void check()),
+        options.emergency.onChange(emergencyChanged),
         modem.onEvent((event) => {
           switch (event.kind) {
             case "registration": {
@@ -324,17 +352,25 @@ export function createKeeper(options: KeeperOptions): Keeper {
       wake();
     },
     check,
-    async adopt({ iccid, deadlineMs, signal }) {
+    async adopt({ iccid, deadlineMs, isEmergencyProfile = false, signal }) {
       const endMs = clock.monotonicMs() + deadlineMs;
-      const ending = signal === undefined ? stopping.signal : AbortSignal.any([stopping.signal, signal]);
+      if (!isEmergencyProfile && options.emergency.sources.length > 0) return "offline";
+      const change = new AbortController();
+      const ending = AbortSignal.any([stopping.signal, change.signal, ...(signal === undefined ? [] : [signal])]);
       // An attempt with the former profile may take minutes; the new one has its own deadline, and behind that the way back.
       adopting++;
+      changing = change;
+      isForEmergency = isEmergencyProfile;
       attempting.abort(new SimwardError("ABORTED", { detail: "the profile changes" }));
       attempting = new AbortController();
       try {
         return await work.run(() => adopt(iccid, endMs, ending), ending);
+      } catch (error) {
+        if (isCode(change.signal.reason, "EMERGENCY_ACTIVE")) return "offline";
+        throw error;
       } finally {
         adopting--;
+        isForEmergency = false;
         if (!path.up) wakeIn(pathRetryDelayMs(1, options.random.unit()));
       }
     },

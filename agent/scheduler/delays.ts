@@ -17,12 +17,18 @@ const backOffs: Partial<Record<RetryClass, BackOff>> = {
 const leastMs = 1_000;
 /** Within this a poll that is overdue at the start of the daemon is made up for. */
 const overdueWindowMs = 300_000;
+const newsWindowMs = 30_000;
 
 /** Each vehicle's own moment within the interval: the next time that is `phase(EID)` modulo the interval. */
 export function intervalDelayMs(eid: string, intervalMs: number, nowMs: number): number {
   const phaseMs = Number(createHash("sha256").update(eid).digest().readBigUInt64BE(0) % BigInt(intervalMs));
   const delayMs = (((phaseMs - nowMs) % intervalMs) + intervalMs) % intervalMs;
   return delayMs < leastMs ? delayMs + intervalMs : delayMs;
+}
+
+/** What an eIM is to be told of, such as a fallback, may have befallen the whole fleet at one moment. */
+export function newsDelayMs(unit: number): number {
+  return leastMs + unit * newsWindowMs;
 }
 
 /** `unit` is uniform in [0, 1). Answers undefined where only the interval helps. */

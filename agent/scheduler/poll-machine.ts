@@ -9,7 +9,13 @@ export type PollState =
   /** The start failed; a timer runs. */
   | { readonly phase: "startFailed"; readonly failures: number; readonly retry: RetryClass }
   /** A timer runs until the next poll. `awaitsPath`: the last one failed for want of a data path. */
-  | { readonly phase: "idle"; readonly failures: number; readonly awaitsPath: boolean }
+  | {
+      readonly phase: "idle";
+      readonly failures: number;
+      readonly awaitsPath: boolean;
+      /** No timer runs: an emergency comes first. */
+      readonly isHeld?: boolean;
+    }
   | { readonly phase: "polling"; readonly failures: number };
 
 export type PollInput =
@@ -17,17 +23,22 @@ export type PollInput =
   | { readonly kind: "cardGone" }
   | { readonly kind: "started" }
   | { readonly kind: "startFailed"; readonly retry: RetryClass }
-  | { readonly kind: "due" }
+  | { readonly kind: "due"; readonly isHeld?: boolean }
+  /** The emergency is over. */
+  | { readonly kind: "released" }
+  /** The eIMs have something to be told. */
+  | { readonly kind: "news" }
   | { readonly kind: "pathUp" }
   /** A poll has begun, by timer or because somebody asked. */
   | { readonly kind: "pollBegun" }
-  | { readonly kind: "pollEnded"; readonly retry: RetryClass | undefined; readonly unfinished: boolean };
+  | { readonly kind: "pollEnded"; readonly retry: RetryClass | undefined; readonly unfinished: boolean; readonly isHeld?: boolean };
 
 export type PollEffect =
   | { readonly kind: "start" }
   | { readonly kind: "poll" }
   | { readonly kind: "schedule"; readonly why: "start" }
   | { readonly kind: "schedule"; readonly why: "interval" }
+  | { readonly kind: "schedule"; readonly why: "news" }
   | { readonly kind: "schedule"; readonly why: "backOff"; readonly retry: RetryClass; readonly failures: number }
   | { readonly kind: "unschedule" };
 
@@ -54,10 +65,18 @@ export function nextPoll(state: PollState, input: PollInput): Step<PollState, Po
     }
     case "due":
       if (state.phase === "startFailed") return { state: { phase: "starting", failures: state.failures }, effects: [{ kind: "start" }] };
-      return state.phase === "idle" ? { state, effects: [{ kind: "poll" }] } : stay;
+      if (state.phase !== "idle") return stay;
+      return input.isHeld === true ? { state: { ...state, isHeld: true }, effects: [] } : { state, effects: [{ kind: "poll" }] };
+    case "released": {
+      if (state.phase !== "idle" || state.isHeld !== true) return stay;
+      const { isHeld: _isHeld, ...idle } = state;
+      return { state: idle, effects: [{ kind: "poll" }] };
+    }
+    case "news":
+      return state.phase === "idle" && state.isHeld !== true ? { state, effects: [{ kind: "schedule", why: "news" }] } : stay;
     case "pathUp":
       // The path is what was waited for. The longer it was away, the more vehicles come back with this one: they must not all ask at once.
-      return state.phase === "idle" && state.awaitsPath
+      return state.phase === "idle" && state.awaitsPath && state.isHeld !== true
         ? {
             state: { ...state, awaitsPath: false },
             effects: [{ kind: "schedule", why: "backOff", retry: "online", failures: state.failures }],
@@ -70,6 +89,8 @@ export function nextPoll(state: PollState, input: PollInput): Step<PollState, Po
       if (input.retry === undefined && !input.unfinished) {
         return { state: { phase: "idle", failures: 0, awaitsPath: false }, effects: [{ kind: "schedule", why: "interval" }] };
       }
+      if (input.isHeld === true)
+        return { state: { phase: "idle", failures: state.failures, awaitsPath: false, isHeld: true }, effects: [] };
       const failures = state.failures + 1;
       const retry = input.retry ?? "later";
       return {

@@ -1,12 +1,12 @@
 // Carries the poll machine out: starts the IPA, asks eIMs when it is time or when somebody wants it, one at a time, and says what came of it.
 import { type Clock, type Disposer, deadline } from "../../base/clock.ts";
-import { asSimwardError, SimwardError } from "../../base/errors.ts";
+import { asSimwardError, isCode, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { runMachine } from "../../base/machine.ts";
 import { Queue } from "../../base/queue.ts";
 import type { Random } from "../../base/random.ts";
 import type { Ipa, IpaStatus, PollOutcome } from "../../ipa/ipa.ts";
-import { backOffDelayMs, intervalDelayMs, startDelayMs } from "./delays.ts";
+import { backOffDelayMs, intervalDelayMs, newsDelayMs, startDelayMs } from "./delays.ts";
 import { initialPollState, nextPoll, type PollEffect, type PollInput, type PollState } from "./poll-machine.ts";
 
 export interface PollerOptions {
@@ -18,6 +18,8 @@ export interface PollerOptions {
   /** Wall clock of the last poll of an earlier life. */
   readonly lastPollMs: () => number | undefined;
   readonly hasPath: () => boolean;
+  /** holdsPolls: nobody is asked now. active: something that a poll ran into may have to wait, though eIMs are asked. */
+  readonly emergency?: { readonly holdsPolls: () => boolean; readonly active: () => boolean };
   /** The IPA has started, or why it has not. Must not reject. */
   readonly onStart: (outcome: IpaStatus | SimwardError) => Promise<void>;
   /** Must not reject. */
@@ -32,6 +34,10 @@ export interface Poller {
   cardReady(): void;
   cardGone(): void;
   pathUp(): void;
+  /** The emergency is over: what was put off is made up for now. */
+  released(): void;
+  /** The eIMs have something to be told: asked soon. */
+  news(): void;
   /** Asks now. Waits for what is under way, but not for long. Throws BUSY. */
   ask(eimId: string | undefined): Promise<PollOutcome>;
   /** Resolves when nothing runs any more; what runs is ended by its owner. */
@@ -44,6 +50,7 @@ const stopLimitMs = 10_000;
 /** `signal` ends what runs. */
 export function createPoller(options: PollerOptions, signal: AbortSignal): Poller {
   const { ipa, clock, random, log, intervalMs } = options;
+  const { holdsPolls, active } = options.emergency ?? { holdsPolls: () => false, active: () => false };
   const work = new Queue(16);
   /** Those that wait for the same share one poll. */
   const asked = new Map<string | undefined, Promise<PollOutcome>>();
@@ -71,6 +78,8 @@ export function createPoller(options: PollerOptions, signal: AbortSignal): Polle
         return startDelayMs(eid, intervalMs, clock.now(), options.lastPollMs(), random.unit());
       case "interval":
         return byInterval;
+      case "news":
+        return Math.min(newsDelayMs(random.unit()), dueAtMs === undefined ? Number.POSITIVE_INFINITY : dueAtMs - clock.monotonicMs());
       case "backOff":
         return backOffDelayMs(effect.retry, effect.failures, intervalMs, random.unit()) ?? byInterval;
     }
@@ -87,7 +96,7 @@ export function createPoller(options: PollerOptions, signal: AbortSignal): Polle
         unschedule();
         break;
       case "schedule":
-        schedule(delayOf(effect), () => send({ kind: "due" }));
+        schedule(delayOf(effect), () => send({ kind: "due", isHeld: holdsPolls() }));
         break;
     }
   };
@@ -117,15 +126,18 @@ export function createPoller(options: PollerOptions, signal: AbortSignal): Polle
       await options.onPoll(outcome);
       const undelivered = await deliver(outcome);
       ended = { kind: "pollEnded", retry: outcome.error?.retry ?? undelivered?.retry, unfinished: outcome.unfinished };
+      if (isCode(outcome.error, "EMERGENCY_ACTIVE")) ended = { ...ended, unfinished: true, isHeld: true };
       return outcome;
     } finally {
       machine.send(ended);
+      // It was over before the poll that it held up was.
+      if (ended.isHeld === true && !active()) machine.send({ kind: "released" });
     }
   };
 
   /** Notifications have their own receivers; where there is no way to any of them, they wait. */
   const deliver = async ({ error: failed }: PollOutcome): Promise<SimwardError | undefined> => {
-    if (failed?.retry === "online" && !options.hasPath()) return undefined;
+    if (failed?.code === "EMERGENCY_ACTIVE" || (failed?.retry === "online" && !options.hasPath())) return undefined;
     // Delivering would first go on with what was interrupted: that has just failed, and its next attempt is due after the back-off.
     if (failed !== undefined && failed.retry !== "online" && ipa.status().operation !== undefined) return undefined;
     const { error, remaining } = await ipa.deliverNotifications(signal);
@@ -149,6 +161,8 @@ export function createPoller(options: PollerOptions, signal: AbortSignal): Polle
     cardReady: () => machine.send({ kind: "cardReady" }),
     cardGone: () => machine.send({ kind: "cardGone" }),
     pathUp: () => machine.send({ kind: "pathUp" }),
+    released: () => machine.send({ kind: "released" }),
+    news: () => machine.send({ kind: "news" }),
     ask(eimId) {
       const waiting = asked.get(eimId);
       if (waiting !== undefined) return waiting;
