@@ -14,6 +14,7 @@ import { type Answer, answer, sw } from "./apdu.ts";
 import { type EuiccCore, PowerCut } from "./core.ts";
 import { inDialect, understood } from "./dialect.ts";
 import { authenticateServer, cancelSession, getEuiccChallenge, prepareDownload } from "./functions/authenticate.ts";
+import { loadCrl } from "./functions/crl.ts";
 import { addInitialEim, getEimConfigurationData } from "./functions/eim.ts";
 import { disableEmergencyProfile, enableEmergencyProfile } from "./functions/emergency.ts";
 import { executeFallbackMechanism, returnFromFallback } from "./functions/fallback.ts";
@@ -64,6 +65,7 @@ export const es10Functions: readonly Es10Row[] = [
   row("DisableProfile", "SGP.22 §5.7.17", messages.DisableProfileRequest, messages.DisableProfileResponse, localDisable),
   row("DeleteProfile", "SGP.22 §5.7.18", messages.DeleteProfileRequest, messages.DeleteProfileResponse, localDelete),
   row("eUICCMemoryReset", "SGP.22 §5.7.19", eimConfig.EuiccMemoryResetRequest, eimConfig.EuiccMemoryResetResponse, memoryResetSgp22),
+  row("LoadCRL", "SGP.22 §5.7.12", messages.LoadCRLRequest, messages.LoadCRLResponse, loadCrl),
   row("AuthenticateServer", "SGP.22 §5.7.13", rsp.AuthenticateServerRequest, rsp.AuthenticateServerResponse, (core, request) =>
     authenticateServer(core, request, info.euiccInfo2(core)),
   ),

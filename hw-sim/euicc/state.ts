@@ -92,6 +92,15 @@ export interface Installing {
   readonly ciPKId: Uint8Array;
 }
 
+/** The last list of a CI, as far as its parts have come. */
+export interface StoredCrl {
+  readonly ciPKId: Uint8Array;
+  readonly crlNumber: number;
+  readonly of: number;
+  /** Serial numbers in hex. */
+  readonly parts: readonly { readonly number: number; readonly revoked: readonly string[] }[];
+}
+
 export interface CardState {
   readonly version: 1;
   readonly eid: string;
@@ -117,6 +126,7 @@ export interface CardState {
   /** Key pair of a download that has not been installed; its owner may bind the package to it again. */
   readonly oneTimeKey?: { readonly curve: "prime256v1" | "brainpoolP256r1"; readonly privateValue: Uint8Array };
   readonly ipaMode: "ipad" | "ipae";
+  readonly crls?: readonly StoredCrl[];
   /** Of a card that takes orders over the air. */
   readonly overTheAir?: OverTheAirKeys;
 }

@@ -19,6 +19,8 @@ export interface Certificate {
   readonly tbs: Uint8Array;
   /** DER Ecdsa-Sig-Value. */
   readonly signature: Uint8Array;
+  /** As the issuer numbers its certificates. */
+  readonly serialNumber: Uint8Array;
   readonly issuer: Uint8Array;
   readonly subject: Uint8Array;
   readonly subjectAttributes: Readonly<Partial<Record<AttributeType, string>>>;
@@ -61,7 +63,7 @@ function parse(der: Uint8Array): Certificate {
   const [tbs, algorithm, signature] = parts(readOnlyTlv(der), 3, "Certificate");
   const fields = childrenOf(tbs);
   if (fields[0]?.tag !== 0xa0) throw new Error("not version 3");
-  const [, , tbsAlgorithm, issuer, validity, subject, spki] = need(fields, 7, "TBSCertificate");
+  const [, serialNumber, tbsAlgorithm, issuer, validity, subject, spki] = need(fields, 7, "TBSCertificate");
   for (const one of [algorithm, tbsAlgorithm]) {
     const id = decode(oid(), rawOf(parts(one, 1, "AlgorithmIdentifier")[0]));
     if (id !== ecdsaWithSha256) throw new Error(`signature algorithm ${id}`);
@@ -76,6 +78,7 @@ function parse(der: Uint8Array): Certificate {
     der: rawOf(readTlv(der)).slice(),
     tbs: rawOf(tbs).slice(),
     signature: contentOf(signature).slice(1),
+    serialNumber: contentOf(serialNumber).slice(),
     issuer: rawOf(issuer).slice(),
     subject: rawOf(subject).slice(),
     subjectAttributes: readName(subject),

@@ -97,12 +97,12 @@ export function encodeName(name: Name): Uint8Array {
 }
 
 /** UTCTime until 2049, GeneralizedTime from then on (RFC 5280 §4.1.2.5). */
-function encodeTime(ms: number): Uint8Array {
+export function encodeTime(ms: number): Uint8Array {
   const digits = new Date(ms).toISOString().replace(/[-:T]/g, "").slice(0, 14);
   return Number(digits.slice(0, 4)) < 2050 ? writeTlv(0x17, utf8(`${digits.slice(2)}Z`)) : writeTlv(0x18, utf8(`${digits}Z`));
 }
 
-function encodeExtension({ oid: id, critical, value }: Extension): Uint8Array {
+export function encodeExtension({ oid: id, critical, value }: Extension): Uint8Array {
   return der.sequence(der.oid(id), ...(critical ? [encode(boolean(), true)] : []), encode(octets(), value));
 }
 

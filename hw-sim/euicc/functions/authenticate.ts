@@ -23,6 +23,7 @@ import { chainFault, roles, verifyUnderCi } from "../../pki/chain.ts";
 import type { CardIdentity, EuiccCore } from "../core.ts";
 import type { AuthenticatedServer } from "../session.ts";
 import { without } from "../state.ts";
+import { isRevoked } from "./crl.ts";
 
 /** A signature with its tag, as other signatures cover it. */
 function signatureTlv(signature: Uint8Array): Uint8Array {
@@ -83,6 +84,7 @@ function checkServer(
     if (reason === undefined) throw error;
     return reason === "curve" ? "unsupportedCurve" : reason === "policy" ? "invalidOid" : "invalidCertificate";
   }
+  if (isRevoked(core, certificate)) return "invalidCertificate";
   const [oid] = certificate.registeredIds;
   if (oid === undefined) return "invalidOid";
   if (!ecdsaVerify(certificate.publicKey, request.serverSignature1, request.serverSigned1.raw)) return "invalidSignature";
@@ -124,6 +126,7 @@ function checkBinding(core: EuiccCore, request: PrepareDownloadRequest): Certifi
     if (reason === undefined) throw error;
     return reason === "curve" ? "unsupportedCurve" : "invalidCertificate";
   }
+  if (isRevoked(core, certificate)) return "invalidCertificate";
   // Both certificates are of the same SM-DP+ (SGP.22 §5.7.5).
   if (!certificate.registeredIds.includes(server.oid)) return "invalidCertificate";
   if (!ecdsaVerify(certificate.publicKey, smdpSignature2, smdpSigned2.raw, signatureTlv(server.euiccSignature1))) return "invalidSignature";

@@ -51,7 +51,11 @@ export function euiccInfo2(core: EuiccCore): EUICCInfo2 {
     extCardResource: extendedCardResources(core),
     uiccCapability,
     globalplatformVersion: version(2, 3),
-    rspCapability: state.profiles.length < capabilities.maxProfiles ? ["additionalProfile", "testProfileSupport"] : ["testProfileSupport"],
+    rspCapability: [
+      ...(state.profiles.length < capabilities.maxProfiles ? (["additionalProfile"] as const) : []),
+      "crlSupport",
+      "testProfileSupport",
+    ],
     ...withoutSvn(euiccInfo1(core)),
     ppVersion: version(1, 0),
     sasAcreditationNumber: "simward-virtual-euicc",
