@@ -2,6 +2,7 @@
 // Identifiers are whole here; who writes them to a log masks them. No secret (matching id, confirmation code) is ever in an event.
 import type { ErrorCode, ErrorReport } from "../base/errors.ts";
 import type { EmergencySource, Gate } from "./ports.ts";
+import type { CardKind } from "./procedures/card-class.ts";
 
 export type PackageKind = "euiccPackage" | "ipaEuiccData" | "profileDownload" | "unknown";
 
@@ -140,6 +141,16 @@ export type IpaEvent =
   | { readonly kind: "notification.delivered"; readonly seqNumber: number; readonly event: string; readonly receiver: string }
   | { readonly kind: "notification.kept"; readonly seqNumber: number; readonly receiver: string; readonly error: ErrorReport }
   | { readonly kind: "eim.changed"; readonly eimIds: readonly string[] }
+  /** What is in the slot, when it is another than before. `acts`: what this assistant does for it. */
+  | {
+      readonly kind: "card.classified";
+      readonly cardClass: CardKind;
+      readonly eid: string | undefined;
+      readonly why: string;
+      readonly acts: string;
+      readonly former: CardKind | undefined;
+      readonly formerEid: string | undefined;
+    }
   /** An eIM of the card's list that cannot be used, and why. */
   | { readonly kind: "eim.unusable"; readonly eimId: string; readonly error: ErrorReport }
   | {

@@ -1,5 +1,6 @@
 // What the IPA needs of the world, as interfaces: a way to the card, ways to the servers. It knows nothing of what stands behind them.
 import type { Es10 } from "./euicc/es10.ts";
+import type { AddInitialEimRequest } from "./messages/eim-config.ts";
 
 /** One logical channel with its application selected. CLA's channel bits are the channel's own affair: callers send CLA 00 or 80. */
 export interface ApduChannel {
@@ -87,6 +88,14 @@ export interface RspPorts {
   readonly ciCertificates: readonly Uint8Array[];
   /** Secret: the code that the operator gave out of band, where a download asks for one. */
   readonly confirmationCode?: (() => Promise<string | undefined>) | undefined;
+}
+
+/** An eIM obeyed on a consumer eUICC: what an SGP.32 eUICC keeps in its own memory. */
+export interface ConsumerPorts {
+  /** Counters and results: damaged contents must be refused by `load`, never replaced by none. */
+  readonly memory: Journal;
+  /** The first eIMs of a card that never had any; undefined where none are configured. Throws CONFIG_… */
+  readonly initialEims: () => Promise<AddInitialEimRequest | undefined>;
 }
 
 /** What a policy answers. Only `refuse` stops the IPA; the others are told and gone on with. */

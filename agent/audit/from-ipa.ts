@@ -38,6 +38,7 @@ const audited: Partial<Record<IpaEvent["kind"], Cause>> = {
   "notification.delivered": "ipa",
   "eim.changed": "eim",
   "eim.unusable": "ipa",
+  "card.classified": "ipa",
   "policy.refused": "policy",
   "policy.warned": "policy",
   error: "ipa",

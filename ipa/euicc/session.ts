@@ -31,6 +31,8 @@ export interface EuiccSessionOptions {
   readonly clock: Clock;
   readonly events: IpaEvents;
   readonly terminalCapability: TerminalCapability;
+  /** Stands between the functions and the card: what the card lacks may be done there (ipa/consumer). */
+  readonly decorate?: ((link: Es10Link) => Es10Link) | undefined;
 }
 
 export interface OwnedEuiccSession extends EuiccSession {
@@ -101,7 +103,7 @@ export function createEuiccSession(options: EuiccSessionOptions): OwnedEuiccSess
       },
     };
     try {
-      return await job(new Es10(link, clock, events));
+      return await job(new Es10(options.decorate?.(link) ?? link, clock, events));
     } finally {
       if (refreshPending) capabilityTold = false;
       await channel?.close().catch(() => undefined);

@@ -36,6 +36,7 @@ import { type LocalSwitchState, localSwitches } from "../machines/local-switch.t
 import type { PackageState } from "../machines/package.ts";
 import type { StateChangeCause } from "../messages/esipa.ts";
 import type { Journal } from "../ports.ts";
+import type { CardClass } from "./card-class.ts";
 
 /** An IpaEuiccDataRequest being answered. */
 export interface DataRequestState {
@@ -71,6 +72,8 @@ export interface JournalContent {
   readonly bindings: Readonly<Record<string, KnownBinding>>;
   /** By eimId: digests of what that eIM was told of the eUICC (minimizeEsipaBytes). */
   readonly told: Readonly<Record<string, ToldFacts>>;
+  /** The card that was in the slot last. */
+  readonly slot: Pick<CardClass, "kind" | "eid"> | undefined;
 }
 
 export interface KnownBinding {
@@ -88,6 +91,7 @@ const empty: JournalContent = {
   relays: {},
   bindings: {},
   told: {},
+  slot: undefined,
 };
 
 /** Answers beyond this are dropped, oldest first: an eIM gone for years must not fill the flash. */
@@ -150,7 +154,7 @@ export class IpaJournal {
 /** A journal of another make is none: then the card and the eIMs know what is to be done. */
 function understood(loaded: unknown): JournalContent {
   if (typeof loaded !== "object" || loaded === null) return empty;
-  const { version, operation, localSwitch, outbox, stateChanges, enabledIccid, relays, bindings, told } = loaded as Partial<
+  const { version, operation, localSwitch, outbox, stateChanges, enabledIccid, relays, bindings, told, slot } = loaded as Partial<
     Record<keyof JournalContent, unknown>
   >;
   if (version !== 1) return empty;
@@ -168,6 +172,7 @@ function understood(loaded: unknown): JournalContent {
       ? Object.fromEntries(Object.entries(bindings).filter((one): one is [string, KnownBinding] => isKnownBinding(one[1])))
       : {},
     told: isRecord(told) ? Object.fromEntries(Object.entries(told).filter((one): one is [string, ToldFacts] => isRecord(one[1]))) : {},
+    slot: isRecord(slot) && typeof slot.kind === "string" ? (slot as unknown as JournalContent["slot"]) : undefined,
   };
 }
 

@@ -11,6 +11,7 @@ const hourMs = 3_600_000;
 const eid = "89049032123451234512345678901235";
 const idleStatus: IpaStatus = {
   started: true,
+  card: undefined,
   cardBusyWith: undefined,
   eid,
   eims: [],
