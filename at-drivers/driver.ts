@@ -13,9 +13,9 @@ import { attachAgain, connect, ensureContext } from "./context.ts";
 import { parsePortAddress } from "./engine/channel.ts";
 import type { OwnedAtPort } from "./engine/port.ts";
 import type { AtPort, AtTraceEntry, ByteChannel } from "./engine/types.ts";
-import { generic3gpp, genericOps } from "./families/generic-3gpp.ts";
-import { bootLinesOfAll, familyNamed, familyOf } from "./families/table.ts";
-import type { ModemFamily, ModemOps } from "./family.ts";
+import { generic3gpp } from "./families/generic-3gpp.ts";
+import { bootLinesOfAll, familyNamed, familyOf, opsOf } from "./families/table.ts";
+import type { ModemFamily, ModemOps, OwnLpa } from "./family.ts";
 import { LinkKeeper } from "./link-keeper.ts";
 import type { CardSwitch, DataSession, Modem, ModemStatus, OperatorFound, PdpAuth, SimState } from "./modem.ts";
 import { climbRefreshLadder } from "./refresh.ts";
@@ -70,11 +70,12 @@ class Driver implements Modem {
   /** Contexts that `connect` brought up and nobody took down since. */
   readonly #connected = new Set<number>();
   #family: ModemFamily = generic3gpp;
-  #ops: ModemOps = genericOps(generic3gpp.quirks);
+  #ops: ModemOps = opsOf(generic3gpp);
   #identity: ModemIdentity | undefined;
   #imei: string | undefined;
   #iccid: string | undefined;
   #sim: SimState | undefined;
+  #ownLpa: OwnLpa | undefined;
   #registration: Registration = { status: "unknown" };
   #registrationReading: Promise<Registration> | undefined;
   #registrationNews = false;
@@ -115,6 +116,7 @@ class Driver implements Modem {
       imei: this.#imei,
       iccid: this.#iccid,
       sim: this.#sim,
+      ownLpa: this.#ownLpa,
       registration: this.#registration,
       consecutiveTimeouts: this.#link.port?.consecutiveTimeouts ?? 0,
     };
@@ -326,7 +328,7 @@ class Driver implements Modem {
     const family = this.#fixedFamily ?? familyOf(identity);
     if (family !== this.#family || this.#identity === undefined) {
       this.#family = family;
-      this.#ops = { ...genericOps(family.quirks), ...family.override };
+      this.#ops = opsOf(family);
     }
     this.#identity = identity;
     port.tune({ gapMs: family.quirks.gapMs, urcs: family.quirks.urcs });
@@ -335,6 +337,7 @@ class Driver implements Modem {
     await this.#awaitSim(at, signal);
     await closeLeftovers(at);
     await this.#ops.subscribe(at);
+    await this.#lookForOwnLpa(at);
     await this.#adoptCard(at);
     await this.#readRegistration(at);
     await this.#tellNetworkTime(at);
@@ -348,6 +351,13 @@ class Driver implements Modem {
       if (this.#clock.monotonicMs() - startMs >= (simPatienceMs[state] ?? 0)) return;
       await this.#clock.sleep(simSpacingMs, signal);
     }
+  }
+
+  /** Two that manage one eUICC end each other's sessions: the other one is named as soon as it is seen. */
+  async #lookForOwnLpa(port: AtPort): Promise<void> {
+    this.#ownLpa = await this.#ops.ownLpa(port);
+    if (this.#ownLpa !== undefined && this.#ownLpa.on !== false)
+      this.#log.warn("modem.own-lpa", { address: this.address, command: this.#ownLpa.command, remedy: this.#ownLpa.remedy });
   }
 
   async #adoptCard(port: AtPort): Promise<void> {

@@ -96,6 +96,8 @@ export interface BandTable {
   /** Command lines for what is wanted, given what was read; several where technologies have a command each. */
   readonly write: (wanted: Bands, present: BandReading) => readonly string[];
   readonly terms: Terms;
+  /** An empty list stands for all bands; elsewhere it would leave the module without any, and is refused. */
+  readonly noneIsAll?: boolean;
 }
 
 export interface BandReading {

@@ -1,5 +1,6 @@
 // What the rest of simward sees of a cellular module: one object that outlives port losses, resets and changes of profile.
 // Every operation has a deadline of its own; while the link is not `ready` it is refused with PORT_CLOSED or MODEM_ABSENT.
+import type { OwnLpa } from "./family.ts";
 import type { ModemIdentity, ModemListener, PdpContext, RefreshStep, Registration, SignalQuality, Unsubscribe } from "./types.ts";
 
 /** closed: by `close`. opening: the port is being opened, again and again with back-off. probing: identify and initialise. lost: waiting to reopen. */
@@ -18,6 +19,8 @@ export interface ModemStatus {
   readonly imei: string | undefined;
   readonly iccid: string | undefined;
   readonly sim: SimState | undefined;
+  /** The module answers commands of an LPA of its own, which would compete for the eUICC. */
+  readonly ownLpa?: OwnLpa | undefined;
   readonly registration: Registration;
   /** How many commands in a row got no answer in time; 0 when all is well. */
   readonly consecutiveTimeouts: number;

@@ -8,7 +8,7 @@ import * as sim from "../commands/sim.ts";
 import { parseLocalTime } from "../commands/time.ts";
 import { cmeOf } from "../engine/results.ts";
 import type { AtCommand, AtPort } from "../engine/types.ts";
-import type { ModemFamily, ModemOps, ModemQuirks } from "../family.ts";
+import type { Knowledge, ModemFamily, ModemOps, ModemQuirks } from "../family.ts";
 import type { SimState } from "../modem.ts";
 import { combineRegistration } from "../registration.ts";
 import { isRefusal, untilReadable } from "../retry.ts";
@@ -54,8 +54,39 @@ export const generic3gpp: ModemFamily = {
   source: "3GPP TS 27.007 and V.250; habits common to the modules of docs/modules.md",
   match: () => true,
   quirks: genericQuirks,
-  facts: [],
+  knows: {
+    identity: standard(),
+    apdu: { grade: "documented", sources: ["27.007", "LPAC"], note: "what works is found by trying" },
+    "apdu-limits": { grade: "documented", sources: ["LPAC", "OPP"] },
+    "get-response": {
+      grade: "documented",
+      sources: ["Q-EC2x", "LPAC"],
+      note: "61xx is followed by the host or has been by the module; both are passed on",
+    },
+    iccid: { grade: "documented", sources: ["Q-EC2x", "S-A76", "S-7080", "U-R5", "27.007"] },
+    boot: { grade: "documented", sources: ["Q-EC2x", "Q-BG96", "LilyGO"], note: "^SYSSTART is unknown" },
+    reset: standard(),
+    refresh: { grade: "documented", sources: ["OPP", "LPAC"] },
+    start: standard("echo, errors, reports"),
+    registration: standard("<n> 3 where the module has it, else 2"),
+    act: standard(),
+    radio: { grade: "unknown", sources: [] },
+    bands: { grade: "unknown", sources: [] },
+    signal: standard(),
+    auth: standard(),
+    "data-interface": standard(),
+    psm: standard("granted timers by +CEREG with <n> 5 or 4"),
+    edrx: standard(),
+    "operator-profile": { grade: "unknown", sources: [] },
+    "own-lpa": { grade: "unknown", sources: [] },
+  },
+  gaps: [],
 };
+
+/** In 3GPP TS 27.007 or V.250. */
+function standard(note?: string): Knowledge {
+  return { grade: "documented", sources: ["27.007"], ...(note === undefined ? {} : { note }) };
+}
 
 const readTries = 5;
 

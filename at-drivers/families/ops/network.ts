@@ -1,8 +1,9 @@
 // Signal by the family's ways in turn, choice of operator, causes of failure, the operator's configuration, and a module's own LPA.
 import * as network from "../../commands/network.ts";
+import { chosenByIccid, mbnAutoSel, mbnList, readUmnoprof, umnoprofNames } from "../../commands/profile.ts";
 import { cpsiIndexes, cpsiUnits, qcsq, rfsts, xmonitor } from "../../commands/signal.ts";
 import type { AtCommand, AtPort } from "../../engine/types.ts";
-import type { FailureCause, ModemOps, ModemQuirks, SignalWay } from "../../family.ts";
+import type { FailureCause, ModemOps, ModemQuirks, OperatorProfile, OperatorProfileWay, SignalWay } from "../../family.ts";
 import type { OperatorFound } from "../../modem.ts";
 import { ratOf } from "../../registration.ts";
 import type { Rat, SignalQuality } from "../../types.ts";
@@ -50,8 +51,7 @@ export function networkOps(quirks: ModemQuirks): NetworkOps {
         }),
       );
     },
-    operatorProfile: (port) =>
-      quirks.operatorProfile === undefined ? Promise.resolve(undefined) : orUndefined(port.send(quirks.operatorProfile)),
+    operatorProfile: async (port) => (quirks.operatorProfile === undefined ? undefined : profileWays[quirks.operatorProfile](port)),
     async ownLpa(port) {
       for (const { command, isOn, remedy } of quirks.ownLpa) {
         const answer = await orUndefined(port.send(command));
@@ -75,6 +75,20 @@ async function readSignal(port: AtPort, way: SignalWay): Promise<SignalQuality> 
   const { rsrp, rsrq } = await port.send(network.cesq);
   return definedOnly({ rsrpDbm: network.rsrpDbm(rsrp), rsrqDb: network.rsrqDb(rsrq) });
 }
+
+const profileWays: Readonly<Record<OperatorProfileWay, (port: AtPort) => Promise<OperatorProfile | undefined>>> = {
+  async qmbncfg(port) {
+    const list = await orUndefined(port.send(mbnList));
+    const active = list?.find(({ activated }) => activated)?.name;
+    const automatic = await orUndefined(port.send(mbnAutoSel));
+    return active === undefined && automatic === undefined ? undefined : { name: active ?? "none", automatic };
+  },
+  async umnoprof(port) {
+    const number = await orUndefined(port.send(readUmnoprof));
+    if (number === undefined) return undefined;
+    return { name: umnoprofNames[number] ?? `profile ${number}`, automatic: number === chosenByIccid };
+  },
+};
 
 /** <AcT> of a technology as the family numbers it. */
 export function actOf(rat: Rat | undefined, departures: Readonly<Record<number, Rat>>): number | undefined {

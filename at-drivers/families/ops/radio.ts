@@ -2,7 +2,18 @@
 import { SimwardError } from "../../../base/errors.ts";
 import { set } from "../../declare.ts";
 import type { AtPort } from "../../engine/types.ts";
-import type { Bands, Change, ModemOps, ModemQuirks, RadioMode, RadioSwitch, RadioTable, Setting, Terms } from "../../family.ts";
+import type {
+  BandReading,
+  Bands,
+  Change,
+  ModemOps,
+  ModemQuirks,
+  RadioMode,
+  RadioSwitch,
+  RadioTable,
+  Setting,
+  Terms,
+} from "../../family.ts";
 import type { Rat } from "../../types.ts";
 import { orUndefined } from "./common.ts";
 
@@ -27,27 +38,29 @@ export function radioOps(quirks: ModemQuirks): RadioOps {
       const mode = table === undefined ? undefined : modeFor(table, rats);
       if (table === undefined || mode === undefined) throw new SimwardError("MODEM_UNABLE", { detail: unable(table, rats) });
       const present = await readAll(port, table.settings);
+      if (isSo(table, present, mode)) return unchanged;
       const differing = table.settings.flatMap((setting, at) => {
         const value = mode.values[at];
         return value === undefined || value === present[at] ? [] : [{ setting, value }];
       });
-      if (differing.length === 0) return unchanged;
       return underTerms(table.terms, radio, async () => {
         for (const { setting, value } of differing) await port.send(setting.write, value);
         for (const { setting, value } of differing) await expectReading(port, setting, value);
       });
     },
-    bands: (port) => (quirks.bands === undefined ? Promise.resolve(undefined) : orUndefined(port.send(quirks.bands.read))),
+    bands: async (port) => (await readBands(port, quirks))?.bands,
     async setBands(port, wanted, radio) {
       const table = quirks.bands;
       if (table === undefined) throw new SimwardError("MODEM_UNABLE", { detail: "bands" });
+      const empty = ratsOf(wanted).find((rat) => wanted[rat]?.length === 0);
+      if (empty !== undefined && table.noneIsAll !== true) throw new SimwardError("MODEM_UNABLE", { detail: `no band for ${empty}` });
       const present = await port.send(table.read);
-      const missing = ratsOf(wanted).find((rat) => present[rat] === undefined);
+      const missing = ratsOf(wanted).find((rat) => present.bands[rat] === undefined);
       if (missing !== undefined) throw new SimwardError("MODEM_UNABLE", { detail: `bands of ${missing}` });
-      if (sameBands(wanted, present)) return unchanged;
+      if (sameBands(wanted, present.bands)) return unchanged;
       return underTerms(table.terms, radio, async () => {
-        for (const line of table.write(wanted, present)) await port.send(set("bands", () => line));
-        const readBack = await port.send(table.read);
+        for (const line of table.write(wanted, present)) await port.send(set(line.split("=")[0] ?? line, () => line));
+        const { bands: readBack } = await port.send(table.read);
         if (!sameBands(wanted, readBack))
           throw new SimwardError("AT_REPLY", { detail: `bands read back as ${JSON.stringify(readBack)}, not ${JSON.stringify(wanted)}` });
       });
@@ -63,7 +76,7 @@ export async function underTerms(terms: Terms, radio: RadioSwitch, write: () => 
   } finally {
     if (terms.level !== undefined) await radio.on();
   }
-  return { changed: true, needsReset: terms.holds === "after-reset" };
+  return { changed: true, needsReset: terms.holds !== "at-once" };
 }
 
 /** Throws AT_REPLY when the module reads back something else. */
@@ -86,12 +99,26 @@ function modeFor({ modes }: RadioTable, rats: readonly Rat[]): RadioMode | undef
 }
 
 /** The mode that all settings say; else one that those say which are not about the order only. */
-function modeRead({ settings, modes }: RadioTable, values: readonly (string | undefined)[]): RadioMode | undefined {
-  const says = (mode: RadioMode, withOrder: boolean): boolean =>
-    settings.every(
-      (setting, at) => mode.values[at] === undefined || mode.values[at] === values[at] || (!withOrder && setting.onlyOrder === true),
-    );
-  return modes.find((mode) => says(mode, true)) ?? modes.find((mode) => says(mode, false));
+function modeRead(table: RadioTable, values: readonly (string | undefined)[]): RadioMode | undefined {
+  return table.modes.find((mode) => says(table, values, mode, true)) ?? table.modes.find((mode) => says(table, values, mode, false));
+}
+
+/** Whether nothing needs to be written: of a single technology no order matters. */
+function isSo(table: RadioTable, values: readonly (string | undefined)[], wanted: RadioMode): boolean {
+  return table.modes.some(
+    ({ rats, values: said }) => rats.join() === wanted.rats.join() && says(table, values, { rats, values: said }, rats.length > 1),
+  );
+}
+
+function says({ settings }: RadioTable, values: readonly (string | undefined)[], mode: RadioMode, withOrder: boolean): boolean {
+  return settings.every((setting, at) => {
+    const value = mode.values[at];
+    return value === undefined || value === values[at] || (!withOrder && setting.onlyOrder === true);
+  });
+}
+
+async function readBands(port: AtPort, { bands }: ModemQuirks): Promise<BandReading | undefined> {
+  return bands === undefined ? undefined : orUndefined(port.send(bands.read));
 }
 
 function unable(table: RadioTable | undefined, rats: readonly Rat[]): string {
