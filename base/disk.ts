@@ -1,7 +1,8 @@
 // Files that survive a power cut. All state goes through a Disk, so that tests can cut the power between any two steps.
 import { constants, promises } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { SimwardError } from "./errors.ts";
+import { type DirectoryMaker, makeDirectory } from "./directory.ts";
+import { reasonOf, SimwardError } from "./errors.ts";
 
 /** Paths are relative to the disk's root and use `/`. */
 export interface Disk {
@@ -20,9 +21,7 @@ export interface Disk {
 }
 
 /** What a disk needs of the file system, so that a test can put one underneath that forgets at a power cut what was not synced. */
-export interface FileSystem {
-  /** Answers the topmost directory made, undefined when all were there. */
-  mkdir(path: string, options: { readonly recursive: true; readonly mode: number }): Promise<string | undefined>;
+export interface FileSystem extends DirectoryMaker {
   open(path: string, flags: number, mode: number): Promise<OpenFile>;
   readFile(path: string): Promise<Uint8Array>;
   rename(from: string, to: string): Promise<void>;
@@ -59,7 +58,7 @@ export function realDisk(root: string, fs: FileSystem = promises): Disk {
   };
   const syncDir = (dir: string): Promise<void> => withFile(dir, constants.O_RDONLY | constants.O_DIRECTORY, (file) => file.sync());
   const ensureDir = async (dir: string): Promise<void> => {
-    const made = await fs.mkdir(dir, { recursive: true, mode: 0o700 });
+    const made = await makeDirectory(dir, 0o700, fs);
     if (made === undefined) return;
     const last = dirname(made);
     for (let d = dir; ; d = dirname(d)) {
@@ -178,10 +177,4 @@ async function writing<T>(path: string, write: () => Promise<T>): Promise<T> {
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ENOENT";
-}
-
-/** "ENOSPC", or what else it says. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return "code" in error ? String(error.code) : error.message;
 }

@@ -1,8 +1,9 @@
 // HTTP/JSON over UNIX sockets, one socket a role. Requests are bounded in size, time and number; a slow or silent client harms nobody else.
-import { chown, mkdir, readFile, unlink } from "node:fs/promises";
+import { chown, readFile, unlink } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { makeDirectory } from "../../base/directory.ts";
 import { asSimwardError, type ErrorCode, errorReport, reasonOf, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Config } from "../config/schema.ts";
@@ -28,6 +29,8 @@ const httpStatus: Partial<Record<ErrorCode, number>> = {
   API_FORBIDDEN: 403,
   API_INPUT: 400,
   BUSY: 409,
+  EMERGENCY_ACTIVE: 409,
+  FALLBACK_REFUSED: 409,
   QUEUE_FULL: 503,
   POLICY_REFUSED: 403,
 };
@@ -38,7 +41,7 @@ export interface ApiServer {
 
 /** Listens on `<dir>/<role>.sock` for each role. Throws API_BUSY when another daemon answers there, CONFIG_INVALID, PORT_OPEN. */
 export async function serveApi(config: Config["api"], services: ApiServices, log: Log): Promise<ApiServer> {
-  await mkdir(config.dir, { recursive: true, mode: 0o755 }).catch((error: unknown) => {
+  await makeDirectory(config.dir, 0o755).catch((error: unknown) => {
     throw new SimwardError("CONFIG_INVALID", { detail: `api.dir ${config.dir}: ${reasonOf(error)}`, cause: error });
   });
   const groups: Record<Role, string | undefined> = {

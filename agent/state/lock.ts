@@ -1,7 +1,8 @@
 // One simwardd a state directory: a lock of the kernel's (flock(2)), which goes with the process however it ends.
-import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
+import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import koffi from "koffi";
+import { makeDirectory } from "../../base/directory.ts";
 import { reasonOf, SimwardError } from "../../base/errors.ts";
 
 const LOCK_EX = 2;
@@ -17,7 +18,7 @@ export async function lockDirectory(dir: string): Promise<Lock> {
   const path = join(dir, "lock");
   let file: FileHandle;
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await makeDirectory(dir, 0o700);
     file = await open(path, "a+", 0o600);
   } catch (error) {
     throw new SimwardError("DISK_WRITE", { detail: `${path}: ${reasonOf(error)}`, cause: error });

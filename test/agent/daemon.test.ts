@@ -120,6 +120,18 @@ describe("starting", () => {
     expect([(await help.ended).code, help.output()]).toEqual([0, expect.stringContaining("usage: simwardd")]);
   });
 
+  test.each([
+    ["[paths] state", "/proc/simward/state", undefined, 1, /error DISK_WRITE: .*\/proc\/simward\/state\/lock: ENOENT: .*\n {2}next: /],
+    ["[api] dir", undefined, "/proc/simward/run", 2, /error CONFIG_INVALID: .*api\.dir \/proc\/simward\/run: ENOENT: .*\n {2}next: /],
+  ] as const)("%s where no directory can be made ends it with a reason, at once", async (_what, state, run, code, message) => {
+    const file = join(dir, "nowhere.toml");
+    const places = `[paths]\nstate = "${state ?? join(dir, "state")}"\n[api]\ndir = "${run ?? join(dir, "run-a")}"\n`;
+    await writeFile(file, `[modem]\naddress = "tcp:127.0.0.1:9"\n${places}`);
+    const one = daemon(["--config", file]);
+    expect(await one.ended).toEqual({ code, signal: null });
+    expect(one.output()).toMatch(message);
+  });
+
   test("when it says that it is ready, its sockets answer, module or not", async () => {
     const one = await ready();
     expect(await api().call<Status>("GET", "/v1/status")).toMatchObject({

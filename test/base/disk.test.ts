@@ -66,7 +66,7 @@ describe("real disk", () => {
     expect(await disk.read("missing")).toBeUndefined();
     await expect(disk.truncate("missing", 3)).rejects.toMatchObject({
       code: "DISK_WRITE",
-      detail: expect.stringMatching(/\/missing: ENOENT$/),
+      detail: expect.stringMatching(/\/missing: ENOENT: no such file or directory$/),
     });
   });
 
@@ -75,7 +75,7 @@ describe("real disk", () => {
     await disk.replace("file", utf8("x"));
     await expect(disk.replace("file/below", utf8("y"))).rejects.toMatchObject({
       code: "DISK_WRITE",
-      detail: expect.stringMatching(/\/blocked\/file\/below: (ENOTDIR|EEXIST)$/),
+      detail: expect.stringMatching(/\/blocked\/file\/below: (ENOTDIR|EEXIST): /),
     });
   });
 });
@@ -192,7 +192,7 @@ describe("real disk on a file system that forgets what was not synced", () => {
     fs.full = true;
     await expect(disk.replace("state.0.json", utf8("new"))).rejects.toMatchObject({
       code: "DISK_WRITE",
-      detail: `${root}/state.0.json: ENOSPC`,
+      detail: `${root}/state.0.json: ENOSPC: a file`,
     });
     expect([await text(disk, "state.0.json"), await disk.list(".")]).toEqual(["old", ["state.0.json"]]);
   });

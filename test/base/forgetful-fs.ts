@@ -45,23 +45,16 @@ export class ForgetfulFs implements FileSystem {
     this.#callsLeft = Number.POSITIVE_INFINITY;
   }
 
-  async mkdir(path: string): Promise<string | undefined> {
-    let made: string | undefined;
-    let parent = this.#root;
-    let at = "";
-    for (const name of namesOf(path)) {
-      at += `/${name}`;
-      const present = parent.entries.get(name);
-      if (present?.kind === "file") throw failure("EEXIST", at);
-      const child = present ?? directory();
-      if (present === undefined) {
-        const into = parent;
-        this.#call(() => change(into, (entries) => entries.set(name, child)));
-        made ??= at;
-      }
-      parent = child;
-    }
-    return made;
+  async mkdir(path: string): Promise<void> {
+    if (this.#find(path) !== undefined) throw failure("EEXIST", path);
+    const into = this.#directoryOf(path);
+    this.#call(() => change(into, (entries) => entries.set(basename(path), directory())));
+  }
+
+  async stat(path: string): Promise<{ isDirectory(): boolean }> {
+    const node = this.#find(path);
+    if (node === undefined) throw failure("ENOENT", path);
+    return { isDirectory: () => node.kind === "directory" };
   }
 
   async open(path: string, flags: number): Promise<OpenFile> {
