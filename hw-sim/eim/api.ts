@@ -5,7 +5,7 @@ import { type HttpAnswer, type HttpRequest, jsonAnswer, jsonBody } from "../http
 import { isObject } from "../smdp/json.ts";
 import type { EimCore } from "./core.ts";
 import type { Euicc, StoredItem } from "./euiccs.ts";
-import { check, EuiccInput, parseOrder } from "./order-input.ts";
+import { check, EuiccInput } from "./order-input.ts";
 import type { Order } from "./orders.ts";
 
 /** Who can be told to misbehave, by name: eim, and what else runs beside it (smdp, euicc …). */
@@ -31,7 +31,7 @@ const routes: readonly Route[] = [
   {
     method: "POST",
     path: "/v1/orders",
-    run: ({ core, request }) => jsonAnswer(201, { orderId: core.addOrder(parseOrder(jsonBody(request))).orderId }),
+    run: ({ core, request }) => jsonAnswer(201, { orderId: core.takeOrder(jsonBody(request)).orderId }),
   },
   { method: "GET", path: "/v1/orders", run: ({ core }) => jsonAnswer(200, core.orders.all.map(orderView)) },
   { method: "GET", path: "/v1/orders/{id}", run: ({ core, id }) => found(core.orders.byId(id), orderView) },

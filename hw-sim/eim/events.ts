@@ -14,6 +14,7 @@ export interface EimEvent {
 /**
  * esipa: a request with its answer. order: a change of state. result: a verified package result, stored for the first time. notification: likewise.
  * acknowledged: sequence numbers told to the IPA. refused: something that did not verify. forwarded: a notification on its way to its SM-DP+.
+ * injection: what was brought to the vehicle, with its answer or why it did not get there.
  */
 export type EimEventType =
   | "esipa"
@@ -25,6 +26,7 @@ export type EimEventType =
   | "refused"
   | "forwarded"
   | "euicc"
+  | "injection"
   | "stateChange"
   | "fault";
 

@@ -254,6 +254,15 @@ export const EuiccInput = v.strictObject({
   euiccCertificate: v.optional(der),
   eumCertificate: v.optional(der),
   ciCertificate: v.optional(der),
+  /** "host:port" of the vehicle's own servers, and how to know them. */
+  injection: v.optional(
+    v.strictObject({
+      coaps: v.optional(v.string()),
+      https: v.optional(v.string()),
+      certificate: der,
+      serverName: v.optional(v.string()),
+    }),
+  ),
 });
 
 /** Throws SIM_REQUEST with the path of what is wrong. */

@@ -65,6 +65,8 @@ export interface Order {
   readonly eimTransactionId: Uint8Array;
   /** Made by this eIM for itself, not by its operator. */
   readonly internal: boolean;
+  /** Brought to the vehicle, and so not given out when it asks. */
+  readonly injected: boolean;
   standing: OrderStanding;
   /** What the IPA is given; made when first asked for, the same octets each time. */
   message: Uint8Array | undefined;
@@ -95,7 +97,7 @@ export class OrderStore {
   }
 
   /** Internal orders go before the others that wait. */
-  add(request: OrderRequest, internal = false): Order {
+  add(request: OrderRequest, internal = false, injected = false): Order {
     const order: Order = {
       orderId: toHex(this.#random.bytes(8)),
       eid: request.eid,
@@ -103,6 +105,7 @@ export class OrderStore {
       createdMs: this.#clock.now(),
       eimTransactionId: this.#random.bytes(16),
       internal,
+      injected,
       standing: { state: "queued", reason: undefined, deliveries: 0 },
       message: undefined,
       counterValue: undefined,
@@ -139,7 +142,7 @@ export class OrderStore {
 
   /** What the IPA is to get next: what was given out and has come to nothing yet, then what waits, in order. */
   next(eid: string): Order | undefined {
-    const own = this.#orders.filter((order) => order.eid === eid);
+    const own = this.#orders.filter((order) => order.eid === eid && !order.injected);
     const again = own.filter(
       ({ standing: { state }, request: { kind } }) => kind !== "raw" && (state === "fetched" || state === "inProgress"),
     );

@@ -94,7 +94,7 @@ export interface ConfigurationOptions {
   readonly signing?: "certificate" | "publicKey";
   /** How the IPA knows the eIM in TLS: the CA above it by default. */
   readonly tls?: "ca" | "certificate" | "publicKey" | "none";
-  readonly protocols?: readonly ("eimRetrieveHttps" | "eimRetrieveCoaps")[];
+  readonly protocols?: readonly ("eimRetrieveHttps" | "eimRetrieveCoaps" | "eimInjectHttps" | "eimInjectCoaps")[];
   readonly indirectProfileDownload?: boolean;
 }
 
