@@ -28,6 +28,7 @@ import { createKeeper, type PathState } from "./connectivity/keeper.ts";
 import { createSignalWatch } from "./connectivity/signal.ts";
 import { createEmergency } from "./emergency.ts";
 import { createIpaEvents } from "./ipa-events.ts";
+import { createLocalActs } from "./local-acts.ts";
 import { bindRules, createPolicyGate } from "./policy/engine.ts";
 import { createPoller } from "./scheduler/poller.ts";
 import { type AgentState, openAgentState } from "./state/agent-state.ts";
@@ -276,6 +277,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   };
 
   return {
+    ...createLocalActs({ ipa, emergency, fallback, news: poller.news, signal: stopping.signal }),
     ipa,
     async start() {
       const verification = await audit.verify(state.get().auditHead);
@@ -330,6 +332,8 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         audit: audit.head,
         alarms: alarms.list(),
         rsrpDbm,
+        emergency,
+        fallback,
       });
     },
     async profiles() {

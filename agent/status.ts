@@ -11,7 +11,9 @@ import type { EUICCInfo2 } from "../ipa/messages/euicc-info.ts";
 import type { ProfileInfo } from "../ipa/messages/profile-info.ts";
 import type { CardStatus, EimStatus, NetworkStatus, ProfileStatus, Status } from "./api/types.ts";
 import type { AuditHead } from "./audit/types.ts";
+import type { FallbackKeeper } from "./connectivity/fallback.ts";
 import type { PathState } from "./connectivity/keeper.ts";
+import type { Emergency } from "./emergency.ts";
 
 export interface StatusParts {
   readonly clock: Clock;
@@ -25,6 +27,8 @@ export interface StatusParts {
   readonly audit: AuditHead;
   readonly alarms: readonly ErrorReport[];
   readonly rsrpDbm: number | undefined;
+  readonly emergency: Pick<Emergency, "status">;
+  readonly fallback: Pick<FallbackKeeper, "state" | "nextInMs">;
 }
 
 const operations = { euiccPackage: "eUICC Package", ipaEuiccData: "IPA eUICC Data", profileDownload: "Profile Download" } as const;
@@ -66,10 +70,23 @@ export function statusOf(parts: StatusParts): Status {
       ipaStatus.operation === undefined
         ? undefined
         : { kind: operations[ipaStatus.operation.kind], step: ipaStatus.operation.phase, eimId: ipaStatus.operation.eimId },
+    emergency: emergencyOf(parts.emergency),
+    fallback: fallbackOf(parts.fallback),
     pending: { notifications: ipaStatus.pendingNotifications, packageResults: ipaStatus.pendingResults },
     audit: parts.audit,
     alarms: parts.alarms,
   });
+}
+
+function emergencyOf(emergency: StatusParts["emergency"]): Status["emergency"] {
+  const { active, sources, remainingMs } = emergency.status();
+  return active ? { sources, ...(remainingMs === undefined ? {} : { remainingMs }) } : undefined;
+}
+
+function fallbackOf({ state, nextInMs }: StatusParts["fallback"]): Status["fallback"] {
+  const { phase, failedReturns } = state;
+  if (phase === "lost" || (phase === "home" && !state.onTrial)) return undefined;
+  return { phase, failedReturns, ...(nextInMs === undefined ? {} : { nextInMs }) };
 }
 
 function networkOf({ modem, path, rsrpDbm }: StatusParts): NetworkStatus {

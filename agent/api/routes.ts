@@ -1,12 +1,17 @@
 // The local API as one table: method, path, who may, what comes in, what is done.
 import {
+  boolean,
   check,
   type GenericSchema,
+  integer,
+  maxLength,
   maxValue,
   minValue,
   nonEmpty,
+  number,
   optional,
   parse,
+  picklist,
   pipe,
   regex,
   strictObject,
@@ -17,11 +22,12 @@ import {
 import type { Disposer } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import type { AuditQuery } from "../audit/types.ts";
+import { defaultEmergencySeconds, type LocalActs, maxEmergencySeconds } from "../local-acts.ts";
 import type { PeerCredentials } from "./peer.ts";
 import type { ApiEvent, AuditPage, AuditVerificationReport, PollResult, ProfileList, Role, Status } from "./types.ts";
 
 /** What the routes call; the agent is this. */
-export interface ApiServices {
+export interface ApiServices extends LocalActs {
   status(): Promise<Status>;
   profiles(): Promise<ProfileList>;
   pollEim(eimId: string | undefined): Promise<PollResult>;
@@ -141,6 +147,78 @@ export const routes: readonly Route[] = [
     run: async ({ services, role, peer }, { eimId }) => {
       await services.auditAdminAct("eim.pollAsked", role, peer, { eimId: eimId ?? null });
       return services.pollEim(eimId);
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/v1/emergency",
+    access: "viewer",
+    summary: "Whether an emergency is under way, and who says so: `api`, `call`, `profile`.",
+    answer: "simward/emergency/1",
+    input: nothing,
+    run: async ({ services }) => services.emergency(),
+  }),
+  route({
+    method: "PUT",
+    path: "/v1/emergency",
+    access: "engineer",
+    summary:
+      "Tells of an emergency, or that it is over. While there is one nothing is reset, switched, downloaded or polled for; it goes on by itself " +
+      `afterwards. It ends by itself after \`forSeconds\` (${defaultEmergencySeconds}, at most ${maxEmergencySeconds}); told again, it lasts from then. ` +
+      "It holds over a restart.",
+    answer: "simward/emergency/1",
+    example: '{"active":true,"forSeconds":600}',
+    input: strictObject({
+      active: boolean(),
+      forSeconds: optional(pipe(number(), integer(), minValue(1), maxValue(maxEmergencySeconds))),
+      reason: optional(pipe(string(), maxLength(200))),
+    }),
+    run: ({ services, peer }, order) => services.setEmergency(`operator:${peer?.uid ?? "unknown"}`, order),
+  }),
+  route({
+    method: "POST",
+    path: "/v1/emergency/profile",
+    access: "engineer",
+    summary:
+      "Enables the emergency profile, or goes back from it (SGP.32 §5.9.22, §5.9.23). Enabled it is an emergency by itself. `EMERGENCY_ACTIVE` where it " +
+      "is to be disabled during a call or while one is told.",
+    answer: "simward/profile-switch/1",
+    example: '{"enabled":true}',
+    input: strictObject({ enabled: boolean() }),
+    run: async ({ services, role, peer }, { enabled }) => {
+      await services.auditAdminAct(enabled ? "emergencyProfile.enableAsked" : "emergencyProfile.disableAsked", role, peer, {});
+      return services.setEmergencyProfile(enabled);
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/v1/fallback",
+    access: "engineer",
+    summary: "Enables the fallback profile now, or returns from it (SGP.32 §5.9.20, §5.9.21); by itself it does so as `[fallback]` says.",
+    answer: "simward/profile-switch/1",
+    example: '{"action":"execute"}',
+    input: strictObject({ action: picklist(["execute", "return"]) }),
+    run: async ({ services, role, peer }, { action }) => {
+      await services.auditAdminAct("fallback.asked", role, peer, { action });
+      return services.fallback(action);
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/v1/immediate-enable",
+    access: "admin",
+    summary: "Configures immediate profile enabling (SGP.32 §5.9.17), which the eUICC lets the device do only while no eIM is associated.",
+    answer: "simward/immediate-enable/1",
+    example: '{"enabled":true,"smdpAddress":"dp.example.com"}',
+    input: strictObject({
+      enabled: boolean(),
+      smdpOid: optional(pipe(string(), regex(/^\d+(\.\d+)+$/, "must be dotted decimal"))),
+      smdpAddress: optional(pipe(string(), nonEmpty("must not be empty"), maxLength(255))),
+    }),
+    run: async ({ services, role, peer }, order) => {
+      const { enabled, smdpOid = null, smdpAddress = null } = order;
+      await services.auditAdminAct("immediateEnable.configured", role, peer, { enabled: String(enabled), smdpOid, smdpAddress });
+      return services.setImmediateEnable(order);
     },
   }),
 ];

@@ -72,6 +72,10 @@ export interface Status {
   readonly network: NetworkStatus;
   readonly eims: readonly EimStatus[];
   readonly operation?: OperationStatus;
+  /** While there is one. */
+  readonly emergency?: { readonly sources: readonly string[]; readonly remainingMs?: number };
+  /** While the vehicle is on its fallback profile, or on trial after it. */
+  readonly fallback?: { readonly phase: string; readonly failedReturns: number; readonly nextInMs?: number };
   readonly pending: { readonly notifications: number; readonly packageResults: number };
   readonly audit: AuditHead;
   /** What needs a person, newest first. */
@@ -104,6 +108,25 @@ export interface PollResult {
     readonly outcome: "idle" | "done" | "failed";
     readonly error?: ErrorReport;
   }[];
+}
+
+export interface EmergencyReport {
+  readonly schema: "simward/emergency/1";
+  readonly active: boolean;
+  /** api: it was told. call: the module has a voice call. profile: the emergency profile is enabled. */
+  readonly sources: readonly string[];
+  /** Until what was told ends by itself. */
+  readonly remainingMs?: number;
+  readonly reason?: string;
+}
+
+export interface ProfileSwitchReport {
+  readonly schema: "simward/profile-switch/1";
+  readonly outcome: "switched" | "already";
+  /** Enabled now. */
+  readonly iccid?: string;
+  /** Whether it has a data path. */
+  readonly online?: boolean;
 }
 
 export interface AuditPage {

@@ -5,7 +5,7 @@ import type { ApiError } from "../api/types.ts";
 
 export interface ApiClient {
   /** Throws API_NOT_RUNNING, API_RESPONSE, API_FORBIDDEN, DEADLINE, ABORTED, and the daemon's own errors. */
-  call<T>(method: "GET" | "POST", path: string, body?: unknown): Promise<T>;
+  call<T>(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<T>;
   /** `left` when `onLine` answered false or `signal` aborted, `ended` when the daemon ended the stream. */
   lines(path: string, onLine: (line: unknown) => boolean, signal?: AbortSignal): Promise<"left" | "ended">;
 }
@@ -32,7 +32,7 @@ export function createClient(socketPath: string, timeoutMs: number, signal?: Abo
     });
 
   return {
-    async call<T>(method: "GET" | "POST", path: string, body?: unknown): Promise<T> {
+    async call<T>(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<T> {
       const { response } = await open(method, path, body === undefined ? undefined : JSON.stringify(body), timeoutMs);
       const value = parse(await readAll(response, socketPath, signal), `${method} ${path}`);
       if (response.statusCode === 200) return value as T;

@@ -56,6 +56,16 @@ const renderers: Readonly<Record<string, Render>> = {
   "profile.offline": (e, out) => out.paint("red", `no network with ${text(e.iccid)} after ${duration(Number(e.durationMs))}`),
   "profile.rolledBack": (e, out) => out.paint("yellow", `rolled back: ${text(e.fromIccid)} -> ${text(e.toIccid)}`),
   "profile.rollbackRefused": (e, out) => out.paint("red", `the eUICC refused the rollback: ${text(e.code)}`),
+  "profile.fellBack": (e, out) => out.paint("yellow", `fell back: ${text(e.fromIccid)} -> ${text(e.toIccid)}`),
+  "profile.returned": (e, out) => out.paint("green", `returned from fallback: ${text(e.fromIccid)} -> ${text(e.toIccid)}`),
+  "profile.emergencyEnabled": (e, out) => out.paint("red", `emergency profile enabled: ${text(e.toIccid)}`),
+  "profile.emergencyDisabled": (e, out) => out.paint("green", `emergency profile disabled, back to ${text(e.toIccid)}`),
+  "profile.switchRefused": (e, out) => out.paint("yellow", `the eUICC refused ${text(e.function)}: ${text(e.code)}`),
+  emergency: (e, out) =>
+    e.active === true
+      ? out.paint("red", `emergency: ${(e.sources as readonly string[]).join(", ")}`)
+      : out.paint("green", "the emergency is over"),
+  "emergency.deferred": (e, out) => out.paint("yellow", `waits for the end of the emergency: ${text(e.what)}`),
   "download.started": (e, out) => out.paint("bold", `profile download from ${text(e.smdpAddress)} through ${text(e.eimId)}`),
   "download.metadata": (e) =>
     `  profile ${text(e.iccid)} "${text(e.profileName)}" of ${text(e.serviceProviderName)}, class ${text(e.profileClass)}`,

@@ -13,6 +13,7 @@ import { createClient } from "../../agent/cli/client.ts";
 import { VirtualClock } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { silentLog } from "../../base/log.ts";
+import { quietLocalActs } from "../support/local-acts.ts";
 
 let dir = "";
 let server: ApiServer | undefined;
@@ -21,6 +22,7 @@ let acts: unknown[];
 let errors: string[];
 
 const services = (): ApiServices => ({
+  ...quietLocalActs,
   status: async () => ({ schema: "simward/status/1" }) as Status,
   profiles: async () => {
     throw new SimwardError("CARD_NOT_EUICC");

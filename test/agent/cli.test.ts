@@ -11,6 +11,7 @@ import { verbs } from "../../agent/cli/verbs/table.ts";
 import { VirtualClock } from "../../base/clock.ts";
 import { realDisk } from "../../base/disk.ts";
 import { silentLog } from "../../base/log.ts";
+import { quietLocalActs } from "../support/local-acts.ts";
 
 interface Ran {
   readonly code: number;
@@ -228,6 +229,7 @@ describe("with a daemon", () => {
     server = await serveApi(
       { dir },
       {
+        ...quietLocalActs,
         status: async () => status,
         profiles: async () => ({ schema: "simward/profiles/1", eid: status.card?.eid ?? "", profiles: status.profiles }),
         pollEim: async () => {

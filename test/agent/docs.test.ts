@@ -14,6 +14,7 @@ import { globalOptions } from "../../agent/cli/main.ts";
 import { verbs } from "../../agent/cli/verbs/table.ts";
 import { VirtualClock } from "../../base/clock.ts";
 import { silentLog } from "../../base/log.ts";
+import { quietLocalActs } from "../support/local-acts.ts";
 import { need, program } from "../support/programs.ts";
 
 /** The part of a page between its marks must be this. */
@@ -31,6 +32,7 @@ const socketDir = "/run/simward";
 
 function curlLine({ method, path, access, example, stream }: Route): string {
   const socket = `--unix-socket ${socketDir}/${access}.sock`;
+  if (method === "PUT") return `curl -sS -X PUT ${socket} -d '${example ?? "{}"}' http://localhost${path}`;
   if (method === "POST") return `curl -sS ${socket} -d '${example ?? "{}"}' http://localhost${path}`;
   return `curl -sS${stream === undefined ? "" : "N --max-time 10"} ${socket} 'http://localhost${path}${example === undefined ? "" : `?${example}`}'`;
 }
@@ -55,6 +57,7 @@ describe("docs/api.md", () => {
       server = await serveApi(
         { dir },
         {
+          ...quietLocalActs,
           status: async () => ({ schema: "simward/status/1" }) as Status,
           profiles: async () => ({ schema: "simward/profiles/1", eid: "", profiles: [] }),
           pollEim: async () => ({ schema: "simward/poll/1", eims: [] }),

@@ -3,6 +3,7 @@ import { parse } from "valibot";
 import { type ApnConfig, configSchema } from "../../agent/config/schema.ts";
 import { openApnMemory } from "../../agent/connectivity/apn-memory.ts";
 import { createKeeper, type Keeper, type KeeperOptions } from "../../agent/connectivity/keeper.ts";
+import { createEmergency, type Emergency } from "../../agent/emergency.ts";
 import type { ErrorCode } from "../../base/errors.ts";
 import { type FaultDisk, faultDisk } from "../../base/fault-disk.ts";
 import { type Log, silentLog } from "../../base/log.ts";
@@ -22,6 +23,7 @@ export interface KeeperBench extends ModuleBench {
   /** The alarm about the APN that stands. */
   readonly apnAlarm: () => ErrorCode | undefined;
   readonly keeper: Keeper;
+  readonly emergency: Emergency;
   /** Another keeper, of another configuration, on the same module and disk. */
   restart(apns: readonly Partial<ApnConfig>[]): Promise<KeeperBench>;
   /** The card is told to enable the other profile; it takes effect with the module's next reset of the card. */
@@ -49,12 +51,20 @@ async function keeperOn(bench: ModuleBench, disk: FaultDisk, options: KeeperBenc
   const told: string[] = [];
   const failedAtMs: number[] = [];
   let apnAlarm: ErrorCode | undefined;
+  const emergency = createEmergency({
+    clock,
+    log: silentLog,
+    audit: async ({ event }) => void told.push(event),
+    load: () => undefined,
+    save: async () => undefined,
+  });
   const log: Log = { ...silentLog, warn: (event) => void (event === "no data path" && failedAtMs.push(clock.monotonicMs())) };
   const keeper = createKeeper({
     modem,
     apns: apn,
     memory: await openApnMemory(disk, silentLog),
     radio,
+    emergency,
     clock,
     random: seededRandom(1),
     log,
@@ -66,7 +76,7 @@ async function keeperOn(bench: ModuleBench, disk: FaultDisk, options: KeeperBenc
   });
   return {
     ...bench,
-    ...{ disk, told, failedAtMs, keeper },
+    ...{ disk, told, failedAtMs, keeper, emergency },
     apnAlarm: () => apnAlarm,
     restart: (apns) => keeperOn(bench, disk, { ...options, apns }),
     async enableNext() {

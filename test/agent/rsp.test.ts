@@ -8,7 +8,7 @@ import { VirtualClock } from "../../base/clock.ts";
 import { createPki } from "../../hw-sim/pki/pki.ts";
 
 const transport = { post: async () => undefined };
-const base = { terminal_capability: "84", ppr_consent: "deny", direct_download: true, eim_features: [] } as const;
+const base = { terminal_capability: "84", immediate_enable: true, ppr_consent: "deny", direct_download: true, eim_features: [] } as const;
 let dir: string;
 
 beforeEach(async () => {

@@ -76,6 +76,25 @@ export function renderStatus(report: Status, out: Output): string {
       eim.lastError && out.paint("yellow", eim.lastError.code),
     );
   }
+  if (report.emergency !== undefined) {
+    const { sources, remainingMs } = report.emergency;
+    add(
+      out.paint("red", "Emergency"),
+      sources.join(", "),
+      remainingMs !== undefined && `for ${duration(remainingMs)} more`,
+      "all else waits",
+    );
+  }
+  if (report.fallback !== undefined) {
+    const { phase, failedReturns, nextInMs } = report.fallback;
+    const next = phase === "away" ? "return" : "trial over";
+    add(
+      "Fallback",
+      out.paint("yellow", phase),
+      failedReturns > 0 && count(failedReturns, "failed return"),
+      nextInMs !== undefined && `${next} in ${duration(nextInMs)}`,
+    );
+  }
   if (report.operation) add("Now", report.operation.kind, report.operation.step, report.operation.eimId && `for ${report.operation.eimId}`);
   const { notifications, packageResults } = report.pending;
   if (notifications + packageResults > 0)
