@@ -130,6 +130,7 @@ function bench(module: CardModule, quirks: Partial<ModemQuirks> = {}) {
 }
 
 describe("AT+CCHO", () => {
+  // shows: a8.ccho, a8.session-number
   test.each([
     ["a prefix and a number", (channel: number) => `+CCHO: ${channel}`, "1"],
     ["a bare number", (channel: number) => `${channel}`, "1"],

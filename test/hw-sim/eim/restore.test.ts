@@ -104,6 +104,7 @@ function compactResult(full: Uint8Array, wrong: { readonly seqNumber?: number } 
 const undefinedError = { bf39: "BF390381017F", bf3b: "BF3B0382017F", bf3a: "BF3A0381017F", bf41: "BF410381017F" };
 
 describe("a download in compact forms", () => {
+  // shows: compact.no-transaction, compact.authenticate-client
   test("is the eUICC's own by what reaches the SM-DP+; the eIM leaves the transaction out", async () => {
     const on = await told();
     const initiated = okOf(await initiate(on));

@@ -75,6 +75,7 @@ describe("a list", () => {
     expect(authenticate(card.channel).kind).toBe("authenticateResponseError");
   });
 
+  // shows: code.LoadCRL.fresherCrlAlreadyLoaded
   it("older than what is there is refused, the same again is taken", () => {
     const card = bench();
     expect(load(card, listOf({ revoked: [dpauth] }))).toEqual(ok);
@@ -83,6 +84,7 @@ describe("a list", () => {
     expect(authenticate(card.channel).kind).toBe("authenticateResponseError");
   });
 
+  // shows: code.LoadCRL.invalidSignature
   it("that its CI has not signed is refused, whichever octet was changed", () => {
     const card = bench();
     const forged = listOf({ ciKey: createPki({ clock }).get("ci").privateKey, revoked: [dpauth] });
@@ -98,12 +100,14 @@ describe("a list", () => {
     expect(authenticate(card.channel).kind).toBe("authenticateResponseOk");
   });
 
+  // shows: code.LoadCRL.invalidCRLFormat
   it("with an unknown critical extension, or without a number, is none to rely upon", () => {
     const odd = listOf({ extensions: [{ oid: "2.5.29.27", critical: true, value: fromHex("020101") }] });
     expect(load(bench(), odd)).toEqual(refused("invalidCRLFormat"));
     expect(load(bench(), pki.get("dptls").certificate)).toEqual(refused("invalidCRLFormat"));
   });
 
+  // shows: code.LoadCRL.notEnoughMemorySpace
   it("finds no room in a full memory", () => {
     const card = bench();
     card.euicc.faults.memoryFull = true;

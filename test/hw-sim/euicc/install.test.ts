@@ -69,7 +69,7 @@ const untouched = `${iccids.a} enabled, ${iccids.b} disabled`;
 
 describe("a bound profile package", () => {
   // shows: es8.InitialiseSecureChannel, es8.ConfigureISDP, es8.StoreMetadata, es8.ReplaceSessionKeys, es8.LoadProfileElements
-  // shows: es8.ProfileInstallationResult
+  // shows: es8.ProfileInstallationResult, b4.signature-install, b4.install-success
   it("is installed, disabled, reported, and can be enabled and used", () => {
     const { card, segments } = ready();
     const { data, sent } = loadSegments(card.channel, segments);

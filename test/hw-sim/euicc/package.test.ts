@@ -114,7 +114,7 @@ describe("the checks before execution", () => {
 });
 
 describe("a result", () => {
-  // shows: result.signed, c1.fields, c2.result, c2.no-token, c2.p256, c6.results-stored
+  // shows: result.signed, c1.fields, c2.result, c2.no-token, c2.p256, c6.results-stored, b4.retrieve-results
   it("echoes eIM, counter and transaction, is numbered, signed by the eUICC's key, stored, and given out again as it was", () => {
     const { euicc, channel } = bench();
     const { data } = channel.send(psmoPackage([psmo.getRat], { eimTransactionId: fromHex("AABBCCDD") }));

@@ -22,6 +22,7 @@ const b = "989400000000000020F6";
 
 describe("what a role says of itself", () => {
   const named = (more: string): RegExp => new RegExp(`^6F..8410${isdrAid}A5..9F6501FF${more}9000$`);
+  // shows: a5.fci-consumer, a5.fci-iot
   test.each([
     // E0: SGP.22's template with the version; E1: SGP.32's with ipaeSupported (80) and enabledProfile (40).
     ["sgp32", named("E0058203020500E10480020640")],
@@ -33,6 +34,7 @@ describe("what a role says of itself", () => {
     expect(select(cardOf(role), isdrAid)).toMatch(expected);
   });
 
+  // shows: a5.info2-iot
   test.each(cardRoleNames)("%s: EUICCInfo2 has the parts of its own standard only", (role) => {
     const card = cardOf(role);
     if (role === "uicc" || role === "sgp02") return expect(card.channel.send(fromHex("BF2200")).data).toHaveLength(0);
@@ -68,6 +70,7 @@ describe("an IoT eUICC with its own assistant", () => {
     expect(JSON.parse(new TextDecoder().decode(untold.snapshots[0]))).toMatchObject({ ipaMode: "ipae", role: "ipae" });
   });
 
+  // shows: a5.ipae-activation
   it("is activated by BF42, and an announcement without a reset does not undo it", () => {
     const card = fresh();
     expect(mode(card)).toBe("ipae");
@@ -75,6 +78,7 @@ describe("an IoT eUICC with its own assistant", () => {
     expect(mode(card)).toBe("ipae");
   });
 
+  // shows: a5.ipae-back
   it("stays active over a reset, and gives way to an IPAd announced after it; to SGP.22's LPAd it does not", () => {
     const card = fresh();
     card.euicc.reset();

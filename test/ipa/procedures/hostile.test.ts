@@ -117,6 +117,7 @@ describe("what never ends", () => {
   });
 });
 
+// shows: e2.05-nothing
 test("polls that bring nothing write nothing", async () => {
   const vehicle = new Vehicle();
   await vehicle.poll();

@@ -119,6 +119,7 @@ class Bench {
 }
 
 describe("what an eIM with its certificate brings", () => {
+  // shows: esipa.TransferEimPackage, bf4e.package, bf4e.result, bf4e.acknowledgements, e3.01-package, e3.03-acknowledged
   test("an eUICC package is answered with its result, which a message of its own acknowledges", async () => {
     const bench = await new Bench(two).started();
     const { answer, order } = await bench.inject(list);
@@ -133,6 +134,7 @@ describe("what an eIM with its certificate brings", () => {
     await bench.isWell();
   });
 
+  // shows: bf4e.data-request
   test("data are answered with the data", async () => {
     const bench = await new Bench(two).started();
     const { answer, order } = await bench.inject(data);
@@ -142,6 +144,7 @@ describe("what an eIM with its certificate brings", () => {
     await bench.isWell();
   });
 
+  // shows: bf4e.trigger, bf4e.received, e3.02-later
   test("a download is taken, and its result comes with ProvideEimPackageResult", async () => {
     const bench = await new Bench(two).started();
     const { answer, order } = await bench.inject({ kind: "download", activationCode: bench.vehicle.offer(c) });
@@ -152,6 +155,7 @@ describe("what an eIM with its certificate brings", () => {
     await bench.isWell();
   });
 
+  // shows: e3.02-later
   test("a change of profile is taken before the connection goes away with the old profile", async () => {
     const bench = await new Bench(two).started();
     const { answer, order } = await bench.inject({ kind: "euiccPackage", psmos: [{ enable: { iccid: b, rollback: true } }] });
@@ -234,6 +238,7 @@ describe("what comes without a certificate", () => {
     ["an acknowledgement", "BF5303800101"],
     ["a download trigger", "BF5400"],
   ] as const)
+    // shows: d6.inject-trust, code.TransferEimPackage.undefinedError
     test(`${name} is refused, and the card is left alone`, async () => {
       const bench = await new Bench(two).started();
       expect(await bench.bring(writeTlv(0xbf4e, fromHex(body)), [])).toBe(refused);
@@ -264,6 +269,7 @@ describe("what comes without a certificate", () => {
 });
 
 describe("two eIMs", () => {
+  // shows: d6.inject-trust
   test("one cannot acknowledge what is the other's, nor ask for it", async () => {
     const bench = await new Bench({ ...two, secondEim: true }).started();
     const { vehicle } = bench;
@@ -415,6 +421,7 @@ describe("a peer that leaves", () => {
 });
 
 describe("what cannot be read", () => {
+  // shows: code.TransferEimPackage.invalidPackageFormat, code.TransferEimPackage.unknownPackage
   test("is answered with what is wrong, and the card is left alone", async () => {
     const bench = await new Bench(two).started();
     expect(await bench.bring(fromHex("BF4E03BF6001"))).toBe("BF4E03020101");

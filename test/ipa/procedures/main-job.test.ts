@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { a, b, c, eid, factoryProfile, Vehicle } from "../support/vehicle.ts";
 
 describe("start", () => {
-  // shows: a1.order, e1.order
+  // shows: a1.order, e1.order, d5.port
   test("reads the card in the order that others expect, and says what it found", async () => {
     const vehicle = new Vehicle({ profiles: [factoryProfile(a, true), factoryProfile(b, false)] });
     const status = await vehicle.run(vehicle.ipa.start());

@@ -82,6 +82,7 @@ test("an indirect download needs at least 35 % fewer octets, in ASN.1 and in JSO
 });
 
 describe("a download in compact forms", () => {
+  // shows: compact.initiate-authentication, compact.authenticate-client, compact.get-bound-profile-package, compact.installation-result
   test("every message is one, the SM-DP+ gets the full ones, the profile is installed and the result verified", async () => {
     const { vehicle, forms, sent } = await minimizing();
     const order = vehicle.download(c);
@@ -108,6 +109,7 @@ describe("a download in compact forms", () => {
     expect(compactSigned2(bf3a)).toEqual([0x5f49]);
   });
 
+  // shows: compact.get-bound-profile-package
   test("a one-time key that the SM-DP+ asked for again is not sent back to it", async () => {
     const { vehicle, sent } = await minimizing();
     const order = vehicle.download(c);
@@ -126,6 +128,7 @@ describe("a download in compact forms", () => {
     expect(parts).toEqual([["5f49"], []]);
   });
 
+  // shows: compact.certificates, compact.authenticate-client
   test("ctxParams1 that the eIM wrote is not sent back to it", async () => {
     const { vehicle, sent } = await minimizing({ ipa: { eimFeatures: ["minimizeEsipaBytes", "eimCtxParams1Generation"] } }, [
       ..."A5 A6 BF20 BF22 A8 A9".split(" "),
@@ -163,6 +166,7 @@ describe("a download in compact forms", () => {
     expect(vehicle.smdp.notifications).toMatchObject([{ verified: true, installed: false }]);
   });
 
+  // shows: compact.cancel-session
   test("a cancelled session: the reason is all that is sent", async () => {
     const { vehicle, forms } = await minimizing({ euicc: { rulesAuthorisationTable: Uint8Array.of(0x30, 0x00) } });
     const order = vehicle.order({ kind: "download", activationCode: vehicle.offer(c, { ppr: ["ppr2"] } as never) });
@@ -190,6 +194,7 @@ describe("a download in compact forms", () => {
 });
 
 describe("notifications", () => {
+  // shows: compact.other-notification
   test("without the certificates in a package's report, and alone; the SM-DP+ gets them with", async () => {
     const { vehicle, sent, forms } = await minimizing({ profiles: [factoryProfile(a, true), factoryProfile(b, false)] });
     const order = vehicle.enable(b);
@@ -257,6 +262,7 @@ describe("the full form", () => {
     expect(vehicle.eim.order(order)).toMatchObject({ state: "done" });
   });
 
+  // shows: compact.only-announced
   test("to an eIM that takes no compact forms, whatever the configuration says of it", async () => {
     const { vehicle, forms } = await minimizing({ eim: { compactForms: false } });
     vehicle.download(c);
@@ -280,6 +286,7 @@ describe("the full form", () => {
     expect(vehicle.smdp.notifications).toMatchObject([{ verified: true }]);
   });
 
+  // shows: compact.only-announced
   test.each<readonly [string, VehicleOptions["ipa"] & object]>([
     ["not configured", { eimFeatures: [] }],
     ["of an eIM not known to understand them", { peers: [{ eimId, compat: {} }] }],
@@ -293,6 +300,7 @@ describe("the full form", () => {
   });
 });
 
+// shows: e0.minimizeEsipaBytes, compact.only-announced
 test("announced only when configured", async () => {
   const features = async (ipa: VehicleOptions["ipa"] & object): Promise<unknown> => {
     const { vehicle, sent } = await minimizing({ ipa }, []);
