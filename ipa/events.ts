@@ -162,7 +162,15 @@ export type IpaEvent =
     }
   /** It goes on nevertheless. */
   | { readonly kind: "warning"; readonly where: string; readonly error: ErrorReport }
-  | { readonly kind: "error"; readonly where: string; readonly error: ErrorReport };
+  | { readonly kind: "error"; readonly where: string; readonly error: ErrorReport }
+  /** An orderly end came in between, or whoever asked withdrew: no error. What is under way is gone on with later. */
+  | {
+      readonly kind: "interrupted";
+      readonly where: string;
+      readonly operation: string | undefined;
+      readonly phase: string | undefined;
+      readonly reason: string;
+    };
 
 export interface IpaEvents {
   /** Awaited before the IPA goes on, so that what was told is safe in the audit trail before its consequence happens. Must not throw. */

@@ -7,7 +7,7 @@ import type { Random } from "../base/random.ts";
 import type { BindingName } from "./esipa/bindings.ts";
 import type { EimAsClient } from "./esipa/endpoint.ts";
 import { createEuiccSession, type OwnedEuiccSession } from "./euicc/session.ts";
-import type { IpaEvents } from "./events.ts";
+import type { IpaEvent, IpaEvents } from "./events.ts";
 import type { LocalSwitchFunction } from "./machines/local-switch.ts";
 import { defaultIpaOptions, type IpaOptions } from "./options.ts";
 import type {
@@ -225,7 +225,7 @@ export function createIpa(ports: IpaPorts): Ipa {
       }
       const { packages, error } = await retrievePackages(started, config.eimId, signal);
       if (error === undefined) started.memory.asked.set(config.eimId, clock.monotonicMs());
-      if (error !== undefined) await started.tell({ kind: "error", where: `eIM ${config.eimId}`, error: errorReport(error) });
+      if (error !== undefined) await started.tell(troubleOf(`eIM ${config.eimId}`, error, started, signal));
       eims.push({ eimId: config.eimId, packages, error });
       if (started.journal.content.operation !== undefined) break;
     }
@@ -271,7 +271,7 @@ export function createIpa(ports: IpaPorts): Ipa {
       } catch (error) {
         doubtful = true;
         const known = closing.signal.aborted || signal?.aborted ? aborted(error) : asSimwardError(error);
-        await events.emit({ kind: "error", where: "poll", error: errorReport(known) });
+        await events.emit(troubleOf("poll", known, context, closing.signal));
         const unfinished = context?.journal.content.operation !== undefined;
         return { kind: "failed", packages: 0, eims: [], error: known, retryAt: undefined, unfinished };
       }
@@ -569,6 +569,14 @@ function statusOf(used: IpaContext | undefined, slot: Slot, { busyWith: cardBusy
 
 function enabledIccid({ memory }: IpaContext): string | undefined {
   return memory.profiles.find(({ enabled }) => enabled)?.iccid;
+}
+
+/** An error, unless it is the end that was asked for. */
+function troubleOf(where: string, error: SimwardError, context: IpaContext | undefined, end: AbortSignal): IpaEvent {
+  if (!end.aborted && error.code !== "ABORTED") return { kind: "error", where, error: errorReport(error) };
+  const operation = context?.journal.content.operation;
+  const why = end.aborted ? asSimwardError(end.reason) : error;
+  return { kind: "interrupted", where, operation: operation?.kind, phase: operation?.phase, reason: why.detail ?? why.message };
 }
 
 function aborted(error: unknown): SimwardError {

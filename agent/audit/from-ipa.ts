@@ -42,6 +42,7 @@ const audited: Partial<Record<IpaEvent["kind"], Cause>> = {
   "policy.refused": "policy",
   "policy.warned": "policy",
   error: "ipa",
+  interrupted: "ipa",
 };
 
 export function auditEventOf(event: IpaEvent): AuditEvent | undefined {

@@ -81,6 +81,10 @@ const renderers: Readonly<Record<string, Render>> = {
   gap: (e, out) => out.paint("yellow", `what came behind event ${text(e.after)} is not remembered`),
   warning: (e, out) => out.paint("yellow", `${text(e.where)}: ${failure(e)}`),
   error: (e, out) => out.paint("red", `${text(e.where)}: ${failure(e)}`),
+  interrupted: (e, out) => {
+    const what = e.operation === undefined ? text(e.where) : `${text(e.where)}: ${text(e.operation)}, ${text(e.phase)}`;
+    return out.paint("yellow", `interrupted: ${what} (${text(e.reason)})`);
+  },
 };
 
 export function renderEvent(event: ApiEvent, out: Output): string | undefined {

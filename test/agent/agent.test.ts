@@ -118,4 +118,22 @@ describe("questions from outside", () => {
       expect([records.at(-1)?.event, problem]).toEqual(["daemon.stopped", undefined]);
     }
   });
+
+  test("what a stop interrupts is told as that, with how far it was, not as an error", async () => {
+    for (const phase of ["authenticatingClient", "fetching", "loading"]) {
+      const bench = new FaultBench({ pki, seed: 1 });
+      bench.order();
+      bench.start();
+      await bench.until(phase, () => bench.agent?.ipa.status().operation?.phase === phase);
+      await bench.stop();
+      const { records } = await bench.readBack();
+      expect(records.filter(({ event }) => event === "error" || event === "interrupted")).toEqual([
+        expect.objectContaining({
+          event: "interrupted",
+          cause: "ipa",
+          data: { where: "poll", operation: "profileDownload", phase, reason: expect.stringMatching(/stops|closing/) },
+        }),
+      ]);
+    }
+  });
 });
