@@ -120,7 +120,7 @@ describe("questions from outside", () => {
   });
 
   test("what a stop interrupts is told as that, with how far it was, not as an error", async () => {
-    for (const phase of ["authenticatingClient", "fetching", "loading"]) {
+    for (const phase of ["authenticatingClient", "fetching", "notifying"]) {
       const bench = new FaultBench({ pki, seed: 1 });
       bench.order();
       bench.start();
