@@ -21,14 +21,16 @@ export interface EuiccFactory {
   readonly role?: CardRoleName;
   /** EimConfigurationData, DER, associated at the factory where the card can know one. */
   readonly eims: readonly Uint8Array[];
+  /** Where there is a vehicle with servers around it. */
+  readonly addresses?: Pick<EuiccOptions, "defaultSmdpAddress" | "rootSmdsAddress">;
   /** What a test wants otherwise. */
   readonly euicc?: Partial<Pick<EuiccOptions, "capabilities" | "faults" | "profiles" | "eims">>;
 }
 
 /** Throws SIM_OPTION, PROFILE_PACKAGE. */
-export function makeEuicc({ clock, identity, state, scenario, eims, euicc, role = "sgp32" }: EuiccFactory): VirtualEuicc {
+export function makeEuicc({ clock, identity, state, scenario, eims, addresses, euicc, role = "sgp32" }: EuiccFactory): VirtualEuicc {
   // An M2M eUICC is sold with an operator's profile besides: the SM-SR goes over to it when the time has come.
-  const plans = [scenario.bootstrap, ...(cardRoles[role].overTheAir ? scenario.offers.slice(0, 1) : [])];
+  const plans = [scenario.bootstrap, ...(scenario.installed ?? []), ...(cardRoles[role].overTheAir ? scenario.offers.slice(0, 1) : [])];
   const profiles = plans.map((plan, index) => {
     const { upp, metadata } = makeProfile(plan);
     return { upp, metadata: encode(StoreMetadataRequest, metadata), enabled: index === 0 };
@@ -39,6 +41,7 @@ export function makeEuicc({ clock, identity, state, scenario, eims, euicc, role 
     clock,
     random: systemRandom,
     profiles,
+    ...addresses,
     eims: cardRoles[role].es10 === "sgp32" ? eims : [],
     onChange: (snapshot) => state.saveSnapshot(snapshot),
     ...(state.snapshot === undefined ? {} : { snapshot: state.snapshot }),

@@ -87,6 +87,7 @@ function vehicle(options: RunOptions, place: Place): Promise<Running> {
     apiPort: options.apiPort,
     eimFqdn: options.eimFqdn,
     smdpFqdn: options.smdpFqdn,
+    indirectDownload: options.indirectDownload,
     ...(options.card === undefined ? {} : { card: options.card }),
     ...(personality === undefined ? {} : { personality }),
     ...(options.imei === undefined ? {} : { imei: options.imei }),

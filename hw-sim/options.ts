@@ -47,6 +47,7 @@ export interface RunOptions extends CardOptions {
   readonly apiPort: number;
   readonly eimFqdn: string;
   readonly smdpFqdn: string;
+  readonly indirectDownload: boolean;
   readonly imei: string | undefined;
   readonly seed: number | undefined;
   readonly driveSpeed: number;
@@ -170,6 +171,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     .option("--api-port <port>", "of the order API", "0")
     .option("--eim-fqdn <host>", "host name of the eIM in the eUICC's configuration and in its certificate", "localhost")
     .option("--smdp-fqdn <host>", "host name of the SM-DP+ in activation codes", "localhost")
+    .option("--no-indirect-download", "the eIM does not say that it relays downloads: an IPA that can goes to the SM-DP+ itself")
     .option("--imei <digits>", "15 digits")
     .option("--drive-speed <factor>", "how many times as fast the scenario's route is driven", "1")
     .option("--seed <number>", "the same seed gives the same losses")
@@ -277,6 +279,7 @@ function readRunOptions(raw: Raw): RunOptions {
     card,
     profiles: listed("profile").map(parseProfileFile),
     smdpFqdn: text("smdpFqdn") ?? "localhost",
+    indirectDownload: raw.indirectDownload !== false,
     modem: modem.length > 0 ? modem : [modemPort("pty"), modemPort("tcp"), modemPort("unix")],
     personality: oneOf("--personality", text("personality") ?? "", Object.keys(personalities)),
     eimPort: port("--eim-port", text("eimPort") ?? "0"),

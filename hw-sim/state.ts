@@ -4,7 +4,8 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { SimwardError } from "../base/errors.ts";
 
-const Ports = v.strictObject({ eim: v.number(), smdp: v.number() });
+/** `smds` came later: what was kept before has none. */
+const Ports = v.strictObject({ eim: v.number(), smdp: v.number(), smds: v.optional(v.number(), 0) });
 export type VehiclePorts = v.InferOutput<typeof Ports>;
 
 export interface VehicleState {

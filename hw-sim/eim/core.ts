@@ -19,7 +19,7 @@ import { parseCertificate } from "../pki/certificate.ts";
 import { type Identity, newKey } from "../pki/pki.ts";
 import { type Euicc, EuiccRegistry, type EuiccSettings, isWellFormedEid, type StoredItem } from "./euiccs.ts";
 import { EventLog } from "./events.ts";
-import { type EimFaults, type EsipaErrorFunction, spend } from "./faults.ts";
+import { acknowledgedOf, type EimFaults, type EsipaErrorFunction, spend } from "./faults.ts";
 import { type Es9Post, Forwarding } from "./forwarding.ts";
 import { type InjectionTarget, type Injector, type InjectRequest, splitInjection } from "./inject.ts";
 import { Intake } from "./intake.ts";
@@ -27,7 +27,7 @@ import { type OrderRequest, parseOrder } from "./order-input.ts";
 import { isOver, type Order, OrderStore } from "./orders.ts";
 import { dataRequest, downloadTrigger, noPackage, packageResponse, signedPackage } from "./packages.ts";
 import { innermost } from "./parts.ts";
-import { handles, Relay } from "./relay.ts";
+import { handles, Relay, readActivationCode } from "./relay.ts";
 import { render } from "./render.ts";
 import { knowsEnough, notRestored } from "./restore.ts";
 import { readPackageResult } from "./results.ts";
@@ -50,9 +50,18 @@ export interface EimCoreOptions {
   readonly knowsEveryEid?: boolean;
   /** Goes to a vehicle that listens for what is injected. */
   readonly openInjector?: (target: InjectionTarget, request: InjectRequest) => Promise<Injector>;
+  /** How the operator makes a profile wait for an eUICC: SM-DS and SM-DP+ are not the eIM's. */
+  readonly reserve?: Reserve;
   /** Takes part in minimizeEsipaBytes; it does by default. */
   readonly compactForms?: boolean;
 }
+
+/** ES2+.ConfirmOrder with a default SM-DP+ or an SM-DS (SGP.22 §5.3.2). Throws SIM_REQUEST. */
+export type Reserve = (what: {
+  readonly eid: string;
+  readonly matchingId: string;
+  readonly at: "contactDefaultSmdp" | "contactSmds";
+}) => void;
 
 interface EsipaFunction {
   readonly name: string;
@@ -230,9 +239,7 @@ export class EimCore {
   }
 
   #acknowledge(sequenceNumbers: readonly number[]): number[] {
-    const { acknowledge } = this.#options.faults;
-    const unique = [...new Set(sequenceNumbers)];
-    const told = acknowledge === "none" ? [] : acknowledge === "partial" ? unique.slice(0, -1) : unique;
+    const told = [...acknowledgedOf(this.#options.faults, [...new Set(sequenceNumbers)])];
     if (told.length > 0) this.events.tell("acknowledged", { sequenceNumbers: told });
     return told;
   }
@@ -377,8 +384,21 @@ export class EimCore {
 
   /** An order also makes its eUICC known. */
   addOrder(request: OrderRequest, injected = false): Order {
+    this.#reserve(request);
     this.euiccs.set({ eid: request.eid });
     return this.orders.add(request, false, injected);
+  }
+
+  #reserve(request: OrderRequest): void {
+    if (request.kind !== "download" || request.reserve !== true || request.activationCode === undefined) return;
+    const { reserve } = this.#options;
+    const refused = (reason: string): SimwardError => new SimwardError("SIM_REQUEST", { detail: `order.reserve: ${reason}` });
+    const at = request.trigger?.kind;
+    const code = readActivationCode(request.activationCode);
+    if (at !== "contactDefaultSmdp" && at !== "contactSmds") throw refused("the trigger is neither contactDefaultSmdp nor contactSmds");
+    if (code === undefined) throw refused("the activation code is none");
+    if (reserve === undefined) throw refused("this eIM has no SM-DS and no SM-DP+ to tell");
+    reserve({ eid: request.eid, matchingId: code.matchingId, at });
   }
 
   setEuicc(settings: EuiccSettings): Euicc {

@@ -7,7 +7,7 @@ import { type HttpServer, startHttpServer } from "../http/server.ts";
 import { createPki, type Identity, type Pki } from "../pki/pki.ts";
 import { spkiOf } from "../pki/x509.ts";
 import { answerApi, type FaultTargets, orderView } from "./api.ts";
-import { EimCore, type EsipaAnswer } from "./core.ts";
+import { EimCore, type EsipaAnswer, type Reserve } from "./core.ts";
 import { createEs9Client } from "./es9-client.ts";
 import type { Euicc, EuiccSettings, StoredItem } from "./euiccs.ts";
 import type { EimEvent } from "./events.ts";
@@ -43,6 +43,8 @@ export interface EimOptions {
   readonly allowedPolicyRules?: readonly string[];
   /** Takes part in minimizeEsipaBytes with IPAs that announce it; it does by default. */
   readonly compactForms?: boolean;
+  /** How the operator makes a profile wait at SM-DS or default SM-DP+; orders cannot ask for it without. */
+  readonly reserve?: Reserve;
   readonly faults?: Partial<EimFaults>;
   /** Others that POST /v1/faults can address. */
   readonly faultTargets?: FaultTargets;
@@ -116,6 +118,7 @@ export function createEim(options: EimOptions): Eim {
         openInjector({ scheme, target, identity: certificate === "none" ? undefined : certificateOf(certificate), dtls, clock, random })),
     post: options.post ?? createEs9Client({ clock, caPem: [pki.get("ci").certificatePem] }),
     ...(options.allowedPolicyRules === undefined ? {} : { allowedPolicyRules: options.allowedPolicyRules }),
+    ...(options.reserve === undefined ? {} : { reserve: options.reserve }),
     ...(options.compactForms === undefined ? {} : { compactForms: options.compactForms }),
     ...(options.knowsEveryEid === undefined ? {} : { knowsEveryEid: options.knowsEveryEid }),
   });

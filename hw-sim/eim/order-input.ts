@@ -14,6 +14,8 @@ export type OrderRequest =
       /** What the eIM knows of the download, whatever the trigger says. */
       readonly activationCode: string | undefined;
       readonly confirmationCode: string | undefined;
+      /** Where the trigger sends the IPA, the profile behind the activation code is made to wait for this eUICC. */
+      readonly reserve?: boolean | undefined;
     }
   | { readonly kind: "euiccPackage"; readonly eid: string; readonly euiccPackage: EuiccPackage }
   | {
@@ -149,15 +151,19 @@ const download = v.pipe(
     trigger: v.optional(v.picklist(["activationCode", "contactDefaultSmdp", "contactSmds", "none"]), "activationCode"),
     smdsAddress: v.optional(v.string()),
     confirmationCode: v.optional(v.string()),
+    /** An event at the SM-DS, or an order without a MatchingID at the default SM-DP+, for what the activation code names. */
+    reserve: v.optional(v.boolean(), false),
   }),
+  v.check(({ reserve, activationCode }) => !reserve || activationCode !== undefined, "reserve needs an activationCode"),
   v.check(({ trigger, activationCode }) => trigger !== "activationCode" || activationCode !== undefined, "activationCode is missing"),
   v.transform(
-    ({ kind, eid: who, trigger, activationCode, smdsAddress, confirmationCode }): OrderRequest => ({
+    ({ kind, eid: who, trigger, activationCode, smdsAddress, confirmationCode, reserve }): OrderRequest => ({
       kind,
       eid: who,
       trigger: triggerOf(trigger, activationCode ?? "", smdsAddress),
       activationCode,
       confirmationCode,
+      reserve,
     }),
   ),
 );

@@ -12,6 +12,7 @@ import {
   GetBoundProfilePackageResponseEsipa,
   InitiateAuthenticationRequestEsipa,
   InitiateAuthenticationResponseEsipa,
+  ProfileDownloadTriggerRequest,
 } from "../../ipa/messages/esipa.ts";
 import type { CompactProfileInstallationResult } from "../../ipa/messages/notifications.ts";
 import { StoreMetadataRequest } from "../../ipa/messages/profile-info.ts";
@@ -106,7 +107,10 @@ export class Relay {
           : undefined;
       const address = request.smdpAddress ?? code?.address;
       if (address === undefined) throw refusal("invalidDpAddress", "neither the IPA nor the order names an SM-DP+");
-      if (code !== undefined && !sameAddress(address, code.address)) throw refusal("smdpAddressMismatch", `${address} is not the order's`);
+      // The SM-DS says where to go: not yet where the order ends.
+      const toSmds = order?.request.kind === "download" && order.request.trigger?.kind === "contactSmds";
+      if (code !== undefined && !toSmds && !sameAddress(address, code.address))
+        throw refusal("smdpAddressMismatch", `${address} is not the order's`);
       const euicc = order === undefined ? undefined : this.#options.euiccs.find(order.eid);
       const euiccInfo1 = request.euiccInfo1 === undefined ? euicc?.info1 : partOf(message, 0xbf20);
       if (euiccInfo1 === undefined) throw notRestored("euiccInfo1 is neither sent nor known");
@@ -114,10 +118,11 @@ export class Relay {
       const answer = await this.#es9("initiateAuthentication", address, body, order);
       const serverCertificate = field(answer, "serverCertificate");
       const oids = parseCertificate(serverCertificate).registeredIds;
-      if (code?.oid !== undefined && !oids.includes(code.oid)) throw refusal("smdpOidMismatch", `the server is ${oids.join(", ")}`);
+      if (!toSmds && code?.oid !== undefined && !oids.includes(code.oid))
+        throw refusal("smdpOidMismatch", `the server is ${oids.join(", ")}`);
       const transactionId = transactionIdOf(answer);
       const serverSigned1 = field(answer, "serverSigned1");
-      const parameters = contextParameters(euicc, code?.matchingId);
+      const parameters = contextParameters(euicc, toSmds ? undefined : code?.matchingId);
       this.#remember(transactionId, {
         address,
         order,
@@ -173,6 +178,7 @@ export class Relay {
       if (kind === "authenticateResponseOk") this.#learn(session, value.euiccCertificate, value.eumCertificate);
       const body = { transactionId: toHexUpper(transactionId), authenticateServerResponse: toBase64(full) };
       const answer = await this.#es9("authenticateClient", session.address, body, session.order);
+      if (Array.isArray(answer.eventEntries)) return writeTlv(0xbf3b, this.#redirection(transactionId, answer.eventEntries));
       const smdpSigned2 = field(answer, "smdpSigned2");
       const metadata = field(answer, "profileMetadata");
       const smdpSignature2 = tagged(0x5f37, field(answer, "smdpSignature2"));
@@ -197,6 +203,16 @@ export class Relay {
       const { name } = this.#failed("authenticateClient", session, error, reason);
       return encode(AuthenticateClientResponseEsipa, { kind: "authenticateClientErrorEsipa", value: name as "undefinedError" });
     }
+  }
+
+  /** A1: the server of the SM-DS's first event (SGP.32 §3.9.2), whose id takes the place of a token. */
+  #redirection(transactionId: Uint8Array, [event]: readonly unknown[]): Uint8Array {
+    const { eventId, rspServerAddress } = isObject(event) ? event : {};
+    const trigger =
+      typeof eventId === "string" && typeof rspServerAddress === "string"
+        ? [encode(ProfileDownloadTriggerRequest, { profileDownloadData: activationCode(rspServerAddress, eventId) })]
+        : [];
+    return writeTlv(0xa1, writeTlv(0x80, transactionId), ...trigger);
   }
 
   /** The IPA leaves it to this eIM to judge what is installed (SGP.32 §3.1.2.3). */
@@ -374,6 +390,10 @@ function cardsCancelSession(message: Uint8Array): Uint8Array {
   const part = partOf(message, 0xa1);
   const inner = onlyChildOf(readOnlyTlv(part));
   return inner?.tag === 0xbf41 ? rawOf(inner) : retag(part, 0xbf41);
+}
+
+function activationCode(address: string, matchingId: string): { readonly kind: "activationCode"; readonly value: string } {
+  return { kind: "activationCode", value: `1$${address}$${matchingId}` };
 }
 
 function field(answer: JsonObject, name: string): Uint8Array {

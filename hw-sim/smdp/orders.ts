@@ -37,6 +37,8 @@ export interface BoundProfile {
 export interface DownloadOrder {
   readonly matchingId: string;
   eid: string | undefined;
+  /** The eUICC that gets it without a MatchingID, from its default SM-DP+. */
+  reservedFor: string | undefined;
   readonly profile: Uint8Array;
   readonly metadata: StoreMetadataRequest;
   /** BF25, as it is shown to the eUICC and put in the package. */
@@ -77,6 +79,7 @@ export class DownloadOrders {
     const order: DownloadOrder = {
       matchingId: input.matchingId,
       eid: input.eid,
+      reservedFor: input.matchingId === "" ? input.eid : undefined,
       profile: input.profile,
       metadata,
       metadataDer: encode(StoreMetadataRequest, metadata, "metadata"),
@@ -95,9 +98,15 @@ export class DownloadOrders {
   /** By MatchingID, or by EID where there is none (SGP.22 §5.6.3). */
   find(matchingId: string, eid: string): DownloadOrder | undefined {
     const open = (order: DownloadOrder): boolean => order.state !== "installed" && order.state !== "error";
-    return this.#orders.find(
-      (order) => open(order) && (matchingId === "" ? order.matchingId === "" && order.eid === eid : order.matchingId === matchingId),
-    );
+    return this.#orders.find((order) => open(order) && (matchingId === "" ? order.reservedFor === eid : order.matchingId === matchingId));
+  }
+
+  /** That eUICC gets it from its default SM-DP+ as well. Throws SIM_REQUEST when there is no such open order. */
+  reserve(matchingId: string, eid: string): void {
+    const order = this.find(matchingId, eid);
+    if (order === undefined || matchingId === "")
+      throw new SimwardError("SIM_REQUEST", { detail: `the SM-DP+ has no open order with the MatchingID ${JSON.stringify(matchingId)}` });
+    order.reservedFor = eid;
   }
 
   /** The operator releases the profile. */

@@ -45,6 +45,8 @@ export interface Smdp {
   /** Throws SIM_REQUEST. */
   addOrder(order: DownloadOrderInput): DownloadOrder;
   release(matchingId: string): void;
+  /** That eUICC gets it as from its default SM-DP+, without a MatchingID. Throws SIM_REQUEST. */
+  reserve(matchingId: string, eid: string): void;
   /** "LPA:1$address$token", with the confirmation code flag where one is needed. */
   activationCode(matchingId: string): string;
   readonly orders: readonly DownloadOrder[];
@@ -89,6 +91,7 @@ export function createSmdp(options: SmdpOptions): Smdp {
     applyFaults: (settings) => applySmdpFaults(faults, settings),
     addOrder: (order) => service.orders.add(order),
     release: (matchingId) => service.orders.release(matchingId),
+    reserve: (matchingId, eid) => service.orders.reserve(matchingId, eid),
     activationCode: (matchingId) => {
       const flag = service.orders.all.some((order) => order.matchingId === matchingId && order.confirmationCode !== undefined) ? "$$1" : "";
       return `LPA:1$${address}$${matchingId}${flag}`;

@@ -65,6 +65,8 @@ export interface Smds {
   readonly events: readonly RspEvent[];
   registerEvent(event: RspEvent): void;
   deleteEvent(eid: string, eventId: string): void;
+  /** Whosever they are. */
+  deleteEvents(eventId: string): void;
   /** One function in process. Throws SIM_REQUEST for one that an SM-DS has not. */
   handle(functionName: string, body: JsonObject): Promise<JsonObject | undefined>;
 }
@@ -170,6 +172,9 @@ export function createSmds(options: SmdsOptions): Smds {
     },
     deleteEvent: (eid, eventId) => {
       events = events.filter((event) => event.eid !== eid || event.eventId !== eventId);
+    },
+    deleteEvents: (eventId) => {
+      events = events.filter((event) => event.eventId !== eventId);
     },
     handle,
   };

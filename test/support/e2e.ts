@@ -1,7 +1,7 @@
 // End-to-end scenarios in one process: the whole virtual vehicle, the real driver on a real port, the real agent with its real transports.
 // A scenario is one object: what is given, and what is run. Whatever it did, its vehicle must work afterwards (`isWell`).
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -10,6 +10,7 @@ import type { AuditRecord } from "../../agent/audit/types.ts";
 import { parseConfig } from "../../agent/config/load.ts";
 import { type Agent, createAgent } from "../../agent/main.ts";
 import { peersOf } from "../../agent/peers.ts";
+import { rspOf } from "../../agent/rsp.ts";
 import { openNatMemory } from "../../agent/state/nat-memory.ts";
 import { openTlsSessions } from "../../agent/state/tls-sessions.ts";
 import { createTransports } from "../../agent/transports.ts";
@@ -49,7 +50,9 @@ export interface Given {
   /** The AT port between driver and module; tcp by default. */
   readonly port?: "pty" | "tcp" | "unix";
   /** How the agent reaches the eIM; what the eUICC's list allows by default, CoAP first. */
-  readonly binding?: "coaps" | "https";
+  readonly binding?: "coaps" | "https" | "https-json";
+  /** The agent has the GSMA CI and the eIM does not say that it relays: downloads go to the SM-DP+ itself. */
+  readonly direct?: boolean;
   /** Installed at the factory, disabled. */
   readonly installed?: readonly ProfilePlan[];
   readonly euicc?: Pick<EuiccOptions, "capabilities">;
@@ -235,6 +238,7 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
     pki,
     seed: given.seed ?? 1,
     ...(given.timings === undefined ? {} : { timings: given.timings }),
+    indirectDownload: given.direct !== true,
     modem: [portKind === "tcp" ? { kind: "tcp", port: 0 } : { kind: portKind, path: undefined }],
     euicc: {
       ...given.euicc,
@@ -260,7 +264,10 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
   const peer = given.binding === undefined ? "" : `[[eim.peer]]\neim_id = "${vehicle.eim.eimId}"\nbinding = "${given.binding}"\n`;
   const eim = (given.config ?? "").includes("[eim]\n") ? "" : eimConfig;
   const more = (given.config ?? "").replace("[eim]\n", eimConfig);
-  const config = parseConfig(`[modem]\naddress = "${address}"\n${baseConfig}${eim}${peer}${more}`);
+  const dir = given.direct === true ? await temporaryDir(started) : undefined;
+  if (dir !== undefined) await writeFile(join(dir, "ci.pem"), pki.get("ci").certificatePem);
+  const rsp = dir === undefined ? "" : `[rsp]\nci_dir = "${dir}"\n`;
+  const config = parseConfig(`[modem]\naddress = "${address}"\n${baseConfig}${eim}${peer}${rsp}${more}`);
   const random = seededRandom(given.seed ?? 1);
   const modem = openModem({ address, clock, log, random });
   started.add(() => modem.close());
@@ -273,6 +280,7 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
     natMemory: await openNatMemory(disk, log),
   });
   started.add(() => transports.close());
+  const credential = async (): Promise<string> => "";
   const agent = await createAgent({
     config,
     clock,
@@ -283,7 +291,10 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
     modem,
     transports: transports.all,
     peers: await peersOf(config.eim.peer),
-    credential: async () => "",
+    credential,
+    rsp: await rspOf(config.rsp, transports.es9, credential, (error) => {
+      throw error;
+    }),
   });
   started.add(() => agent.stop());
   const world = worldOf({ clock, vehicle, modem, agent, fault, atEnd: (stop) => started.add(stop) });

@@ -14,6 +14,7 @@ describe("simward-sim run", () => {
     expect(run()).toEqual({
       modem: [{ kind: "pty" }, { kind: "tcp", port: 0 }, { kind: "unix" }],
       personality: "generic",
+      indirectDownload: true,
       scenario: defaultScenario,
       eimPort: 0,
       apiPort: 0,

@@ -88,6 +88,7 @@ describe("simward-sim run", () => {
         api: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
       },
       smdp: { https: expect.stringMatching(/^https:\/\/localhost:\d+$/) },
+      smds: { https: expect.stringMatching(/^https:\/\/localhost:\d+$/) },
       card: null,
       cardServices: [],
       pkiDir: expect.stringMatching(/^\//),
