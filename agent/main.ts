@@ -27,6 +27,7 @@ import { createFallbackKeeper } from "./connectivity/fallback.ts";
 import { createKeeper, type PathState } from "./connectivity/keeper.ts";
 import { createSignalWatch } from "./connectivity/signal.ts";
 import { createEmergency } from "./emergency.ts";
+import { createInjection } from "./injection.ts";
 import { createIpaEvents } from "./ipa-events.ts";
 import { createLocalActs } from "./local-acts.ts";
 import { bindRules, createPolicyGate } from "./policy/engine.ts";
@@ -149,6 +150,11 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     },
     connectivity: keeper,
     interlock: emergency,
+    onInjected: ({ unfinished }) => {
+      // What is left goes the way of what a poll leaves: delivered, or tried again after a back-off.
+      if (unfinished)
+        poller.ask(undefined).catch((error: unknown) => log.warn("poll after an injection", { error: asSimwardError(error) }));
+    },
     device: () => ({ imei: modem.status.imei, rPlmn: modem.status.registration.plmn ?? lastPlmn }),
     options: {
       peers: ports.peers,
@@ -158,6 +164,8 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       esipaTimeoutMs: config.eim.exchange_timeout_seconds * 1_000,
       onlineTimeoutMs: config.eim.online_timeout_seconds * 1_000,
       rollbackAfterMs: config.eim.online_timeout_seconds * 1_000,
+      injection: config.injection.enabled ? config.injection.schemes : [],
+      injectionAnswerMs: config.injection.answer_within_seconds * 1_000,
       pprConsent: config.rsp.ppr_consent,
       directDownload: config.rsp.direct_download,
       eimFeatures: config.rsp.eim_features,
@@ -224,6 +232,20 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     },
     stopping.signal,
   );
+
+  // --- injection ---------------------------------------------------------------------------------------------------------------
+
+  const injection = createInjection({
+    config: config.injection,
+    ipa,
+    clock,
+    random,
+    log: log.child({ part: "injection" }),
+    record,
+    credential: ports.credential,
+    onProblem: (problem) => (problem === undefined ? alarms.clear("injection") : alarms.raise("injection", problem)),
+    onListening: (at) => hub.publish("injection.listening", at),
+  });
 
   // --- ways back ---------------------------------------------------------------------------------------------------------------
 
@@ -307,10 +329,12 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       if (config.emergency.voice_call) disposers.push(watchCalls({ modem, clock, log, onCall: emergency.call }));
       keeper.start();
       cardMayBeThere();
+      injection.start();
     },
     async stop() {
       stopping.abort(new SimwardError("ABORTED", { detail: "simward stops" }));
       for (const dispose of disposers) dispose();
+      await injection.stop();
       await ipa.close();
       await Promise.all([poller.stop(), keeper.stop()]);
       await record({ event: "daemon.stopped", cause: "stop" });

@@ -57,6 +57,8 @@ export interface IpaPorts {
   readonly rsp?: RspPorts | undefined;
   /** An eIM is obeyed on a consumer eUICC too; not without. */
   readonly consumer?: ConsumerPorts | undefined;
+  /** A package that an eIM brought was dealt with. `unfinished`: something of it, or a notification, waits for the next poll. */
+  readonly onInjected?: ((outcome: { readonly unfinished: boolean }) => void) | undefined;
   /** Defaults where left out. */
   readonly options?: Partial<IpaOptions> | undefined;
 }
@@ -249,6 +251,8 @@ export function createIpa(ports: IpaPorts): Ipa {
     async after(started, problem, signal) {
       doubtful ||= problem !== undefined;
       await countNotifications(started, signal);
+      const { unfinished } = outcomeOf(started, [], problem, undefined);
+      ports.onInjected?.({ unfinished: unfinished || started.memory.pendingNotifications > 0 });
     },
     closing: closing.signal,
   };

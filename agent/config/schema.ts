@@ -7,6 +7,7 @@ import {
   type InferOutput,
   integer,
   maxValue,
+  minLength,
   minValue,
   nonEmpty,
   number,
@@ -140,6 +141,41 @@ const emergency = strictObject({
   voice_call: optional(boolean(), true),
 });
 
+const port = pipe(number(), integer(), minValue(0), maxValue(65_535));
+const perMinute = pipe(number(), integer(), minValue(0), maxValue(6_000));
+
+const injection = pipe(
+  strictObject({
+    /** eIMs may bring packages by themselves, instead of being asked (SGP.32 §3.1.1.2). */
+    enabled: optional(boolean(), false),
+    /** Addresses of the vehicle to listen on, and no others. */
+    listen: optional(array(text), []),
+    schemes: optional(pipe(array(picklist(["coaps", "https"])), minLength(1)), ["coaps", "https"]),
+    /** 0 lets the system choose. */
+    coaps_port: optional(port, 5_684),
+    https_port: optional(port, 8_443),
+    /** PEM, leaf first. */
+    certificate_credential: optional(credential),
+    /** PEM, P-256. */
+    key_credential: optional(credential),
+    /** Of each eIM that proves itself by its client certificate. */
+    requests_per_minute: optional(pipe(perMinute, minValue(1)), 30),
+    /** Of all others together; 0 refuses whoever has no certificate. */
+    unproven_requests_per_minute: optional(perMinute, 4),
+    /** Connections and associations at a time, for each address and scheme. */
+    max_peers: optional(pipe(number(), integer(), minValue(2), maxValue(256)), 16),
+    max_body_bytes: optional(pipe(number(), integer(), minValue(1_024), maxValue(1_048_576)), 16_384),
+    /** Then a peer hears that its package was received; the result follows with ProvideEimPackageResult. */
+    answer_within_seconds: optional(seconds(1, 50), 25),
+  }),
+  check(({ enabled, listen }) => !enabled || listen.length > 0, "needs listen where enabled is true"),
+  check(
+    ({ enabled, certificate_credential, key_credential }) =>
+      !enabled || (certificate_credential !== undefined && key_credential !== undefined),
+    "needs certificate_credential and key_credential where enabled is true",
+  ),
+);
+
 const policy = strictObject({
   no_way_back: optional(picklist(["warn", "refuse"]), "warn"),
 });
@@ -181,6 +217,7 @@ export const configSchema = strictObject({
   ),
   eim: optional(eim, {}),
   rsp: optional(rsp, {}),
+  injection: optional(injection, {}),
   fallback: pipe(
     optional(fallback, {}),
     check(

@@ -34,6 +34,7 @@ const InjectInput = v.looseObject({
 
 /** An order as JSON without what says how it is brought; `inject` is undefined for one that waits to be asked for. Throws SIM_REQUEST. */
 export function splitInjection(input: unknown): { readonly order: unknown; readonly inject: InjectRequest | undefined } {
+  if (typeof input !== "object" || input === null) return { order: input, inject: undefined };
   const parsed = v.safeParse(InjectInput, input);
   if (!parsed.success) {
     const [issue] = parsed.issues;
