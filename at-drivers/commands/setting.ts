@@ -1,5 +1,5 @@
 // Values that modules keep, of whatever name: read as text without quotes and blanks, so that they can be compared with what is wanted.
-import { action, declare, queryWith, replyError, set, splitFields } from "../declare.ts";
+import { action, declare, queryWith, quoted, replyError, set, splitFields } from "../declare.ts";
 import type { AtCommand } from "../engine/types.ts";
 import type { Setting } from "../family.ts";
 
@@ -8,6 +8,13 @@ export interface SettingOptions {
   readonly timeoutMs?: number;
   /** How many of the values count; the rest is not ours. */
   readonly fields?: number;
+}
+
+export interface NamedSettingOptions extends SettingOptions {
+  /** What follows the value in a write. */
+  readonly tail?: string;
+  /** The value is written in quotes. */
+  readonly isText?: boolean;
 }
 
 /** A setting of the form `AT<name>=<value>`, `AT<name>?`. */
@@ -33,8 +40,8 @@ export function settingAs(
 }
 
 /** One of a family of settings under one command: `AT+QCFG="nwscanmode"` answers `+QCFG: "nwscanmode",3`. */
-export function namedSetting(command: string, key: string, options: SettingOptions & { readonly tail?: string } = {}): Setting {
-  const { onlyOrder, fields, tail, ...commandOptions } = options;
+export function namedSetting(command: string, key: string, options: NamedSettingOptions = {}): Setting {
+  const { onlyOrder, fields, tail, isText, ...commandOptions } = options;
   const name = `${command}="${key}"`;
   const read: AtCommand<readonly [], string> = declare(command, `AT${name}`, `${command}:`, commandOptions, (reply) => {
     const found = reply.lines.map(values).find(([first]) => first?.toLowerCase() === key.toLowerCase());
@@ -44,7 +51,7 @@ export function namedSetting(command: string, key: string, options: SettingOptio
   return {
     name,
     read,
-    write: set(command, (value: string) => `AT${name},${value}${tail ?? ""}`, commandOptions),
+    write: set(command, (value: string) => `AT${name},${isText === true ? quoted(value, name) : value}${tail ?? ""}`, commandOptions),
     ...(onlyOrder === undefined ? {} : { onlyOrder }),
   };
 }

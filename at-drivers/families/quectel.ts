@@ -4,7 +4,7 @@ import { namedSetting } from "../commands/setting.ts";
 import type { OwnLpaQuestion, StartSetting } from "../family.ts";
 
 export const allUrcPorts: StartSetting = {
-  setting: namedSetting("+QURCCFG", "urcport"),
+  setting: namedSetting("+QURCCFG", "urcport", { isText: true }),
   value: "all",
   why: "URCs come to the port that is read, whichever it is",
 };

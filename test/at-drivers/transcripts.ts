@@ -13,7 +13,20 @@ export interface Exchange {
   readonly source: string;
 }
 
+/** Lines that stand for themselves, each with its expectation in transcripts.test.ts. */
 export function transcriptFiles(): readonly string[] {
+  return files().filter((name) => name !== backgroundFile && !name.endsWith(sessionFile));
+}
+
+/** Whole dialogues, one a family, played by families/sessions.test.ts. */
+export function sessionFiles(): readonly string[] {
+  return files().filter((name) => name.endsWith(sessionFile));
+}
+
+export const backgroundFile = "background.txt";
+const sessionFile = "/session.txt";
+
+function files(): readonly string[] {
   return readdirSync(root, { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".txt"))
     .sort();
