@@ -2,6 +2,7 @@
 // A fault stays until it is cleared; those that name an nth command go by themselves once they have struck.
 import type { Disposer } from "../base/clock.ts";
 import { SimwardError } from "../base/errors.ts";
+import { readEs9Errors } from "./smdp/faults.ts";
 
 /** The nth command line from now; only lines that hold `command` count when it is given. */
 export interface AtCommand {
@@ -11,7 +12,7 @@ export interface AtCommand {
 
 interface FaultRow<V> {
   /** Which part obeys it. */
-  readonly part: "module" | "path" | "world";
+  readonly part: "module" | "path" | "world" | "smdp";
   /** How the value is written. */
   readonly value: string;
   readonly text: string;
@@ -88,6 +89,12 @@ export const faultTable = {
   "ota-enable": row("world", "ICCID", digits, "the SM-SR enables that profile of an M2M card (--card sgp02) over the air, once"),
   refuse: row("world", "PLMN:CAUSE", refusal, "this operator refuses whoever attaches with that EMM cause"),
   "black-hole": row("world", "PLMN", digits, "this operator's sessions come up, and nothing passes"),
+  "es9-error": row(
+    "smdp",
+    "FUNCTION:SUBJECT/REASON[:TIMES],…",
+    readEs9Errors,
+    "the SM-DP+ refuses these functions of ES9+ with that status: getBoundProfilePackage:8.2.7/3.8",
+  ),
   country: row("world", "ISO", country, "where the vehicle stands"),
 } as const;
 

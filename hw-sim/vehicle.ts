@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Clock, SystemClock } from "../base/clock.ts";
+import { type Clock, type Disposer, SystemClock } from "../base/clock.ts";
 import { isCode, SimwardError } from "../base/errors.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { seededRandom, systemRandom } from "../base/random.ts";
@@ -178,6 +178,7 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
     orders: [...scenario.offers.map(downloadOrder), ...(options.profiles ?? []).map(orderOf)],
     onEvent: ({ kind, ...event }) => log.info(`smdp ${kind}`, event),
   });
+  started.add(obeyEs9Errors(smdp, faults));
   behind.smdp = (await smdp.start()).port;
   started.add(() => smdp.stop());
 
@@ -312,6 +313,15 @@ async function serveBuiltIn(
     addresses.push(`${service.kind}:${service.address}`);
   }
   return addresses;
+}
+
+/** The SM-DP+ refuses what the fault es9-error says; what was set on it otherwise goes with that. */
+function obeyEs9Errors(smdp: Smdp, faults: Faults): Disposer {
+  const obey = (): void => smdp.applyFaults({ status: faults.get("es9-error") ?? null });
+  if (faults.get("es9-error") !== undefined) obey();
+  return faults.onChange(({ name }) => {
+    if (name === "es9-error") obey();
+  });
 }
 
 async function openGate(gate: Gate, behind: Readonly<VehiclePorts>, wanted: VehiclePorts): Promise<VehiclePorts> {

@@ -20,8 +20,8 @@ export interface EimFaults {
   httpStatus: { readonly status: number; readonly times: number } | undefined;
   /** The next requests are answered with these octets. */
   garbage: { readonly octets: Uint8Array; readonly times: number } | undefined;
-  /** Which of the sequence numbers stored are acknowledged; "partial" leaves out the last. */
-  acknowledge: "all" | "partial" | "none";
+  /** Which of the sequence numbers stored are acknowledged: "partial" leaves out the last, "others" names what was not sent; or these. */
+  acknowledge: "all" | "partial" | "none" | "others" | readonly number[];
   /** The next calls of a function end with that error (its INTEGER). */
   errors: Partial<Record<EsipaErrorFunction, { readonly code: number; readonly times: number }>>;
   /** What DTLS and TLS present. */
@@ -99,7 +99,7 @@ const FaultSettings = v.partial(
     silentRequests: times,
     httpStatus: v.strictObject({ status: v.pipe(v.number(), v.integer(), v.minValue(400), v.maxValue(599)), times }),
     garbage: v.strictObject({ octets: hex, times }),
-    acknowledge: v.picklist(["all", "partial", "none"]),
+    acknowledge: v.union([v.picklist(["all", "partial", "none", "others"]), v.array(count)]),
     errors: v.partial(
       v.strictObject(v.entriesFromList(esipaErrorFunctions, v.strictObject({ code: v.pipe(v.number(), v.integer()), times }))),
     ),
@@ -118,6 +118,22 @@ const FaultSettings = v.partial(
 /** Throws SIM_REQUEST naming the field. */
 export function applyEimFaults(faults: EimFaults, settings: unknown): void {
   applySettings("eim", FaultSettings, faults, defaultEimFaults(), settings);
+}
+
+/** What an eIM with that habit acknowledges of the sequence numbers it has stored. */
+export function acknowledgedOf({ acknowledge }: EimFaults, stored: readonly number[]): readonly number[] {
+  switch (acknowledge) {
+    case "all":
+      return stored;
+    case "partial":
+      return stored.slice(0, -1);
+    case "none":
+      return [];
+    case "others":
+      return stored.map((number) => Math.max(...stored) + number);
+    default:
+      return acknowledge;
+  }
 }
 
 /** One use of a fault that counts down. */

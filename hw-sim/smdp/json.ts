@@ -2,7 +2,7 @@
 import { fromHex, toHexUpper } from "../../base/bytes.ts";
 import { decode, type Type } from "../../ipa/asn1/schema.ts";
 import { readTlv } from "../../ipa/asn1/tlv.ts";
-import { type Es9StatusName, es9Statuses, refuse } from "./status.ts";
+import { type Es9Codes, type Es9StatusName, es9Statuses, es9StatusOf, refuse } from "./status.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -69,6 +69,15 @@ export function failure(status: Es9StatusName, message?: string): JsonObject {
   const { subjectCode, reasonCode, message: text } = es9Statuses[status];
   const statusCodeData = { subjectCode, reasonCode, message: message ?? text };
   return { header: { functionExecutionStatus: { status: "Failed", statusCodeData } } };
+}
+
+/** The header of a status given by its codes. */
+export function headerOf(codes: Es9Codes): JsonObject {
+  const { subjectCode, reasonCode, execution = "Failed" } = codes;
+  const known = es9StatusOf(codes);
+  const message = known === undefined ? undefined : es9Statuses[known].message;
+  const statusCodeData = { subjectCode, reasonCode, ...(message === undefined ? {} : { message }) };
+  return { header: { functionExecutionStatus: { status: execution, statusCodeData } } };
 }
 
 export const transactionIdText = (transactionId: Uint8Array): string => toHexUpper(transactionId);

@@ -22,10 +22,11 @@ import { chainFault, type EuiccChain, verifyEuiccChain } from "../pki/chain.ts";
 import { createPki, type Identity, newKey, type Pki } from "../pki/pki.ts";
 import { verifyTolerantly } from "../pki/signature.ts";
 import { boundProfilePackage, protectProfile } from "./bind.ts";
-import type { SmdpFaults } from "./faults.ts";
+import { type SmdpFaults, spendStatus } from "./faults.ts";
 import {
   bytesField,
   failure,
+  headerOf,
   type JsonObject,
   success,
   textField,
@@ -36,7 +37,7 @@ import {
 } from "./json.ts";
 import { NotificationLog } from "./notifications.ts";
 import { type BoundProfile, type DownloadOrder, DownloadOrders } from "./orders.ts";
-import { type Es9FunctionName, type Es9StatusName, es9Functions, refuse, refusedStatus } from "./status.ts";
+import { type Es9Codes, type Es9FunctionName, type Es9StatusName, es9Functions, es9StatusOf, refuse, refusedStatus } from "./status.ts";
 
 export interface SmdpServiceOptions {
   readonly clock: Clock;
@@ -107,11 +108,14 @@ export class SmdpService {
   async handle(functionName: string, body: JsonObject): Promise<JsonObject | undefined> {
     const name = es9Functions.find((one) => one === functionName);
     if (name === undefined) throw new SimwardError("SIM_REQUEST", { detail: `ES9+ has no function ${JSON.stringify(functionName)}` });
+    const forced = spendStatus(this.#options.faults, name);
+    const isWarning = forced !== undefined && "subjectCode" in forced && forced.execution === "Executed-WithWarning";
+    if (forced !== undefined && "subjectCode" in forced && !isWarning) return this.#refusedWith(name, forced);
     try {
-      this.#forcedStatus(name);
+      if (forced !== undefined && "status" in forced) throw refuse(forced.status);
       const answer = this.#functions[name](body);
       this.#options.onEvent?.({ kind: "function", functionName: name, status: "success" });
-      return answer;
+      return isWarning && answer !== undefined ? { ...answer, ...headerOf(forced) } : answer;
     } catch (error) {
       const status = refusedStatus(error) ?? "executionError";
       this.#options.onEvent?.({ kind: "function", functionName: name, status });
@@ -399,12 +403,12 @@ export class SmdpService {
     return truncateBppAt === undefined ? out : out.slice(0, truncateBppAt);
   }
 
-  #forcedStatus(functionName: Es9FunctionName): void {
-    const { faults } = this.#options;
-    const forced = faults.status[functionName];
-    if (forced === undefined || forced.times <= 0) return;
-    faults.status = { ...faults.status, [functionName]: { status: forced.status, times: forced.times - 1 } };
-    throw refuse(forced.status);
+  #refusedWith(functionName: Es9FunctionName, codes: Es9Codes): JsonObject {
+    const status = es9StatusOf(codes) ?? "executionError";
+    this.#options.onEvent?.({ kind: "function", functionName, status });
+    // A notification has no answer that could carry a status.
+    if (functionName === "handleNotification") throw refuse(status);
+    return headerOf(codes);
   }
 }
 

@@ -76,6 +76,28 @@ export const es9Statuses = {
 } as const satisfies Record<string, Es9StatusRow>;
 export type Es9StatusName = keyof typeof es9Statuses;
 
+/** A status given by its codes, known here or not; Failed where no execution status is named (SGP.22 §6.5.1.4). */
+export interface Es9Codes {
+  readonly subjectCode: string;
+  readonly reasonCode: string;
+  readonly execution?: Es9Execution | undefined;
+}
+
+export const es9Executions = ["Failed", "Expired", "Executed-WithWarning"] as const;
+export type Es9Execution = (typeof es9Executions)[number];
+
+/** "8.2.6/3.8" and so on: the codes, or undefined when it is no such text. */
+export function readCodes(text: string): Es9Codes | undefined {
+  const [, subjectCode, reasonCode] = /^(\d{1,2}(?:\.\d{1,2}){0,4})\/(\d{1,2}(?:\.\d{1,2}){0,3})$/.exec(text) ?? [];
+  return subjectCode === undefined || reasonCode === undefined ? undefined : { subjectCode, reasonCode };
+}
+
+/** The row that a status has by its codes. */
+export function es9StatusOf({ subjectCode, reasonCode }: Es9Codes): Es9StatusName | undefined {
+  const names = Object.keys(es9Statuses) as Es9StatusName[];
+  return names.find((name) => es9Statuses[name].subjectCode === subjectCode && es9Statuses[name].reasonCode === reasonCode);
+}
+
 /** Ends an ES9+ function with that status; the HTTP answer is 200 all the same. */
 export function refuse(status: Es9StatusName, detail?: string): SimwardError {
   const { message } = es9Statuses[status];

@@ -76,6 +76,26 @@ describe("an eIM that", () => {
     expect(vehicle.eim.order(order)).toMatchObject({ state: "failed", reason: "rolledBack" });
   });
 
+  test.each([
+    ["of others", "others"],
+    ["never given out", [4_711]],
+  ])("acknowledges numbers %s: the eUICC loses nothing, and delivers it again until its own are acknowledged", async (_, acknowledge) => {
+    const vehicle = new Vehicle({ profiles: twoProfiles });
+    await vehicle.eim.applyFaults({ acknowledge });
+    const order = vehicle.enable(b);
+    await vehicle.poll();
+    expect(vehicle.enabled()).toBe(b);
+    expect(vehicle.eim.order(order)).toMatchObject({ state: "done" });
+    const { notifications, packageResults } = vehicle.euicc.pending();
+    expect(packageResults).toHaveLength(1);
+    await vehicle.eim.applyFaults({ acknowledge: "all" });
+    vehicle.restart();
+    await vehicle.poll();
+    expect(vehicle.euicc.pending().packageResults).toEqual([]);
+    expect(vehicle.euicc.pending().notifications.length).toBeLessThanOrEqual(notifications.length);
+    expect(vehicle.eim.results()).toHaveLength(1);
+  });
+
   test("repeats the tags of its answers is understood", async () => {
     const vehicle = new Vehicle({ profiles: twoProfiles });
     await vehicle.eim.applyFaults({ doubleTag: true });
