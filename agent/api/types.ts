@@ -136,6 +136,8 @@ export interface AuditPage {
 
 export interface AuditVerificationReport extends AuditVerification {
   readonly schema: "simward/audit-verification/1";
+  /** The head that the state remembers, where the trail was compared with it. */
+  readonly storedHead?: AuditHead;
 }
 
 export interface ApiError {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -8,6 +8,7 @@ import type { Status } from "../../agent/api/types.ts";
 import { openAudit } from "../../agent/audit/log.ts";
 import { runCli } from "../../agent/cli/main.ts";
 import { verbs } from "../../agent/cli/verbs/table.ts";
+import { openAgentState } from "../../agent/state/agent-state.ts";
 import { VirtualClock } from "../../base/clock.ts";
 import { realDisk } from "../../base/disk.ts";
 import { silentLog } from "../../base/log.ts";
@@ -170,6 +171,27 @@ describe("without a daemon", () => {
     expect(JSON.parse(cut.stdout)).toMatchObject({ ok: false, problem: { reason: expect.stringContaining("seq 9") } });
     expect((await cli("audit", "verify", trail, "--anchor", "3")).code).toBe(2);
     expect((await cli("audit", "verify", join(dir, "nothing"))).code).toBe(3);
+  });
+
+  test("audit verify finds an end that was cut off by what the state remembers", async () => {
+    const stateDir = join(dir, "remembers");
+    const audit = await openAudit({ disk: realDisk(join(stateDir, "audit")), clock: new VirtualClock() });
+    for (let i = 0; i < 3; i++) await audit.append({ event: "tick", cause: "test" });
+    const state = await openAgentState(realDisk(stateDir));
+    await state.update((before) => ({ ...before, auditHead: audit.head }));
+    await audit.append({ event: "after", cause: "test" });
+    const whole = await cli("audit", "verify", "--json", "--state-dir", stateDir);
+    expect([whole.code, JSON.parse(whole.stdout)]).toMatchObject([0, { ok: true, storedHead: { seq: 3 }, head: { seq: 4 } }]);
+    expect((await cli("audit", "verify", "--state-dir", stateDir)).stdout).toContain("it holds seq 3, the last that the state knows of");
+    const segment = join(stateDir, "audit/00000001.jsonl");
+    const lines = (await readFile(segment, "utf8")).split("\n");
+    await writeFile(segment, `${lines.slice(0, 2).join("\n")}\n`);
+    const cut = await cli("audit", "verify", "--json", "--state-dir", stateDir);
+    expect([cut.code, JSON.parse(cut.stdout)]).toMatchObject([1, { ok: false, problem: { reason: expect.stringContaining("seq 3") } }]);
+    // Without the state the chain alone says nothing of it, and that is said.
+    for (const slot of [0, 1]) await writeFile(join(stateDir, `state.${slot}.json`), "{}");
+    const blind = await cli("audit", "verify", "--state-dir", stateDir);
+    expect([blind.code, blind.stderr]).toEqual([0, expect.stringContaining("is not compared with the state")]);
   });
 
   test("config validate reads a file as the daemon would", async () => {

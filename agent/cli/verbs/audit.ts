@@ -1,9 +1,10 @@
 // simward audit tail and audit verify. Verifying needs no daemon: it reads the files.
 import { join } from "node:path";
 import { realDisk } from "../../../base/disk.ts";
-import { SimwardError } from "../../../base/errors.ts";
+import { asSimwardError, SimwardError } from "../../../base/errors.ts";
 import type { ApiEvent, AuditPage, AuditVerificationReport } from "../../api/types.ts";
 import { verifyChain } from "../../audit/chain.ts";
+import { storedHead } from "../../audit/stored-head.ts";
 import type { AuditHead, AuditRecord } from "../../audit/types.ts";
 import { exitCodes } from "../exit.ts";
 import type { Output } from "../output.ts";
@@ -47,25 +48,45 @@ export const auditTail: Verb = {
 
 export const auditVerify: Verb = {
   name: "audit verify",
-  summary: "check the hash chain of the audit trail; reads the files, needs no daemon",
+  summary: "check the hash chain of the audit trail, and its end against the state; reads the files, needs no daemon",
   example: "simward audit verify",
-  args: [{ name: "dir", help: "the trail's directory; that of the state directory by default", optional: true }],
+  args: [{ name: "dir", help: "the trail's directory, then without the state; that of the state directory by default", optional: true }],
   options: [{ flags: "--anchor <seq:hash>", help: "a head noted earlier, which the trail must contain" }],
   async run({ out, stateDir }, input) {
-    const dir = input.args[0] ?? join(stateDir, "audit");
-    const verification = await verifyChain(realDisk(dir), parseAnchor(textOption(input, "anchor")));
+    const [given] = input.args;
+    const anchor = parseAnchor(textOption(input, "anchor"));
+    // Before the trail is read: a daemon that runs may write meanwhile, and a trail may be longer than the state says.
+    const stored = given === undefined ? await headOfState(stateDir, out) : undefined;
+    const dir = given ?? join(stateDir, "audit");
+    const byState = await verifyChain(realDisk(dir), stored);
+    const verification = byState.ok && anchor !== undefined ? await verifyChain(realDisk(dir), anchor) : byState;
     if (verification.ok && verification.records === 0)
       throw new SimwardError("NOT_FOUND", { detail: `there are no audit records in ${dir}` });
-    const report: AuditVerificationReport = { schema: "simward/audit-verification/1", ...verification };
+    const report: AuditVerificationReport = {
+      schema: "simward/audit-verification/1",
+      ...verification,
+      ...(stored === undefined ? {} : { storedHead: stored }),
+    };
     out.result(report, () => {
       if (report.problem !== undefined) {
         return `${out.paint("red", "BROKEN")}  ${report.problem.segment}, line ${report.problem.line}: ${report.problem.reason}\n${report.records} records before it are whole`;
       }
-      return `${out.paint("green", "whole")}  ${report.records} records, seq ${report.firstSeq} to ${report.head.seq}, head ${report.head.seq}:${report.head.hash}`;
+      const compared = stored === undefined ? "" : `\nit holds seq ${stored.seq}, the last that the state knows of`;
+      return `${out.paint("green", "whole")}  ${report.records} records, seq ${report.firstSeq} to ${report.head.seq}, head ${report.head.seq}:${report.head.hash}${compared}`;
     });
     return report.ok ? undefined : exitCodes.failed;
   },
 };
+
+/** What keeps it from being read is told: then only the chain itself is checked. */
+async function headOfState(stateDir: string, out: Output): Promise<AuditHead | undefined> {
+  try {
+    return await storedHead(realDisk(stateDir));
+  } catch (error) {
+    out.hint(`the end of the trail is not compared with the state: ${asSimwardError(error).message}`);
+    return undefined;
+  }
+}
 
 function parseAnchor(anchor: string | undefined): AuditHead | undefined {
   if (anchor === undefined) return undefined;
