@@ -43,6 +43,8 @@ describe("a card that", () => {
       },
     ],
   ];
+  // shows: field.double-tag, field.ber-lengths, field.unknown-fields, field.cmd-result, field.nested-certificate, field.single-result
+  // shows: field.der-signature
   test.each(cards)("%s: download, enable, rollback and data are done, verified and reported", async (_, faults) => {
     const vehicle = new Vehicle({ profiles: twoProfiles, euicc: { faults } });
     const download = vehicle.eim.addOrder({ eid: vehicle.euicc.eid, kind: "download", activationCode: vehicle.offer(c) });
@@ -66,6 +68,7 @@ describe("a card that", () => {
 });
 
 describe("an eIM that", () => {
+  // shows: field.rollback-flag
   test("writes rollbackFlag as 81: the card takes it and the IPA sees it, so that a profile without network is left again", async () => {
     const vehicle = new Vehicle({ profiles: twoProfiles });
     await vehicle.eim.applyFaults({ taggedRollbackFlag: true });
@@ -96,6 +99,7 @@ describe("an eIM that", () => {
     expect(vehicle.eim.results()).toHaveLength(1);
   });
 
+  // shows: field.double-tag
   test("repeats the tags of its answers is understood", async () => {
     const vehicle = new Vehicle({ profiles: twoProfiles });
     await vehicle.eim.applyFaults({ doubleTag: true });
@@ -105,6 +109,7 @@ describe("an eIM that", () => {
     expect(vehicle.eim.order(order)).toMatchObject({ state: "done" });
   });
 
+  // shows: field.smds-address
   test("writes smdsAddress as 0C: the IPA asks that SM-DS", async () => {
     const asked: string[] = [];
     for (const universalSmdsAddress of [false, true]) {
@@ -117,6 +122,7 @@ describe("an eIM that", () => {
     expect(asked).toEqual(["ds2.example.com initiateAuthentication", "ds2.example.com initiateAuthentication"]);
   });
 
+  // shows: field.der-signature
   test("signs in DER is refused by a strict card, changes nothing, and is told so", async () => {
     const vehicle = new Vehicle({ profiles: twoProfiles });
     await vehicle.eim.applyFaults({ derSignatures: true });
@@ -143,6 +149,7 @@ describe("on the wire", () => {
     expect(wire("BF2D08A006E3049F2601FF", { writtenDefaults: true })).toBe("BF2D08A006E3049F2601FF");
   });
 
+  // shows: field.bare-key
   test("bare keys are refused by a strict reader and read by one that is asked to", () => {
     const vehicle = new Vehicle({});
     const list = [decode(eimConfig.EimConfigurationData, vehicle.eim.configurationData({ fqdn: "eim.example" }))];

@@ -103,6 +103,7 @@ export const esipaRows: readonly Group[] = [
     "ProvideEimPackageResult-2": "8.1.1, 3.9: eidNotFound",
     "ProvideEimPackageResult-3": "8.1.1, 2.1: invalidEid",
     "ProvideEimPackageResult-4": "8.1.1, 2.2: missingEid",
+    "other-codes": "SGP.22's own status codes are the INTEGERs of the same meaning",
   }),
   group("CoAP over DTLS", "d5", "SGP.32 §6.2", {
     post: "POST, confirmable, to gsma/rsp2/asn1",
@@ -112,6 +113,7 @@ export const esipaRows: readonly Group[] = [
     block2: ["Large answers in blocks", "RFC 7959 §2.4"],
     "request-tag": ["Blocks of one body carry one Request-Tag", "RFC 9175 §3"],
     "one-datagram": "One datagram where it fits",
+    "block-size": ["Blocks of 1,024 octets, or smaller ones where the link or the peer wants them", "RFC 7959 §2.2"],
     retransmission: ["Retransmission, duplicates, separate answers", "RFC 7252 §4.2"],
     notification: "HandleNotification: 2.04 without content",
     port: "Port 5684 unless the address says another",

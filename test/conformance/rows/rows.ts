@@ -6,6 +6,7 @@ import { codeRows } from "./codes.ts";
 import { esipaRows } from "./d-esipa.ts";
 import { procedureRows } from "./e-procedures.ts";
 import { compactRows } from "./f-compact.ts";
+import { fieldRows } from "./g-field.ts";
 import type { Group, Row } from "./row.ts";
 
 export const parts: readonly { readonly heading: string; readonly groups: readonly Group[] }[] = [
@@ -15,6 +16,7 @@ export const parts: readonly { readonly heading: string; readonly groups: readon
   { heading: "ESipa", groups: esipaRows },
   { heading: "Procedures", groups: procedureRows },
   { heading: "Compact messages", groups: compactRows },
+  { heading: "The field", groups: fieldRows },
   { heading: "Result codes", groups: codeRows },
 ];
 

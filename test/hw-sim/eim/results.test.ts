@@ -266,6 +266,7 @@ describe("a result that does not hold is neither stored nor acknowledged", () =>
 });
 
 describe("without the EID", () => {
+  // shows: field.no-eid, bf50.no-eid
   test("its eUICC is found by the transaction, by the certificate, or as the only one awaited", async () => {
     const on = await executed();
     on.eim.setEuicc({ eid: "89049032000000000000000000000007" });

@@ -102,6 +102,7 @@ describe("ProfileRollback", () => {
     expect(rollBack(card).cmdResult).toBe("ok");
   });
 
+  // shows: field.refresh-flag
   it("takes the refresh flag with SGP.22's universal tag too", () => {
     const { card } = rolled();
     expect(card.channel.sendHex("BF58030101FF").slice(0, 4)).toBe("BF58");

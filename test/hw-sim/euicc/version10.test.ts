@@ -10,6 +10,7 @@ import { apdu, bench, ecoPackage, eimConfiguration, factoryProfile, iccids, load
 
 const old = (more: Parameters<typeof bench>[0] = {}) => bench({ ...more, faults: { version10: true } });
 
+// shows: v10.card
 describe("a card of SGP.32 v1.0", () => {
   it("names its version, and no template of the IoT eUICC", () => {
     const { channel, euicc } = old();

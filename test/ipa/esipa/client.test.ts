@@ -340,7 +340,7 @@ describe("where an eIM is", () => {
     expect(endpointOf(proprietary, { eimId: "eim1", binding: "https" }, both).scheme).toBe("https");
   });
 
-  // shows: d8.fqdn-port
+  // shows: d8.fqdn-port, field.fqdn-port
   test("addresses", () => {
     expect([parseAddress("a.b"), parseAddress("a.b:1"), parseAddress("[::1]:5684"), parseAddress("127.0.0.1:4430")]).toEqual([
       { host: "a.b", port: undefined },

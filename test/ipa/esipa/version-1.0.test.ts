@@ -20,6 +20,7 @@ type Version = "1.0" | "1.2";
 const result = (answer: messages.EimPackageAnswer) => (version: Version) => messages.provideEimPackageResult(eid, answer, version);
 
 describe("sent", () => {
+  // shows: v10.bf50, v10.bf4f, v10.bf54-error, v10.bf3d
   test.each<readonly [string, (version: Version) => Uint8Array, string, string]>([
     [
       "BF50 with a result",
@@ -69,12 +70,13 @@ describe("sent", () => {
 });
 
 describe("understood", () => {
-  // shows: bf50.empty
+  // shows: bf50.empty, v10.bf50-empty
   test("BF50 00 is an empty answer, as is BF50{30 00}", () => {
     expect(decode(ProvideEimPackageResultResponse, fromHex("BF5000"))).toEqual({ kind: "emptyResponse", value: {} });
     expect(decode(ProvideEimPackageResultResponse, fromHex("BF50023000"))).toEqual({ kind: "emptyResponse", value: {} });
   });
 
+  // shows: v10.bf52-request
   test("BF52 that asks for package results by 82", () => {
     expect(decode(IpaEuiccDataRequest, fromHex("BF52085C02BF2BA1028200"))).toMatchObject({
       searchCriteriaNotification: { kind: "euiccPackageResults" },
@@ -108,6 +110,7 @@ describe("the answer to a data request", () => {
     return data === undefined ? [] : childrenOf(data).map(({ tag }) => tag.toString(16));
   };
 
+  // shows: v10.bf52-data
   test("v1.0: address under 80, notifications last and inside BF2B, no transaction", async () => {
     const bf52 = await answered("BF4F10BF520D5C0B80BF20BF2283A5A688BF2B", "1.0");
     expect(tagsIn(bf52)).toEqual(["80", "bf20", "bf22", "83", "a5", "a6", "a8", "bf2b"]);
@@ -116,6 +119,7 @@ describe("the answer to a data request", () => {
     expect(list === undefined ? [] : childrenOf(list).map(({ tag }) => tag)).toEqual([0xa0]);
   });
 
+  // shows: v10.bf52-request
   test("v1.0: package results by 82, under A2 inside BF2B", async () => {
     const bf52 = await answered("BF4F0BBF52085C02BF2BA1028200", "1.0");
     const [data] = childrenOf(readOnlyTlv(bf52));
@@ -125,6 +129,7 @@ describe("the answer to a data request", () => {
     expect(results === undefined ? 0 : childrenOf(results).length).toBe(1);
   });
 
+  // shows: v10.bf52-data
   test("an error: 81 in v1.0, A1 with code and transaction in v1.2", async () => {
     expect(hex(await answered("BF4F06BF52035C0177", "1.0"))).toBe("BF5203810101");
     expect(hex(await answered("BF4F0CBF52095C01778304AABBCCDD", "1.2"))).toBe("BF520BA1098004AABBCCDD020101");
@@ -132,6 +137,7 @@ describe("the answer to a data request", () => {
 });
 
 describe("v1.3", () => {
+  // shows: v13.eim-proprietary
   test("proprietary protocol information of an eIM is read and written; what comes after it is passed over", () => {
     const raw = fromHex("3018800465696D31AA1030" + "0E80032A0304A1070405" + "0102030405");
     const config = decode(EimConfigurationData, raw);
@@ -140,6 +146,7 @@ describe("v1.3", () => {
     expect(decode(EimConfigurationData, fromHex("3009800465696D318B0101")).eimId).toBe("eim1");
   });
 
+  // shows: v13.order-expired
   test("AuthenticateClient's downloadOrderExpired has its name", () => {
     expect(decode(AuthenticateClientResponseEsipa, fromHex("BF3B03820112"))).toEqual({
       kind: "authenticateClientErrorEsipa",

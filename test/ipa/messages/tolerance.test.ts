@@ -43,25 +43,30 @@ describe("always read", () => {
     expect(normalized(type as Type<unknown>, `${tag}03010101`)).toBe(`${tag}038001FF`);
   });
 
+  // shows: field.rollback-flag
   test("rollbackFlag as 81", () => {
     expect(decode(Psmo, fromHex("A30E5A0A980010325476981032148100"))).toMatchObject({ kind: "enable", value: { rollbackFlag: true } });
     expect(normalized(Psmo, "A30E5A0A980010325476981032148100")).toBe("A30E5A0A980010325476981032140500");
   });
 
+  // shows: field.cmd-result
   test("cmdResult of ProfileRollback as 80", () => {
     expect(decode(ProfileRollbackResponse, fromHex("BF5803800105"))).toEqual({ cmdResult: "catBusy" });
     expect(normalized(ProfileRollbackResponse, "BF5803800105")).toBe("BF5803020105");
   });
 
+  // shows: field.search-criteria
   test("search criteria of BF2B without their A0", () => {
     expect(normalized(RetrieveNotificationsListRequest, "BF2B028200")).toBe("BF2B04A0028200");
     expect(normalized(RetrieveNotificationsListRequest, "BF2B03800107")).toBe("BF2B05A003800107");
   });
 
+  // shows: field.key-identifier
   test("the key identifier of GetCerts as 04", () => {
     expect(normalized(GetCertsRequest, "BF56060404F54172BD")).toBe("BF56068004F54172BD");
   });
 
+  // shows: field.nested-certificate
   test("certificates nested as 30 inside A5 and A6", () => {
     const certificate = "3003020101300306012A03020041";
     const right = `BF5622A020A50E${certificate}A60E${certificate}`;
@@ -70,6 +75,7 @@ describe("always read", () => {
     expect(normalized(GetCertsResponse, nested)).toBe(right);
   });
 
+  // shows: field.smds-address
   test("smdsAddress as 0C", () => {
     expect(normalized(ProfileDownloadTriggerRequest, "BF540AA008A2060C0464732E78")).toBe("BF540AA008A206800464732E78");
   });
@@ -102,6 +108,7 @@ describe("always read", () => {
     expect(normalized(ErrorResult, "30098001058101080401AA")).toBe("30098001058101088201AA");
   });
 
+  // shows: field.bit-strings
   test("events in bit strings that are not shortened", () => {
     expect(decode(NotificationMetadata, fromHex("BF2F0C800101810204800C03612E62"))).toMatchObject({
       profileManagementOperation: ["notificationInstall"],
@@ -140,6 +147,7 @@ describe("read only when asked", () => {
   const key = "3003060129030100";
   const bare = fromHex(`3012800465696D31A50A3008${key}`);
 
+  // shows: field.bare-key
   test("a bare key in eimPublicKeyData", () => {
     expect(() => decode(EimConfigurationData, bare)).toThrow(expect.objectContaining({ code: "ASN1_TAG" }));
     const value = decode(EimConfigurationData, bare, { lenient: { bareKeyOrCertificate: true } });
@@ -147,6 +155,7 @@ describe("read only when asked", () => {
     expect(toHexUpper(encode(EimConfigurationData, value))).toBe(`3012800465696D31A50AA008${key}`);
   });
 
+  // shows: field.tag-list
   test("a tag list in the numbering of v1.0", () => {
     const v10 = readTagList(fromHex("80BF20BF228384A5A688A9BF2B"));
     expect(v10).toEqual([0x80, 0xbf20, 0xbf22, 0x83, 0x84, 0xa5, 0xa6, 0x88, 0xa9, 0xbf2b]);

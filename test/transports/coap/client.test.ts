@@ -257,6 +257,7 @@ describe("sending in blocks (RFC 7959 §2.5)", () => {
     expect(t.requests[0]?.options.requestTag).toBeUndefined();
   });
 
+  // shows: d5.block-size
   it("uses blocks that fit the link", async () => {
     const t = clientBench({
       path: { maxDatagramBytes: 600 },
