@@ -41,6 +41,7 @@ import type { Offer, Scenario } from "./scenarios/scenario.ts";
 import { defaultScenario } from "./scenarios/table.ts";
 import type { DownloadOrderInput } from "./smdp/orders.ts";
 import { createSmdp, type Smdp } from "./smdp/smdp.ts";
+import { createSmds, type Smds } from "./smds/smds.ts";
 import { noState, openState, type VehiclePorts } from "./state.ts";
 
 export interface VehicleOptions {
@@ -66,6 +67,8 @@ export interface VehicleOptions {
   readonly apiPort?: number;
   readonly eimFqdn?: string;
   readonly smdpFqdn?: string;
+  /** Whether the eIM says that it relays downloads; it does by default. */
+  readonly indirectDownload?: boolean;
   /** Of certificates that are made; P-256 by default. */
   readonly curve?: Curve;
   /** Somebody else's certificates of the eUICC; those of the PKI by default. */
@@ -93,6 +96,7 @@ export interface ReadyLine {
   readonly modem: { readonly pty: string | null; readonly tcp: string | null; readonly unix: string | null };
   readonly eim: { readonly id: string; readonly coaps: string; readonly https: string; readonly api: string };
   readonly smdp: { readonly https: string };
+  readonly smds: { readonly https: string };
   /** Where an external card is, or may connect; null with the built-in eUICC. */
   readonly card: string | null;
   /** Where the built-in eUICC serves other programs. */
@@ -114,6 +118,7 @@ export interface Vehicle {
   readonly gate: Gate;
   readonly eim: Eim;
   readonly smdp: Smdp;
+  readonly smds: Smds;
   readonly faults: Faults;
   /** "LPA:1$…" for one of the scenario's offers. */
   activationCode(matchingId: string): string;
@@ -167,8 +172,9 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
   const serving: { plmn: () => string | undefined } = { plmn: () => undefined };
   const gate = new Gate({ clock, random, bearer, faults, quality: () => world.path(serving.plmn()) });
   started.add(() => gate.close());
-  const behind = { eim: 0, smdp: 0 };
-  const ports = await openGate(gate, behind, { eim: options.eimPort || state.ports?.eim || 0, smdp: state.ports?.smdp ?? 0 });
+  const behind = { eim: 0, smdp: 0, smds: 0 };
+  const { eim: eimPort = 0, smdp: smdpPort = 0, smds: smdsPort = 0 } = state.ports ?? {};
+  const ports = await openGate(gate, behind, { eim: options.eimPort || eimPort, smdp: smdpPort, smds: smdsPort });
   state.savePorts(ports);
 
   const smdp = createSmdp({
@@ -176,19 +182,34 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
     pkis: [pki],
     address: `${smdpFqdn}:${ports.smdp}`,
     orders: [...scenario.offers.map(downloadOrder), ...(options.profiles ?? []).map(orderOf)],
-    onEvent: ({ kind, ...event }) => log.info(`smdp ${kind}`, event),
+    onEvent: ({ kind, ...event }) => {
+      log.info(`smdp ${kind}`, event);
+      // ES12.DeleteEvent (SGP.22 §5.9.2): what was fetched waits no longer.
+      if (kind === "order" && "matchingId" in event && event.state === "installed") smds.deleteEvents(event.matchingId);
+    },
   });
+  const smds = createSmds({ clock, pki, address: `${smdpFqdn}:${ports.smds}` });
   started.add(obeyEs9Errors(smdp, faults));
   behind.smdp = (await smdp.start()).port;
   started.add(() => smdp.stop());
+  behind.smds = (await smds.start()).port;
+  started.add(() => smds.stop());
 
+  const behindGate = (address: string): string => {
+    if (address === smdp.address) return `localhost:${behind.smdp}`;
+    return address === smds.address ? `localhost:${behind.smds}` : address;
+  };
   const direct = createEs9Client({ clock, caPem: [pki.get("ci").certificatePem] });
   const eim = createEim({
     clock,
     pki,
     fqdn: eimFqdn,
-    // The eIM is not in the vehicle: its way to the SM-DP+ does not lead through the vehicle's bearer.
-    post: (address, functionName, body) => direct(address === smdp.address ? `localhost:${behind.smdp}` : address, functionName, body),
+    // The eIM is not in the vehicle: its way to SM-DP+ and SM-DS does not lead through the vehicle's bearer.
+    post: (address, functionName, body) => direct(behindGate(address), functionName, body),
+    reserve: ({ eid, matchingId, at }) => {
+      if (at === "contactDefaultSmdp") smdp.reserve(matchingId, eid);
+      else smds.registerEvent({ eid, eventId: matchingId, rspServerAddress: smdp.address });
+    },
     faultTargets: {
       smdp: { apply: (settings) => smdp.applyFaults(settings), show: () => ({ ...smdp.faults, transformBpp: undefined }) },
       euicc: { apply: (settings) => applyCardFaults(needed(inside).faults, settings), show: () => inside?.faults ?? null },
@@ -202,7 +223,7 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
   started.add(eim.onEvent(({ type, n: _n, atMs: _atMs, ...event }) => log.info(`eim ${type}`, brief(event))));
 
   const fqdn = `${eimFqdn}:${ports.eim}`;
-  const configuration = eim.configurationData({ fqdn });
+  const configuration = eim.configurationData({ fqdn, indirectProfileDownload: options.indirectDownload ?? true });
   const facts: { eid: string | null } = { eid: null };
   const commissioning = {
     ciPKId: pki.get("ci").subjectKeyIdentifier,
@@ -220,7 +241,16 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
   const inside =
     card !== undefined
       ? undefined
-      : makeEuicc({ ...options, role: cardRole, clock, identity: identity ?? identityOf(pki), state, scenario, eims: [configuration] });
+      : makeEuicc({
+          ...options,
+          role: cardRole,
+          clock,
+          identity: identity ?? identityOf(pki),
+          state,
+          scenario,
+          eims: [configuration],
+          addresses: { defaultSmdpAddress: smdp.address, rootSmdsAddress: smds.address },
+        });
   const known = commissioned(card?.connection ?? builtInCard(needed(inside)), commissioning);
   started.add(known.stop);
   await introduceNow(known.connection, log);
@@ -250,6 +280,7 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
     modem: served,
     eim: { id: eim.eimId, coaps: `coaps://${fqdn}`, https: `https://${fqdn}`, api: eimAt.api },
     smdp: { https: `https://${smdp.address}` },
+    smds: { https: `https://${smds.address}` },
     card: card?.address ?? null,
     cardServices: services,
     pkiDir: options.pkiDir ?? null,
@@ -257,7 +288,7 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
     imei,
   };
   const activationCode = (matchingId: string): string => smdp.activationCode(matchingId);
-  const parts = { ready, pki, modem, world, gate, eim, smdp, faults, activationCode, close: () => started.stop() };
+  const parts = { ready, pki, modem, world, gate, eim, smdp, smds, faults, activationCode, close: () => started.stop() };
   return {
     ...parts,
     get euicc() {
@@ -326,7 +357,11 @@ function obeyEs9Errors(smdp: Smdp, faults: Faults): Disposer {
 
 async function openGate(gate: Gate, behind: Readonly<VehiclePorts>, wanted: VehiclePorts): Promise<VehiclePorts> {
   const toEim = (): number => behind.eim;
-  return { eim: await gate.openBoth(toEim, toEim, wanted.eim), smdp: await gate.openTcp(() => behind.smdp, wanted.smdp) };
+  return {
+    eim: await gate.openBoth(toEim, toEim, wanted.eim),
+    smdp: await gate.openTcp(() => behind.smdp, wanted.smdp),
+    smds: await gate.openTcp(() => behind.smds, wanted.smds),
+  };
 }
 
 function downloadOrder(offer: Offer): DownloadOrderInput {
