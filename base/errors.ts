@@ -40,8 +40,6 @@ export const errorTable = {
   ASN1_VALUE: row("never", "a value is outside what its type allows", "check the data at the offset named"),
   ASN1_TRAILING: row("never", "there is data after the end of the value", "check that only one value was given"),
   ASN1_MISSING: row("never", "a mandatory field is missing", "check the type's name, and the data at the offset named"),
-  ASN1_DEPTH: row("never", "the data is nested too deeply", "check the data at the offset named"),
-  ASN1_SIZE: row("never", "the data is larger than accepted", "check the source of the data"),
   ASN1_ENCODE: row("never", "this value cannot be encoded as its type", "check the field named"),
   ASN1_UNKNOWN_TYPE: row("never", "there is no ASN.1 type of that name", "simward package decode --list"),
 
