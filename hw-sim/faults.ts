@@ -2,6 +2,7 @@
 // A fault stays until it is cleared; those that name an nth command go by themselves once they have struck.
 import type { Disposer } from "../base/clock.ts";
 import { SimwardError } from "../base/errors.ts";
+import type { CallKind } from "./modem/voice.ts";
 import { readEs9Errors } from "./smdp/faults.ts";
 
 /** The nth command line from now; only lines that hold `command` count when it is given. */
@@ -38,6 +39,7 @@ const digits = (text: string): string | undefined => (/^\d{3,20}$/.test(text) ? 
 const country = (text: string): string | undefined => (/^[A-Z]{2}$/.test(text) ? text : undefined);
 const refusal = (text: string): string | undefined => (/^\d{5,6}:\d{1,3}$/.test(text) ? text : undefined);
 const printable = (text: string): string | undefined => (/^[\x20-\x7e]+$/.test(text) ? text : undefined);
+const call = (text: string): CallKind | undefined => (text === "active" || text === "ringing" ? text : undefined);
 const flag = (text: string): true | undefined => (text === "1" || text === "on" ? true : undefined);
 
 const atCommandPattern = /^(?:([A-Z&+%#$*^][A-Z0-9]*)@)?(\d{1,6})(?::(\d{1,9}))?$/;
@@ -75,6 +77,7 @@ export const faultTable = {
   "hang-up": row("module", nth, atCommand, "closes the port right behind the last octet of the nth reply"),
   "hang-up-on-reset": row("module", "1", flag, "every reset of the module closes its ports at once, as USB modules do"),
   reset: row("module", nth, atCommand, "the module resets by itself instead of answering: boot lines, echo on again"),
+  "voice-call": row("module", "active|ringing", call, "a voice call is under way, or comes in; a reset of the module ends it"),
   spew: row("module", "OCTETS", positive, "sends so many octets without a line end before the next reply"),
   loss: row("path", "0..1", share, "share of datagrams lost, each way"),
   "rtt-ms": row("path", "MS", whole, "round trip added, half of it each way"),

@@ -36,6 +36,8 @@ export function makeProfile(plan: ProfilePlan, random: Random = systemRandom): M
       profileName: plan.profileName,
       profileClass: "operational",
       profileOwner: { mccMnc: plmnToBytes(plmn) },
+      ...(plan.fallbackAllowed === true ? { fallbackAllowed: true } : {}),
+      ...(plan.ecallIndication === true ? { ecallIndication: true } : {}),
     },
   };
 }

@@ -14,6 +14,7 @@ import { AtPort, type PortLine } from "./port.ts";
 import { Registration, type RegistrationState } from "./registration.ts";
 import { type RegistrationCommand, registrationCommands, registrationLine } from "./registration-lines.ts";
 import { SimSlot, type SimState } from "./sim-slot.ts";
+import { VoiceService } from "./voice.ts";
 
 export interface VirtualModemOptions {
   readonly clock: Clock;
@@ -58,6 +59,7 @@ export class VirtualModem {
   readonly registration: Registration;
   readonly packet: PacketService;
   readonly chip: ClockChip;
+  readonly voice: VoiceService;
   readonly commands: ReadonlyMap<string, CommandRow>;
   readonly log: Log;
   settings: SharedSettings = factorySettings();
@@ -81,6 +83,7 @@ export class VirtualModem {
     this.log = options.log ?? silentLog;
     this.commands = commandTable(this.personality);
     this.chip = new ClockChip(this.clock);
+    this.voice = new VoiceService(this.clock, (line) => this.urc(line));
     this.packet = new PacketService(this.world, (event) => {
       if (this.settings.cgerep > 0) this.urc(`+CGEV: ${event}`);
     });
@@ -110,9 +113,11 @@ export class VirtualModem {
       this.world.onChange(() => this.#worldChanged()),
       this.faults.onChange(({ name }) => {
         if (name === "silent-ms") this.#watchSilence();
+        if (name === "voice-call") this.#callAsFault();
       }),
     );
     this.#watchSilence();
+    this.#callAsFault();
   }
 
   /** Whether the vehicle's datagrams pass. */
@@ -143,6 +148,7 @@ export class VirtualModem {
   powerOff(): void {
     this.#stopBoot();
     this.#running = false;
+    this.voice.hangUp();
     this.sim.powerOff();
     this.registration.supply(false, undefined);
     this.packet.detach("ME");
@@ -165,6 +171,7 @@ export class VirtualModem {
     const life = this.#life;
     if (level === before) return;
     this.#functionLevel = level;
+    if (level !== 1) this.voice.hangUp();
     await this.clock.sleep(this.personality.timings.radioMs);
     if (life !== this.#life) return;
     if (level === 0) this.sim.powerOff();
@@ -267,6 +274,12 @@ export class VirtualModem {
     // An EPS attach lives by its PDN connections: with the last one gone it starts again (3GPP TS 24.301 §5.5.2).
     const { rat, cell } = this.registration.state;
     if (cell !== undefined && rat !== "gsm" && this.packet.attached && this.packet.activeCount === 0) this.registration.search();
+  }
+
+  #callAsFault(): void {
+    const kind = this.faults.get("voice-call");
+    if (kind === undefined) this.voice.remoteEnds();
+    else this.voice.begin(kind);
   }
 
   #watchSilence(): void {

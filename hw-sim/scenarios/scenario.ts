@@ -11,6 +11,10 @@ export interface ProfilePlan {
   /** At most 16 characters. */
   readonly serviceProvider: string;
   readonly profileName: string;
+  /** An eIM may make it the one to fall back to (SGP.32 §3.4.5). */
+  readonly fallbackAllowed?: boolean;
+  /** It is the emergency profile (SGP.32 §3.4.6). */
+  readonly ecallIndication?: boolean;
 }
 
 export interface Offer extends ProfilePlan {
@@ -28,6 +32,8 @@ export interface Scenario {
   readonly world?: WorldData | undefined;
   /** Installed and enabled at the factory. */
   readonly bootstrap: ProfilePlan;
+  /** Installed at the factory too, disabled. */
+  readonly installed?: readonly ProfilePlan[] | undefined;
   readonly offers: readonly Offer[];
   readonly faults: readonly FaultSetting[];
   /** The vehicle stands still without one. */

@@ -34,6 +34,22 @@ const turkish: Offer = {
   matchingId: "BOSFOR-1",
 };
 
+const fallback: ProfilePlan = {
+  iccid: "8949298000000000068",
+  imsi: "262980000000006",
+  serviceProvider: "Nordfunk",
+  profileName: "Nordfunk fallback",
+  fallbackAllowed: true,
+};
+
+const emergency: ProfilePlan = {
+  iccid: "8949298000000000050",
+  imsi: "262980000000005",
+  serviceProvider: "Nordfunk",
+  profileName: "Nordfunk eCall",
+  ecallIndication: true,
+};
+
 const demo: Scenario = {
   name: "demo",
   text: "Germany; a bootstrap profile that roams; Rheinfunk's and Nordfunk's profiles wait at the SM-DP+",
@@ -50,6 +66,12 @@ const all: readonly Scenario[] = [
     name: "no-coverage",
     text: "the demo, but Rheinfunk's profile finds no cell once it is enabled",
     faults: [{ name: "no-coverage", value: local.iccid }],
+  },
+  {
+    ...demo,
+    name: "ways-back",
+    text: "the demo, with a profile that may be made the fallback and an emergency profile on the card",
+    installed: [fallback, emergency],
   },
   {
     ...demo,

@@ -19,7 +19,7 @@ const within =
   };
 
 /** Settings of V.250 that change nothing here, with the highest value each takes. */
-const inert: Readonly<Record<string, number>> = { X: 4, L: 3, M: 2, "&C": 1, "&D": 2, "&K": 3, "&S": 1, H: 0 };
+const inert: Readonly<Record<string, number>> = { X: 4, L: 3, M: 2, "&C": 1, "&D": 2, "&K": 3, "&S": 1 };
 
 const registers: Readonly<Record<string, number>> = { S0: 0, S3: 13, S4: 10, S5: 8, S7: 60, S10: 15 };
 
@@ -55,7 +55,6 @@ export const basicCommands: readonly CommandRow[] = [
     ([name, value]): CommandRow => ({ name, read: says(String(value).padStart(3, "0")), set: within(0, 255) }),
   ),
   // No data call is to be had on a control port.
-  { name: "D", execute: () => ({ lines: [], final: "NO CARRIER" }) },
   { name: "O", execute: () => ({ lines: [], final: "NO CARRIER" }) },
   {
     name: "+CMEE",
