@@ -247,8 +247,7 @@ function decodeElement(tlv: Tlv, refuse: Refuse): ProfileElement {
   try {
     return decode(ProfileElement, rawOf(tlv));
   } catch (error) {
-    if (!isCode(error, "ASN1_VALUE", "ASN1_TAG", "ASN1_MISSING", "ASN1_LENGTH", "ASN1_TRUNCATED", "ASN1_TRAILING"))
-      throw error;
+    if (!isCode(error, "ASN1_VALUE", "ASN1_TAG", "ASN1_MISSING", "ASN1_LENGTH", "ASN1_TRUNCATED", "ASN1_TRAILING")) throw error;
     return refuse(error.code === "ASN1_VALUE" ? "bad-values" : "invalid-request-format", error.message);
   }
 }
