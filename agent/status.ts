@@ -31,7 +31,12 @@ export interface StatusParts {
   readonly fallback: Pick<FallbackKeeper, "state" | "nextInMs">;
 }
 
-const operations = { euiccPackage: "eUICC Package", ipaEuiccData: "IPA eUICC Data", profileDownload: "Profile Download" } as const;
+const operations = {
+  euiccPackage: "eUICC Package",
+  ipaEuiccData: "IPA eUICC Data",
+  profileDownload: "Profile Download",
+  profileOrder: "Local Command",
+} as const;
 
 export function statusOf(parts: StatusParts): Status {
   const { clock, ipa } = parts;

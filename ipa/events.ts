@@ -29,7 +29,7 @@ export type IpaEvent =
   /** Something was found under way at the start, and is gone on with. */
   | {
       readonly kind: "recovered";
-      readonly operation: "euiccPackage" | "profileDownload" | "ipaEuiccData" | "localSwitch";
+      readonly operation: "euiccPackage" | "profileDownload" | "ipaEuiccData" | "profileOrder" | "localSwitch";
       readonly phase: string;
     }
   | {

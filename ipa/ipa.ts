@@ -9,6 +9,7 @@ import type { EimAsClient } from "./esipa/endpoint.ts";
 import { createEuiccSession, type OwnedEuiccSession } from "./euicc/session.ts";
 import type { IpaEvent, IpaEvents } from "./events.ts";
 import type { LocalSwitchFunction } from "./machines/local-switch.ts";
+import { localOrder } from "./machines/profile-order.ts";
 import { defaultIpaOptions, type IpaOptions } from "./options.ts";
 import type {
   ApduAccess,
@@ -33,6 +34,9 @@ import { configureImmediateEnable, type ImmediateEnableOrder } from "./procedure
 import { type InjectionHost, type InjectionSource, receiveInjection } from "./procedures/injection.ts";
 import { resumeDataRequest } from "./procedures/ipa-euicc-data.ts";
 import { bindingMemory, IpaJournal, type Operation, toldMemory } from "./procedures/journal.ts";
+import { createLocalAssistant, type LocalAssistant } from "./procedures/local-assistant.ts";
+import { resumeLocalDownload } from "./procedures/local-download.ts";
+import { resumeProfileOrder } from "./procedures/local-order.ts";
 import { type LocalSwitchResult, resumeLocalSwitch, switchLocally } from "./procedures/local-switch.ts";
 import { deliverNotifications } from "./procedures/notifications.ts";
 import { noteProfiles, resumePackage } from "./procedures/package.ts";
@@ -151,6 +155,8 @@ export interface Ipa {
    * Throws BUSY, EMERGENCY_ACTIVE, or why the card could not be used: nothing was taken then, and the eIM is to come again.
    */
   transferEimPackage(message: Uint8Array, source: InjectionSource): Promise<Uint8Array>;
+  /** What a person beside the vehicle may order. */
+  readonly local: LocalAssistant;
   status(): IpaStatus;
   /** Ends what runs; what was under way stays in the journal. */
   close(): Promise<void>;
@@ -257,6 +263,22 @@ export function createIpa(ports: IpaPorts): Ipa {
     closing: closing.signal,
   };
 
+  /** What an operation has done to the card comes to its end first, and nothing else begins meanwhile. */
+  const locally = <T>(job: (started: IpaContext, signal: AbortSignal) => Promise<T>, signal: AbortSignal | undefined): Promise<T> => {
+    const run = async (): Promise<T> => {
+      const inner = stoppable(signal);
+      const { started, problem } = await begin(inner);
+      const { operation, localSwitch } = started.journal.content;
+      const busy = localSwitch?.function ?? operation?.kind;
+      if (busy !== undefined) throw problem ?? new SimwardError("BUSY", { detail: `${busy} is not finished` });
+      return job(started, inner);
+    };
+    return work.run(run, signal).catch((error: unknown) => {
+      doubtful = true;
+      throw closing.signal.aborted || signal?.aborted ? aborted(error) : asSimwardError(error);
+    });
+  };
+
   return {
     euicc,
     start: (signal) =>
@@ -320,6 +342,7 @@ export function createIpa(ports: IpaPorts): Ipa {
         doubtful ||= !isCode(error, "BUSY", "EMERGENCY_ACTIVE");
         throw error;
       }),
+    local: createLocalAssistant({ slot, run: locally }),
     status: () => statusOf(context, slot, euicc),
     async close() {
       closing.abort(new SimwardError("ABORTED", { detail: "the IPA is closing" }));
@@ -494,7 +517,11 @@ function resume(context: IpaContext, operation: Operation, afterRestart: boolean
     case "euiccPackage":
       return resumePackage(context, operation, afterRestart, signal);
     case "profileDownload":
-      return resumeDownload(context, operation, afterRestart, signal);
+      return operation.eimId === localOrder
+        ? resumeLocalDownload(context, operation, afterRestart, signal)
+        : resumeDownload(context, operation, afterRestart, signal);
+    case "profileOrder":
+      return resumeProfileOrder(context, operation, signal);
     case "ipaEuiccData":
       return resumeDataRequest(context, operation, signal);
   }

@@ -1,5 +1,6 @@
 // Which of the IPA's doings go to the audit trail, and who is named as their cause.
 import type { IpaEvent } from "../../ipa/events.ts";
+import { localOrder } from "../../ipa/machines/profile-order.ts";
 import type { AuditEvent, AuditValue } from "./types.ts";
 
 type Cause = "eim" | "ipa" | "policy" | "start";
@@ -54,6 +55,7 @@ export function auditEventOf(event: IpaEvent): AuditEvent | undefined {
 }
 
 function causeText(cause: Cause, event: IpaEvent): string {
+  if ("eimId" in event && event.eimId === localOrder) return "operator";
   if (cause === "eim" && "eimId" in event && event.eimId !== undefined) return `eim:${event.eimId}`;
   if (cause === "policy" && "rule" in event) return `policy:${event.rule}`;
   return cause;

@@ -3,6 +3,7 @@ import { fromHex } from "../../base/bytes.ts";
 import { asSimwardError, errorReport } from "../../base/errors.ts";
 import { profileDownloadError, profileDownloadResult } from "../esipa/messages.ts";
 import type { DownloadInput, DownloadState } from "../machines/download.ts";
+import { localOrder } from "../machines/profile-order.ts";
 import { notificationOf, readNotifications, removeFromList } from "./card.ts";
 import { rspClient } from "./direct-download.ts";
 import type { DownloadRun } from "./download-session.ts";
@@ -112,7 +113,7 @@ export async function finish(run: DownloadRun, state: DownloadState): Promise<un
   const others = eims.ids.filter((eimId) => eimId !== state.eimId);
   let { stateChanges } = journal.content;
   if (state.enabled) stateChanges = journal.changesFor(eims.ids, "immediateEnableProfile");
-  else if (state.installed) stateChanges = journal.changesFor(others, "otherEim");
+  else if (state.installed) stateChanges = journal.changesFor(others, state.eimId === localOrder ? "local" : "otherEim");
   const enabledIccid = state.enabled && state.iccid !== undefined ? { enabledIccid: state.iccid } : {};
   await journal.update({ operation: undefined, stateChanges, relays: relaysOf(run, state), ...enabledIccid });
   if (state.installed) await refreshProfiles(run.context, run.signal);

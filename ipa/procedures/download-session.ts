@@ -22,10 +22,13 @@ export interface RspSession {
   bpp?: Uint8Array;
 }
 
+/** Who ordered it and hears how it ended: an eIM's client, or a stand-in for who stands beside the vehicle. */
+export type DownloadClient = RspPath &
+  Pick<EimClient, "eimId" | "compat" | "encodeResult" | "handleResult" | "handleNotification" | "provideEimPackageResult">;
+
 export interface DownloadRun {
   readonly context: IpaContext;
-  /** Of the eIM that ordered it. */
-  readonly client: EimClient;
+  readonly client: DownloadClient;
   readonly signal: AbortSignal | undefined;
   /** One logical channel from the challenge to the installation result. */
   readonly card: BorrowedCard;

@@ -3,7 +3,6 @@
 import { createHash } from "node:crypto";
 import { toHex } from "../../base/bytes.ts";
 import { asSimwardError, errorReport, SimwardError } from "../../base/errors.ts";
-import type { EimClient } from "../esipa/client.ts";
 import { type CancelReason, type DownloadEffect, type DownloadInput, type DownloadState, nextDownload } from "../machines/download.ts";
 import type { ProfileDownloadTriggerRequest } from "../messages/esipa.ts";
 import { ask, borrowCard, type IpaContext } from "./context.ts";
@@ -11,7 +10,7 @@ import { wayOf } from "./direct-download.ts";
 import { authenticate, authenticateAtServer, cancel, checkMetadata, fetchPackage, initiate, prepare } from "./download-authentication.ts";
 import { adopt, enable, load, search } from "./download-installation.ts";
 import { finish, notify, relaysOf, remove, reportFailure, reportResult } from "./download-report.ts";
-import type { DownloadRun } from "./download-session.ts";
+import type { DownloadClient, DownloadRun } from "./download-session.ts";
 import { drive, type Telling } from "./drive.ts";
 import { heldDownload } from "./emergency.ts";
 import { toBase64 } from "./journal.ts";
@@ -19,7 +18,7 @@ import { toBase64 } from "./journal.ts";
 /** One download from the trigger to its report. Answers why it is unfinished, if it is. */
 export async function downloadProfile(
   context: IpaContext,
-  client: EimClient,
+  client: DownloadClient,
   received: { readonly raw: Uint8Array; readonly value: ProfileDownloadTriggerRequest },
   signal: AbortSignal | undefined,
 ): Promise<SimwardError | undefined> {
@@ -67,15 +66,16 @@ export async function resumeDownload(
   state: DownloadState,
   afterRestart: boolean,
   signal: AbortSignal | undefined,
+  client: DownloadClient = context.eims.client(state.eimId),
 ): Promise<SimwardError | undefined> {
-  return carryOut(context, context.eims.client(state.eimId), signal, state, { kind: "resumed", afterRestart });
+  return carryOut(context, client, signal, state, { kind: "resumed", afterRestart });
 }
 
 type Effect = Exclude<DownloadEffect, Telling>;
 
 async function carryOut(
   context: IpaContext,
-  client: EimClient,
+  client: DownloadClient,
   signal: AbortSignal | undefined,
   state: DownloadState,
   input: DownloadInput,

@@ -34,6 +34,7 @@ import type { ToldMemory } from "../esipa/minimizer.ts";
 import type { DownloadState } from "../machines/download.ts";
 import { type LocalSwitchState, localSwitches } from "../machines/local-switch.ts";
 import type { PackageState } from "../machines/package.ts";
+import type { ProfileOrderState } from "../machines/profile-order.ts";
 import type { StateChangeCause } from "../messages/esipa.ts";
 import type { Journal } from "../ports.ts";
 import type { CardClass } from "./card-class.ts";
@@ -48,7 +49,7 @@ export interface DataRequestState {
   readonly sha256: string;
 }
 
-export type Operation = PackageState | DownloadState | DataRequestState;
+export type Operation = PackageState | DownloadState | DataRequestState | ProfileOrderState;
 
 /** An answer that only the IPA holds: a BF50, base64. */
 export interface OutboxEntry {
@@ -158,7 +159,7 @@ function understood(loaded: unknown): JournalContent {
     Record<keyof JournalContent, unknown>
   >;
   if (version !== 1) return empty;
-  const kinds: readonly unknown[] = ["euiccPackage", "profileDownload", "ipaEuiccData"];
+  const kinds: readonly unknown[] = ["euiccPackage", "profileDownload", "ipaEuiccData", "profileOrder"];
   const known = isRecord(operation) && kinds.includes(operation.kind) && typeof operation.phase === "string";
   return {
     version: 1,
