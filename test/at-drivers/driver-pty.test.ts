@@ -1,5 +1,5 @@
 // The driver on a real pseudo terminal, with a virtual module behind it that hangs up at each reset and comes back under the same name.
-import { mkdtempSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -13,6 +13,23 @@ import { VirtualModem } from "../../hw-sim/modem/module.ts";
 import { World } from "../../hw-sim/network/world.ts";
 import { StubCard } from "../hw-sim/modem/stub-card.ts";
 import { openPty, type Pty } from "../support/pty.ts";
+
+/** Descriptors of that file which a child process would inherit, and so hold the port open for as long as it lives. */
+function inheritable(path: string): readonly string[] {
+  const open = readdirSync("/proc/self/fd").filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === path;
+    } catch {
+      return false;
+    }
+  });
+  // The test's own, the driver's lock and the driver's port.
+  expect(open.length).toBeGreaterThanOrEqual(3);
+  return open.filter((fd) => {
+    const flags = /^flags:\s+([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "0";
+    return (Number.parseInt(flags, 8) & 0o2000000) === 0;
+  });
+}
 
 test("found by its link, reset with the port hanging up right behind the OK, and found again", async () => {
   const dir = mkdtempSync(join(tmpdir(), "simward-driver-"));
@@ -52,6 +69,7 @@ test("found by its link, reset with the port hanging up right behind the OK, and
     await modem.ready();
     expect(await modem.awaitRegistered({ timeoutMs: 20_000 })).toMatchObject({ status: "roaming", plmn: "26298" });
     expect(await modem.iccid()).toBe("8988211000000000011");
+    expect(inheritable(ptys[0]?.path ?? "")).toEqual([]);
     await modem.reset();
     expect(events).toEqual(expect.arrayContaining(["gone", "back"]));
     expect(ptys).toHaveLength(2);
