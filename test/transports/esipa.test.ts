@@ -92,6 +92,7 @@ describe("ESipa over CoAP and DTLS", () => {
     expect(eim.asked.map((one) => toHex(one.payload ?? body(0)))).toEqual([toHex(body(60)), toHex(body(8_000))]);
   });
 
+  // shows: d5.codes
   it.each([
     { code: "2.01", length: 3, status: 200 },
     { code: "2.04", length: 3, status: 200 },

@@ -423,7 +423,6 @@ describe("a switch of profile", () => {
     expect(euicc.iccid).toBe(iccids.a);
   });
 
-  // shows: a7.flag-false
   it("comes without a word on cards that know no REFRESH, and is seen after the reset", () => {
     const { euicc, channel } = bench({ faults: { refreshQualifier: "none" } });
     expect(channel.send(psmoPackage([psmo.enable("b")])).sw).toBe(0x9000);

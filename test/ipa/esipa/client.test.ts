@@ -129,6 +129,7 @@ describe("GetEimPackage", () => {
       expect(await eim.getEimPackage(nothingToTell)).toMatchObject({ kind: "malformed", eimTransactionId: undefined });
   });
 
+  // shows: d3.other
   test("what the eIM refuses, what is no answer and what never comes each have their own code", async () => {
     const { eim, clock, events } = client(["BF4F03020102", "", { status: 503 }, new SimwardError("COAP_TIMEOUT"), "silence"]);
     const codes: unknown[] = [];

@@ -209,7 +209,7 @@ const resumed: readonly (readonly [PackageState, boolean, PackagePhase, readonly
 ];
 
 describe("package execution", () => {
-  // shows: e4.03-error, e4.04-notifications, e4.05-configuration-only, e4.09-undelivered
+  // shows: e4.03-error, e4.09-undelivered
   test.each(rows)("%s", (_name, state, input, phase, effects) => {
     const step = nextPackage(state, input);
     expect([step.state.phase, shown(step.effects)]).toEqual([phase, effects]);

@@ -104,7 +104,7 @@ describe("acknowledgements", () => {
   const acknowledge = (...numbers: readonly number[]): Uint8Array =>
     writeTlv(0xbf50, writeTlv(0xbf53, ...numbers.map((number) => writeTlv(0x80, Uint8Array.of(number)))));
 
-  // shows: c6.exactly-acknowledged, e8.with-result
+  // shows: c6.exactly-acknowledged
   test("of one eIM never remove what is addressed to another, nor notifications it was not given", async () => {
     const vehicle = new Vehicle({ ...two, secondEim: true });
     const { eim2 } = vehicle;

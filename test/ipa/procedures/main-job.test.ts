@@ -22,7 +22,6 @@ describe("start", () => {
 
 describe("the main job", () => {
   // shows: psmo.enable-rollback, e2.01-ask, e2.02-package, e2.04-trigger, e2.09-again, e4.06-switched, e4.07-reported, e4.08-acknowledged
-  // shows: e2.12-result-first
   test("download, then enable with rollback flag: installed, enabled, online, reported once, acknowledged, nothing left", async () => {
     const vehicle = new Vehicle();
     const download = vehicle.download(c);

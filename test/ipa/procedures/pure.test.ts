@@ -289,7 +289,6 @@ describe("profile policy rules against the Rules Authorisation Table", () => {
 describe("certificates and keys of servers", () => {
   const clock = new VirtualClock();
 
-  // shows: e6.ci
   test("OID and CI are read; what is no certificate gives nothing", () => {
     const pki = createPki({ clock });
     const { certificate } = pki.get("dpauth");

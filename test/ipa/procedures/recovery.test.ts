@@ -134,7 +134,6 @@ describe("what a restart finds", () => {
     expect(changes).toEqual(["undefined", "undefined"]);
   });
 
-  // shows: e1.more
   test("a journal that is none, or of another make, is no obstacle: the card is asked", async () => {
     for (const journal of [
       null,

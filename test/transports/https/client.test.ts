@@ -215,7 +215,6 @@ describe("requests and answers", () => {
     expect(server.sockets.size).toBe(1);
   });
 
-  // shows: d3.other
   it.each([200, 204, 301, 400, 404, 500, 503])("answers status %i as it is", async (status) => {
     const server = await serve(leaf, (response) => response.writeHead(status, { Location: "/elsewhere" }).end());
     expect((await client().request(peer(server.port), post)).status).toBe(status);
