@@ -88,6 +88,7 @@ function vehicle(options: RunOptions, place: Place): Promise<Running> {
     eimFqdn: options.eimFqdn,
     smdpFqdn: options.smdpFqdn,
     indirectDownload: options.indirectDownload,
+    esipaVersion: options.esipaVersion,
     ...(options.card === undefined ? {} : { card: options.card }),
     ...(personality === undefined ? {} : { personality }),
     ...(options.imei === undefined ? {} : { imei: options.imei }),

@@ -4,6 +4,7 @@ import { SimwardError } from "../base/errors.ts";
 import type { ExternalCardOption } from "./card-socket/external.ts";
 import type { CardServiceOption } from "./card-socket/serve.ts";
 import { vpcdPort } from "./card-socket/vpcd-frames.ts";
+import { type EsipaVersion, esipaVersions } from "./eim/version-1.0.ts";
 import { type CardRoleName, cardRoleNames, cardRoles } from "./euicc/roles.ts";
 import { type FaultName, type FaultSetting, faultSetting, faultTable, parseFault } from "./faults.ts";
 import { personalities } from "./modem/personality.ts";
@@ -48,6 +49,7 @@ export interface RunOptions extends CardOptions {
   readonly eimFqdn: string;
   readonly smdpFqdn: string;
   readonly indirectDownload: boolean;
+  readonly esipaVersion: EsipaVersion;
   readonly imei: string | undefined;
   readonly seed: number | undefined;
   readonly driveSpeed: number;
@@ -172,6 +174,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     .option("--eim-fqdn <host>", "host name of the eIM in the eUICC's configuration and in its certificate", "localhost")
     .option("--smdp-fqdn <host>", "host name of the SM-DP+ in activation codes", "localhost")
     .option("--no-indirect-download", "the eIM does not say that it relays downloads: an IPA that can goes to the SM-DP+ itself")
+    .option("--esipa-version <version>", `of SGP.32 at the eIM: ${esipaVersions.join(", ")}`, "1.2")
     .option("--imei <digits>", "15 digits")
     .option("--drive-speed <factor>", "how many times as fast the scenario's route is driven", "1")
     .option("--seed <number>", "the same seed gives the same losses")
@@ -280,6 +283,7 @@ function readRunOptions(raw: Raw): RunOptions {
     profiles: listed("profile").map(parseProfileFile),
     smdpFqdn: text("smdpFqdn") ?? "localhost",
     indirectDownload: raw.indirectDownload !== false,
+    esipaVersion: oneOf("--esipa-version", text("esipaVersion") ?? "", esipaVersions),
     modem: modem.length > 0 ? modem : [modemPort("pty"), modemPort("tcp"), modemPort("unix")],
     personality: oneOf("--personality", text("personality") ?? "", Object.keys(personalities)),
     eimPort: port("--eim-port", text("eimPort") ?? "0"),

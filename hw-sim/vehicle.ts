@@ -18,6 +18,7 @@ import { type CardServiceOption, serveCard } from "./card-socket/serve.ts";
 import type { CardConnection } from "./contracts.ts";
 import { createEim, type Eim } from "./eim/eim.ts";
 import { createEs9Client } from "./eim/es9-client.ts";
+import type { EsipaVersion } from "./eim/version-1.0.ts";
 import { type CardRoleName, cardRoles } from "./euicc/roles.ts";
 import type { EuiccOptions, VirtualEuicc } from "./euicc/types.ts";
 import { identityOf, makeEuicc } from "./factory.ts";
@@ -69,6 +70,8 @@ export interface VehicleOptions {
   readonly smdpFqdn?: string;
   /** Whether the eIM says that it relays downloads; it does by default. */
   readonly indirectDownload?: boolean;
+  /** The eIM's, of SGP.32; 1.2 by default. */
+  readonly esipaVersion?: EsipaVersion;
   /** Of certificates that are made; P-256 by default. */
   readonly curve?: Curve;
   /** Somebody else's certificates of the eUICC; those of the PKI by default. */
@@ -206,6 +209,7 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
     fqdn: eimFqdn,
     // The eIM is not in the vehicle: its way to SM-DP+ and SM-DS does not lead through the vehicle's bearer.
     post: (address, functionName, body) => direct(behindGate(address), functionName, body),
+    ...(options.esipaVersion === undefined ? {} : { esipaVersion: options.esipaVersion }),
     reserve: ({ eid, matchingId, at }) => {
       if (at === "contactDefaultSmdp") smdp.reserve(matchingId, eid);
       else smds.registerEvent({ eid, eventId: matchingId, rspServerAddress: smdp.address });

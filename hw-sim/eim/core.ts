@@ -31,6 +31,7 @@ import { handles, Relay, readActivationCode } from "./relay.ts";
 import { render } from "./render.ts";
 import { knowsEnough, notRestored } from "./restore.ts";
 import { readPackageResult } from "./results.ts";
+import { answerInV10, type EsipaVersion, requestOfV10 } from "./version-1.0.ts";
 
 /** As HTTP counts: 200 with a body, 204 without, 400 for what is no ESipa message. "silence" is no answer at all. */
 export type EsipaAnswer = { readonly status: number; readonly body: Uint8Array } | "silence";
@@ -50,6 +51,8 @@ export interface EimCoreOptions {
   readonly knowsEveryEid?: boolean;
   /** Goes to a vehicle that listens for what is injected. */
   readonly openInjector?: (target: InjectionTarget, request: InjectRequest) => Promise<Injector>;
+  /** Of SGP.32, on ESipa; 1.2 by default. */
+  readonly esipaVersion?: EsipaVersion;
   /** How the operator makes a profile wait for an eUICC: SM-DS and SM-DP+ are not the eIM's. */
   readonly reserve?: Reserve;
   /** Takes part in minimizeEsipaBytes; it does by default. */
@@ -90,7 +93,13 @@ export class EimCore {
     this.euiccs = new EuiccRegistry(anchors, () => clock.now());
     this.#forwarding = new Forwarding(clock, post, this.events);
     const shared = { euiccs: this.euiccs, orders: this.orders, events: this.events };
-    this.#intake = new Intake({ ...shared, eimId, clock, forwarding: this.#forwarding });
+    this.#intake = new Intake({
+      ...shared,
+      eimId,
+      clock,
+      forwarding: this.#forwarding,
+      takesUnsigned: () => options.faults.takesUnsigned,
+    });
     const { allowedPolicyRules = ["ppr1", "ppr2"], compactForms = true } = options;
     this.#relay = new Relay({ ...shared, intake: this.#intake, post, allowedPolicyRules, compactForms });
     this.#functions = {
@@ -145,13 +154,19 @@ export class EimCore {
     const forced = this.#forcedError(found.name);
     if (forced !== undefined) return end({ status: 200, body: forced });
     try {
-      const written = await found.run(message);
+      const written = await this.#inVersion(found, message);
       const body = written !== undefined && faults.doubleTag ? writeTlv(readTlv(written).tag, written) : written;
       return end(body === undefined ? { status: faults.notificationOk ? 200 : 204, body: nothing } : { status: 200, body });
     } catch (error) {
       this.events.tell("refused", { eid: eidIn(message), what: found.name, reason: errorReport(error).message });
       return end({ status: isAsn1(error) ? 400 : 500, body: nothing });
     }
+  }
+
+  async #inVersion({ run }: EsipaFunction, message: Uint8Array): Promise<Uint8Array | undefined> {
+    if (this.#options.esipaVersion !== "1.0") return run(message);
+    const answer = await run(requestOfV10(message));
+    return answer === undefined ? undefined : answerInV10(answer);
   }
 
   // --- BF4F -----------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import { type InjectionTarget, type Injector, type InjectRequest, openInjector }
 import { type ConfigurationOptions, configurationData } from "./packages.ts";
 import { render } from "./render.ts";
 import { type EsipaServers, startEsipaServers } from "./servers.ts";
+import type { EsipaVersion } from "./version-1.0.ts";
 
 export interface EimOptions {
   readonly clock: Clock;
@@ -43,6 +44,8 @@ export interface EimOptions {
   readonly allowedPolicyRules?: readonly string[];
   /** Takes part in minimizeEsipaBytes with IPAs that announce it; it does by default. */
   readonly compactForms?: boolean;
+  /** Of SGP.32, on ESipa: 1.0 knows nothing of 1.2's forms, and no JSON. 1.2 by default. */
+  readonly esipaVersion?: EsipaVersion;
   /** How the operator makes a profile wait at SM-DS or default SM-DP+; orders cannot ask for it without. */
   readonly reserve?: Reserve;
   readonly faults?: Partial<EimFaults>;
@@ -118,6 +121,7 @@ export function createEim(options: EimOptions): Eim {
         openInjector({ scheme, target, identity: certificate === "none" ? undefined : certificateOf(certificate), dtls, clock, random })),
     post: options.post ?? createEs9Client({ clock, caPem: [pki.get("ci").certificatePem] }),
     ...(options.allowedPolicyRules === undefined ? {} : { allowedPolicyRules: options.allowedPolicyRules }),
+    ...(options.esipaVersion === undefined ? {} : { esipaVersion: options.esipaVersion }),
     ...(options.reserve === undefined ? {} : { reserve: options.reserve }),
     ...(options.compactForms === undefined ? {} : { compactForms: options.compactForms }),
     ...(options.knowsEveryEid === undefined ? {} : { knowsEveryEid: options.knowsEveryEid }),
@@ -151,7 +155,7 @@ export function createEim(options: EimOptions): Eim {
         port: options.port ?? 0,
         identity: tlsIdentity(),
         handle: (message) => core.handle(message),
-        notServed: () => faults.notServed,
+        notServed: () => (options.esipaVersion === "1.0" ? [...faults.notServed, "https-json"] : faults.notServed),
         jsonDialect: () => faults,
         ...(options.coapCode === undefined ? {} : { coapCode: options.coapCode }),
         ...(options.coapBlockBytes === undefined ? {} : { coapBlockBytes: options.coapBlockBytes }),

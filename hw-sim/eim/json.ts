@@ -174,6 +174,7 @@ const statusCodes: Readonly<Record<string, Readonly<Record<number, readonly [sub
     9: ["8.11.1", "3.9"],
     10: ["8.10.1", "3.9"],
     11: ["8.1", "4.8"],
+    18: ["8.8.5", "4.10"],
     50: ["8.2.8", "1.2"],
     56: ["8.9.5", "3.9"],
   },

@@ -9,6 +9,7 @@ import { collapsed } from "../euicc/double-tag.ts";
 import { type Es10, getCerts, getEuiccConfiguredAddresses, getEuiccInfo1, getEuiccInfo2 } from "../euicc/es10.ts";
 import { DeviceInfo } from "../messages/common.ts";
 import { IpaCapabilities, IpaEuiccDataErrorCode, IpaEuiccDataRequest, IpaEuiccDataResponse } from "../messages/esipa.ts";
+import { fromTagsOfV10, readTagList } from "../messages/tag-list.ts";
 import type { EsipaCompat } from "../options.ts";
 import { readNotifications, readPackageResults } from "./card.ts";
 import type { IpaContext } from "./context.ts";
@@ -105,7 +106,7 @@ async function collect(
   signal: AbortSignal | undefined,
 ): Promise<Answer> {
   const version = compat.esipaVersion;
-  const tags = wantedTags(request);
+  const tags = wantedTags(request, version);
   if (tags === undefined) return refusal(request, "incorrectTagList", version);
   try {
     return await context.euicc.withEuicc("data for the eIM", (es10) => read(context, es10, eimId, request, tags, version), signal);
@@ -116,16 +117,13 @@ async function collect(
   }
 }
 
-/** Undefined when one of them is not known. v1.0's names for some are understood. */
-function wantedTags({ tagList, searchCriteriaNotification }: IpaEuiccDataRequest): ReadonlySet<DataTag> | undefined {
+/** Undefined when one of them is not known. An eIM of v1.0 has other names for some. */
+function wantedTags({ tagList, searchCriteriaNotification }: IpaEuiccDataRequest, version: EsipaVersion): ReadonlySet<DataTag> | undefined {
+  const asked = tagsIn(tagList);
+  if (asked === undefined) return undefined;
   const tags = new Set<DataTag>();
-  for (let at = 0; at < tagList.length; ) {
-    const first = tagList[at] ?? 0;
-    const second = tagList[at + 1];
-    const long = (first & 0x1f) === 0x1f && second !== undefined;
-    const tag = long ? first * 256 + second : first;
-    at += long ? 2 : 1;
-    const known = knownTags.find((one) => one === (formerNames[tag] ?? tag));
+  for (const tag of version === "1.0" ? fromTagsOfV10(asked) : asked) {
+    const known = knownTags.find((one) => one === tag);
     if (known === undefined) return undefined;
     tags.add(known);
   }
@@ -134,8 +132,13 @@ function wantedTags({ tagList, searchCriteriaNotification }: IpaEuiccDataRequest
   return tags;
 }
 
-/** SGP.32 v1.0: defaultSmdpAddress, ipaCapabilities, notifications. */
-const formerNames: Readonly<Record<number, DataTag>> = { 128: 0x81, 136: 0xa8, 48939: 0xa0 };
+function tagsIn(tagList: Uint8Array): readonly number[] | undefined {
+  try {
+    return readTagList(tagList);
+  } catch {
+    return undefined;
+  }
+}
 
 /** In the order of card commands that others are known to expect: BF3C, BF20, BF22, BF55, BF56, BF2B. */
 async function read(

@@ -53,6 +53,8 @@ export interface Given {
   readonly binding?: "coaps" | "https" | "https-json";
   /** The agent has the GSMA CI and the eIM does not say that it relays: downloads go to the SM-DP+ itself. */
   readonly direct?: boolean;
+  /** The eIM's, of SGP.32. */
+  readonly esipaVersion?: "1.0";
   /** Installed at the factory, disabled. */
   readonly installed?: readonly ProfilePlan[];
   readonly euicc?: Pick<EuiccOptions, "capabilities">;
@@ -64,6 +66,8 @@ export interface Given {
   readonly seed?: number;
   /** TOML, added to the daemon's configuration. */
   readonly config?: string;
+  /** What systemd would give the daemon, by name. */
+  readonly credentials?: Readonly<Record<string, string>>;
   /** Milliseconds of the scenario's clock in one of the machine's. */
   readonly speed?: number;
   /** Do not wait for the data path before `run`. */
@@ -239,6 +243,7 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
     seed: given.seed ?? 1,
     ...(given.timings === undefined ? {} : { timings: given.timings }),
     indirectDownload: given.direct !== true,
+    ...(given.esipaVersion === undefined ? {} : { esipaVersion: given.esipaVersion }),
     modem: [portKind === "tcp" ? { kind: "tcp", port: 0 } : { kind: portKind, path: undefined }],
     euicc: {
       ...given.euicc,

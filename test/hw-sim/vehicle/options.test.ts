@@ -15,6 +15,7 @@ describe("simward-sim run", () => {
       modem: [{ kind: "pty" }, { kind: "tcp", port: 0 }, { kind: "unix" }],
       personality: "generic",
       indirectDownload: true,
+      esipaVersion: "1.2",
       scenario: defaultScenario,
       eimPort: 0,
       apiPort: 0,
