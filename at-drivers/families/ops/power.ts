@@ -46,7 +46,11 @@ export function powerOps(quirks: ModemQuirks): PowerOps {
       }
       const tau = encodePeriodicTau(wanted.periodicTauSeconds);
       const active = encodeActiveTime(wanted.activeSeconds);
-      if (present?.mode === 1 && present.tau === tau && present.active === active) return unchanged;
+      // The same time can be said in several units.
+      const isSo =
+        decodePeriodicTau(present?.tau ?? "") === decodePeriodicTau(tau) &&
+        decodeActiveTime(present?.active ?? "") === decodeActiveTime(active);
+      if (present?.mode === 1 && isSo) return unchanged;
       await port.send(setCpsms, tau, active);
       return written;
     },
