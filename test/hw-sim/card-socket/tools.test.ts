@@ -5,11 +5,14 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { connect, createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { createCard } from "../../../hw-sim/card.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, type TestContext, test } from "vitest";
+import { SystemClock } from "../../../base/clock.ts";
+import { type CardOptions, createCard, type LoneCard } from "../../../hw-sim/card.ts";
 import { atr } from "../../../hw-sim/card-socket/atr.ts";
+import { openPki } from "../../../hw-sim/pki/pki.ts";
 import { makeProfile } from "../../../hw-sim/profiles.ts";
-import { need, program, run } from "../../support/programs.ts";
+import { createSmdp } from "../../../hw-sim/smdp/smdp.ts";
+import { need, program, type Running, run } from "../../support/programs.ts";
 import { inDirectory } from "./fleet.ts";
 
 const loopback = "127.0.0.1";
@@ -53,21 +56,27 @@ async function freePort(): Promise<number> {
   return typeof address === "object" ? (address?.port ?? 0) : 0;
 }
 
+/** A pcscd with one virtual reader, and the port at which that waits for its card. */
+async function startPcscd(daemon: string, dir: string): Promise<{ readonly running: Running; readonly port: number }> {
+  const port = await freePort();
+  const channel = `0x${port.toString(16)}`;
+  mkdirSync(join(dir, "conf"));
+  const reader = `FRIENDLYNAME "Virtual PCD"\nDEVICENAME /dev/null:${channel}\nLIBPATH ${driver}\nCHANNELID ${channel}\n`;
+  writeFileSync(join(dir, "conf", "vpcd"), reader);
+  const running = run(daemon, ["--foreground", "--debug", "--config", join(dir, "conf")]);
+  // It takes its sockets away when it is asked to end.
+  stops.push(async () => {
+    running.child.kill("SIGTERM");
+    await running.ended;
+  });
+  await running.printed("Virtual PCD 00 00");
+  return { running, port };
+}
+
 test("pcscd has our card in its virtual reader: OpenSC reads its ATR and selects the ISD-R", (context) =>
   inDirectory(async (dir) => {
     const { daemon, tool } = await needPcsc(context);
-    const port = await freePort();
-    const channel = `0x${port.toString(16)}`;
-    mkdirSync(join(dir, "conf"));
-    const reader = `FRIENDLYNAME "Virtual PCD"\nDEVICENAME /dev/null:${channel}\nLIBPATH ${driver}\nCHANNELID ${channel}\n`;
-    writeFileSync(join(dir, "conf", "vpcd"), reader);
-    const running = run(daemon, ["--foreground", "--debug", "--config", join(dir, "conf")]);
-    // It takes its sockets away when it is asked to end.
-    stops.push(async () => {
-      running.child.kill("SIGTERM");
-      await running.ended;
-    });
-    await running.printed("Virtual PCD 00 00");
+    const { running, port } = await startPcscd(daemon, dir);
     const card = await createCard({ services: [{ kind: "vpcd", host: loopback, port }] });
     stops.push(() => card.close());
     await running.printed(/Card ATR: 3B 9F/);
@@ -84,6 +93,97 @@ test("pcscd has our card in its virtual reader: OpenSC reads its ATR and selects
     );
     expect(octetsReceived(seen)).toEqual([expect.stringMatching(/^6F..8410A0000005591010FF/), "", `BF3E125A10${card.ready.eid}`]);
   }));
+
+describe("an assistant in Python over PC/SC, which shares no line with simward,", () => {
+  const python = program("python3");
+  const bootstrap = "8988298000000000017";
+  const iccid = "8949299000000000105";
+  const plan = { iccid, imsi: "262990000000010", serviceProvider: "Werksnetz", profileName: "Werksnetz test" };
+
+  /** A card of that role in the reader of a new pcscd, and the assistant: command and arguments in, its answer out. */
+  async function withAssistant(
+    context: TestContext,
+    dir: string,
+    options: Partial<CardOptions>,
+  ): Promise<{ readonly card: LoneCard; readonly lpa: (...args: string[]) => Promise<unknown> }> {
+    const { daemon } = await needPcsc(context);
+    const interpreter = need(context, python);
+    const { running, port } = await startPcscd(daemon, dir);
+    const card = await createCard({ ...options, services: [{ kind: "vpcd", host: loopback, port }] });
+    stops.push(() => card.close());
+    await running.printed(/Card ATR: 3B 9F/);
+    const lpa = async (...args: string[]): Promise<unknown> => {
+      const child = run(interpreter, ["test/interop/lpa.py", "--ca", join(dir, "pki", "ci.cert.pem"), ...args]);
+      await child.ended;
+      try {
+        return JSON.parse(child.output());
+      } catch {
+        throw new Error(`lpa.py ${args.join(" ")}: ${child.output()}`);
+      }
+    };
+    return { card, lpa };
+  }
+
+  test("downloads a profile to our consumer eUICC from our SM-DP+, goes over to it, and manages both", (context) =>
+    inDirectory(async (dir) => {
+      const pki = await openPki(join(dir, "pki"), { clock: new SystemClock() });
+      const { upp, metadata } = makeProfile(plan);
+      const smdp = createSmdp({ clock: new SystemClock(), pkis: [pki] });
+      await smdp.start();
+      // Only now its address is known, to which the profile's notifications go.
+      smdp.addOrder({ matchingId: "WERK-1", profile: upp, metadata });
+      stops.push(() => smdp.stop());
+      const { card, lpa } = await withAssistant(context, dir, { cardRole: "sgp22", pkiDir: join(dir, "pki") });
+
+      expect(await lpa("eid")).toBe(card.ready.eid);
+      expect(await lpa("info")).toMatchObject({ svn: "2.2.2", iot: false, ipaMode: null, templates: ["E0"] });
+      const first = { iccid: bootstrap, state: "enabled", provider: "Worldlink", name: "Worldlink bootstrap" };
+      expect(await lpa("profiles")).toEqual([first]);
+
+      expect(await lpa("download", smdp.activationCode("WERK-1"))).toEqual({ ok: true, refresh: false, iccid });
+      expect(smdp.orders).toMatchObject([{ state: "installed", eid: card.ready.eid }]);
+      expect(smdp.notifications).toMatchObject([{ kind: "profileInstallationResult", verified: true, installed: true }]);
+      expect(await lpa("download", smdp.activationCode("NO-SUCH-1"))).toEqual({ error: "authenticateClient: 8.2.6/3.8" });
+      const second = { iccid, provider: plan.serviceProvider, name: plan.profileName };
+      expect(await lpa("profiles")).toEqual([first, { ...second, state: "disabled" }]);
+
+      expect(await lpa("enable", iccid)).toEqual({ ok: true, refresh: true });
+      expect(await lpa("iccid")).toBe(iccid);
+      expect(await lpa("enable", iccid)).toEqual({ error: "result 2" });
+      expect(await lpa("nickname", iccid, "Werk")).toMatchObject({ ok: true });
+      expect(await lpa("profiles")).toEqual([
+        { ...first, state: "disabled" },
+        { ...second, state: "enabled", nickname: "Werk" },
+      ]);
+      const enabled = { seq: 2, event: "enable", to: smdp.address, iccid };
+      expect(await lpa("notifications")).toEqual([enabled]);
+      expect(await lpa("disable", iccid)).toEqual({ ok: true, refresh: true });
+      expect(await lpa("notifications")).toEqual([enabled, { ...enabled, seq: 3, event: "disable" }]);
+      expect(await lpa("remove", "2")).toMatchObject({ ok: true });
+      expect(await lpa("remove", "2")).toEqual({ error: "result 1" });
+      expect(await lpa("delete", iccid)).toMatchObject({ ok: true });
+      expect(await lpa("profiles")).toEqual([{ ...first, state: "disabled" }]);
+      expect(await lpa("reset")).toMatchObject({ ok: true });
+      expect(await lpa("profiles")).toEqual([]);
+    }));
+
+  test.for([
+    ["sgp32", { eid: /^\d{32}$/, info: { iot: true, ipaMode: 0, templates: ["E0", "E1"] }, enable: "result 2" }],
+    ["ipae", { eid: /^\d{32}$/, info: { iot: true, ipaMode: 1, templates: ["E0", "E1"] }, enable: "ES10 BF31: 6985" }],
+    ["sgp02", { eid: "ES10 BF3E: 6982", info: { error: "ES10 BF22: 6982" }, enable: "ES10 BF31: 6982" }],
+    ["uicc", { eid: "no ISD-R: 6A82", info: { error: "no ISD-R: 6A82" }, enable: "no ISD-R: 6A82" }],
+  ] as const)("finds of a card of role %s what it is", ([cardRole, expected], context) =>
+    inDirectory(async (dir) => {
+      const { lpa } = await withAssistant(context, dir, { cardRole });
+      expect(await lpa("iccid")).toBe(bootstrap);
+      if (typeof expected.eid === "string") expect(await lpa("eid")).toEqual({ error: expected.eid });
+      else expect(await lpa("eid")).toMatch(expected.eid);
+      expect(await lpa("info")).toMatchObject(expected.info);
+      expect(await lpa("enable", bootstrap)).toEqual({ error: expected.enable });
+      expect(await lpa("iccid")).toBe(bootstrap);
+    }),
+  );
+});
 
 /** The data of each response that opensc-tool shows: sixteen octets a line, and beside them what they are in ASCII. */
 function octetsReceived(shown: string): string[] {
