@@ -1,9 +1,9 @@
 // Puts the status document together from what the parts of the daemon know at this moment.
-import type { Modem } from "../at-drivers/modem.ts";
+import type { Modem, ModemStatus } from "../at-drivers/modem.ts";
 import { swappedBcdToDigits, toHexUpper } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import type { ErrorReport } from "../base/errors.ts";
-import { errorReport } from "../base/errors.ts";
+import { errorReport, SimwardError } from "../base/errors.ts";
 import { version } from "../base/version.ts";
 import type { Infer } from "../ipa/asn1/schema.ts";
 import type { Ipa } from "../ipa/ipa.ts";
@@ -79,8 +79,14 @@ export function statusOf(parts: StatusParts): Status {
     fallback: fallbackOf(parts.fallback),
     pending: { notifications: ipaStatus.pendingNotifications, packageResults: ipaStatus.pendingResults },
     audit: parts.audit,
-    alarms: parts.alarms,
+    alarms: [...parts.alarms, ...moduleAlarms(parts.modem.status)],
   });
+}
+
+/** What is wrong with the module itself, and needs a person. */
+export function moduleAlarms({ ownLpa }: Pick<ModemStatus, "ownLpa">): readonly ErrorReport[] {
+  if (ownLpa === undefined || ownLpa.on === false) return [];
+  return [errorReport(new SimwardError("MODEM_OWN_LPA", { detail: `${ownLpa.command} answers: ${ownLpa.remedy}` }))];
 }
 
 function emergencyOf(emergency: StatusParts["emergency"]): Status["emergency"] {

@@ -99,6 +99,7 @@ export const errorTable = {
   PORT_ADDRESS: row("operator", "this is not an address of a port", "write serial:/dev/…, pty:/path, tcp:host:port or unix:/path"),
   MODEM_FAMILY: row("operator", "there is no module family of that name", "correct modem.family, or leave it out"),
   MODEM_UNABLE: row("operator", "modules of this family cannot do that, or nothing is known of how", "see docs/modules.md"),
+  MODEM_OWN_LPA: row("operator", "the module has an LPA of its own, which competes for the eUICC", "switch it off as the detail says"),
   MODEM_ABSENT: row("later", "no module answers on the port", "check power and the port's path"),
 
   // eUICC access
