@@ -55,6 +55,14 @@ export type IpaEvent =
       readonly error: string | number | undefined;
       readonly outcomes: readonly OperationOutcome[];
     }
+  /** simward carried it out in place of a consumer eUICC: its result carries no card's signature, and only an eIM that knows takes it. */
+  | {
+      readonly kind: "package.unsigned";
+      readonly eimId: string;
+      readonly eimTransactionId: string | undefined;
+      readonly counterValue: string;
+      readonly seqNumber: number;
+    }
   | {
       readonly kind: "package.reported";
       readonly eimId: string;

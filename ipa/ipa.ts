@@ -43,6 +43,7 @@ import { noteProfiles, resumePackage } from "./procedures/package.ts";
 import { deliverStoredResults, flushOutbox, rememberResults } from "./procedures/reporting.ts";
 import { retrievePackages } from "./procedures/retrieval.ts";
 import { Slot } from "./procedures/slot.ts";
+import { statusOf } from "./status.ts";
 
 export interface IpaPorts {
   readonly card: ApduAccess;
@@ -552,50 +553,6 @@ function outcomeOf(
   const quiet = refused !== undefined && eims.length === 0 ? "refused" : "nothing";
   const kind = error !== undefined ? "failed" : packages > 0 ? "done" : quiet;
   return { kind, packages, eims, error, retryAt: refused?.retryAt, unfinished };
-}
-
-function statusOf(used: IpaContext | undefined, slot: Slot, { busyWith: cardBusyWith }: OwnedEuiccSession): IpaStatus {
-  const context = used ?? slot.shown;
-  const { card } = slot;
-  if (context === undefined) {
-    const nothing = { cardBusyWith, eims: [], profiles: [], enabledIccid: undefined, operation: undefined };
-    return { started: card !== undefined, card, eid: card?.eid, ...nothing, pendingNotifications: 0, pendingResults: 0 };
-  }
-  const { eims, eid, memory, journal } = context;
-  const { operation } = journal.content;
-  return {
-    started: true,
-    card,
-    cardBusyWith,
-    eid: eid.digits,
-    eims: eims.all
-      .map((eim) => ({ eim, now: eims.current(eim) }))
-      .map(
-        ({
-          eim: {
-            config: { eimId },
-            error,
-          },
-          now,
-        }) => ({
-          eimId,
-          scheme: now?.scheme,
-          binding: now?.name,
-          host: now?.endpoint.host,
-          port: now?.endpoint.port,
-          error,
-          lastContactMs: eims.lastContactMs(eimId),
-        }),
-      ),
-    enabledIccid: enabledIccid(context),
-    profiles: memory.profiles,
-    operation:
-      operation === undefined
-        ? undefined
-        : { kind: operation.kind, phase: operation.phase, eimId: operation.kind === "euiccPackage" ? operation.reportTo : operation.eimId },
-    pendingNotifications: memory.pendingNotifications,
-    pendingResults: memory.results.size,
-  };
 }
 
 function enabledIccid({ memory }: IpaContext): string | undefined {

@@ -11,6 +11,7 @@ const audited: Partial<Record<IpaEvent["kind"], Cause>> = {
   "package.received": "eim",
   "package.malformed": "eim",
   "package.executed": "eim",
+  "package.unsigned": "ipa",
   "package.reported": "ipa",
   "package.unreported": "ipa",
   "injection.received": "eim",

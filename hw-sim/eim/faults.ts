@@ -42,6 +42,8 @@ export interface EimFaults {
   doubleTag: boolean;
   /** HandleNotification is answered with 200 and an empty body in place of 204. */
   notificationOk: boolean;
+  /** Results of packages that simward carries out on a consumer eUICC, which have no card's signature, are taken. */
+  takesUnsigned: boolean;
 }
 
 export const tlsCertificateKinds = ["own", "foreign", "expired", "wrongHost"] as const;
@@ -78,6 +80,7 @@ export function defaultEimFaults(): EimFaults {
     universalSmdsAddress: false,
     doubleTag: false,
     notificationOk: false,
+    takesUnsigned: false,
   };
 }
 
@@ -112,6 +115,7 @@ const FaultSettings = v.partial(
     universalSmdsAddress: v.boolean(),
     doubleTag: v.boolean(),
     notificationOk: v.boolean(),
+    takesUnsigned: v.boolean(),
   }),
 );
 

@@ -24,6 +24,8 @@ export interface IntakeOptions {
   readonly orders: OrderStore;
   readonly events: EventLog;
   readonly forwarding: Forwarding;
+  /** Results with an empty signature are taken: packages that simward carried out in place of a consumer eUICC. */
+  readonly takesUnsigned: () => boolean;
 }
 
 /** Certificates, token, info and capabilities: what the eIM asks for when it cannot verify. */
@@ -45,6 +47,10 @@ export class Intake {
     if (result.eimId !== eimId) return this.#refused(euicc, "result", "it is addressed to another eIM");
     const order = this.#orderOf(euicc, result);
     if (result.kind === "euiccPackageErrorUnsigned") return this.#unsignedError(euicc, order, result);
+    if (result.signature.length === 0 && this.#options.takesUnsigned())
+      return result.kind === "euiccPackageError"
+        ? this.#signedError(euicc, order, result, false)
+        : this.#signedResult(euicc, order, result, raw, false);
     const { chain } = euicc;
     if (chain === undefined) {
       hold(euicc, raw);
@@ -56,8 +62,8 @@ export class Intake {
       if (order !== undefined) order.results.push({ kind: result.kind, verified: false });
       return this.#refused(euicc, "result", "its signature does not verify");
     }
-    if (result.kind === "euiccPackageError") return this.#signedError(euicc, order, result);
-    return this.#signedResult(euicc, order, result, raw);
+    if (result.kind === "euiccPackageError") return this.#signedError(euicc, order, result, true);
+    return this.#signedResult(euicc, order, result, raw, true);
   }
 
   #signedResult(
@@ -65,6 +71,7 @@ export class Intake {
     order: Order | undefined,
     result: Extract<ReadResult, { kind: "euiccPackageResult" }>,
     raw: Uint8Array,
+    verified: boolean,
   ): number {
     const { orders, events, clock } = this.#options;
     const { seqNumber, counterValue, eimTransactionId, commands } = result;
@@ -80,7 +87,7 @@ export class Intake {
       counterValue,
       eimTransactionId: eimTransactionId === undefined ? undefined : toHexUpper(eimTransactionId),
       commands,
-      verified: true,
+      verified,
       orderId: order?.orderId,
     };
     euicc.results.set(key, { eid: euicc.eid, seqNumber, atMs: clock.now(), raw, view, deliveries: 1 });
@@ -93,14 +100,19 @@ export class Intake {
     return seqNumber;
   }
 
-  #signedError(euicc: Euicc, order: Order | undefined, result: Extract<ReadResult, { kind: "euiccPackageError" }>): undefined {
+  #signedError(
+    euicc: Euicc,
+    order: Order | undefined,
+    result: Extract<ReadResult, { kind: "euiccPackageError" }>,
+    verified: boolean,
+  ): undefined {
     const { orders, events } = this.#options;
     const { errorCode, counterValue } = result;
-    events.tell("result", { eid: euicc.eid, orderId: order?.orderId, kind: result.kind, errorCode, counterValue, verified: true });
+    events.tell("result", { eid: euicc.eid, orderId: order?.orderId, kind: result.kind, errorCode, counterValue, verified });
     if (order === undefined) return undefined;
     orders.move(order, errorCode === "replayError" ? { kind: "replayed" } : { kind: "failed", reason: String(errorCode) });
     // A package given out again and refused as replayed has a result of its own on the card: that one counts.
-    if (order.standing.state === "failed") order.results.push({ kind: result.kind, errorCode, counterValue, verified: true });
+    if (order.standing.state === "failed") order.results.push({ kind: result.kind, errorCode, counterValue, verified });
     return undefined;
   }
 

@@ -224,6 +224,7 @@ export class PackageExecutor {
     if (execution === undefined) throw new SimwardError("INTERNAL", { detail: "a package ended that was not begun" });
     const seqNumber = firstResultNumber + resultCounter;
     const tlv = resultOf(execution, seqNumber);
+    await this.#tellUnsigned(execution, seqNumber);
     await this.#parts.memory.update(({ execution: _ended, rollback, ...card }) => ({
       ...card,
       resultCounter: resultCounter + 1,
@@ -232,6 +233,11 @@ export class PackageExecutor {
       rollback: rollback === undefined || rollback.seqNumber !== undefined ? rollback : { ...rollback, execution, seqNumber },
     }));
     return tlv;
+  }
+
+  /** Told before it is written: at a power cut between the two it is told twice rather than never. */
+  async #tellUnsigned({ eimId, counterValue, eimTransactionId }: Execution, seqNumber: number): Promise<void> {
+    await this.#parts.events.emit({ kind: "package.unsigned", eimId, eimTransactionId, counterValue: String(counterValue), seqNumber });
   }
 
   /** What a power cut, or a card that fell silent, left open is brought to its end: what was done is reported, with the interruption behind it. */
@@ -277,6 +283,7 @@ export class PackageExecutor {
     const seqNumber = firstResultNumber + this.card.resultCounter;
     const result = toBase64(encode(EuiccResultData, { kind: "rollbackResult", value: "ok" }));
     const tlv = resultOf({ ...execution, results: [...execution.results, result] }, seqNumber);
+    await this.#tellUnsigned(execution, seqNumber);
     await this.#parts.memory.update(({ rollback: _done, ...card }) => ({
       ...card,
       resultCounter: card.resultCounter + 1,

@@ -18,7 +18,7 @@ import type { IpaEvent } from "../../../ipa/events.ts";
 import { createIpa, type Ipa, type PollOutcome } from "../../../ipa/ipa.ts";
 import { StoreMetadataRequest } from "../../../ipa/messages/profile-info.ts";
 import type { IpaOptions } from "../../../ipa/options.ts";
-import type { ApduAccess, ApduChannel, EsipaTransport, GateFacts, RspPorts, Verdict } from "../../../ipa/ports.ts";
+import type { ApduAccess, ApduChannel, ConsumerPorts, EsipaTransport, GateFacts, RspPorts, Verdict } from "../../../ipa/ports.ts";
 
 export const clock = new VirtualClock();
 export const pki: Pki = createPki({ clock });
@@ -72,6 +72,8 @@ export interface VehicleOptions {
   /** It reaches RSP servers by itself: SM-DP+ and SM-DS in process. */
   readonly direct?: boolean;
   readonly confirmationCode?: string;
+  /** An eIM is obeyed on a consumer eUICC. */
+  readonly consumer?: ConsumerPorts;
 }
 
 /** What the life of an IPA ends with in tests: nothing is heard of it again. */
@@ -118,6 +120,7 @@ export class Vehicle {
   adoptNever = 0;
   readonly #euiccOptions: EuiccOptions;
   readonly #ipaOptions: Partial<IpaOptions>;
+  readonly #consumer: ConsumerPorts | undefined;
   readonly #rsp: { readonly confirmationCode: string | undefined } | undefined;
   readonly #schemes: readonly ("coaps" | "https")[];
   #onCrash: (() => void) | undefined;
@@ -153,6 +156,7 @@ export class Vehicle {
     this.euicc = createEuicc(this.#euiccOptions);
     this.#rsp = options.direct === true ? { confirmationCode: options.confirmationCode } : undefined;
     this.#schemes = options.schemes ?? ["coaps"];
+    this.#consumer = options.consumer;
     this.#ipaOptions = { terminalCapability: "none", ...options.ipa };
     this.ipa = this.#newIpa();
   }
@@ -233,6 +237,7 @@ export class Vehicle {
     return createIpa({
       card: this.#card(),
       transports: this.#schemes.map((scheme) => this.#transport(life, scheme)),
+      consumer: this.#consumer,
       ...(this.#rsp === undefined ? {} : { rsp: this.#rspPorts(life, this.#rsp) }),
       clock,
       random: seededRandom(7),
@@ -308,7 +313,10 @@ export class Vehicle {
         const onChannel = this.#channel(channel);
         const selected = await onChannel.transmit(Uint8Array.of(0x00, 0xa4, 0x04, 0x04, aid.length, ...aid));
         const sw1 = selected.at(-2);
-        if (sw1 !== 0x90 && sw1 !== 0x91 && sw1 !== 0x61) throw new SimwardError("CARD_NOT_EUICC");
+        if (sw1 !== 0x90 && sw1 !== 0x91 && sw1 !== 0x61) {
+          await onChannel.close();
+          throw new SimwardError("CARD_NOT_EUICC");
+        }
         return onChannel;
       },
     };
