@@ -6,7 +6,7 @@ const remedy = 'AT+QESIM="lpa_enable",0 and a restart of the module';
 
 test.each([true, undefined])("an LPA that is on, or may be (%s), is an alarm that says what to do", (on) => {
   expect(moduleAlarms({ ownLpa: { command: "+QESIM", on, remedy } })).toMatchObject([
-    { code: "MODEM_OWN_LPA", detail: `+QESIM answers: ${remedy}` },
+    { code: "MODEM_OWN_LPA", retry: "operator", message: expect.stringContaining(`+QESIM answers: ${remedy}`) },
   ]);
 });
 
