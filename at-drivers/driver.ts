@@ -20,7 +20,7 @@ import { LinkKeeper } from "./link-keeper.ts";
 import type { CardSwitch, DataSession, Modem, ModemStatus, OperatorFound, PdpAuth, SimState } from "./modem.ts";
 import { climbRefreshLadder } from "./refresh.ts";
 import { fromLine, isRegistered, sameRegistration } from "./registration.ts";
-import { isRefusal, simBusyLimitMs, whileSimBusy } from "./retry.ts";
+import { abortable, isRefusal, simBusyLimitMs, whileSimBusy } from "./retry.ts";
 import type { ModemEvent, ModemIdentity, ModemListener, PdpContext, RefreshStep, Registration, SignalQuality } from "./types.ts";
 import { listenToModule } from "./urcs.ts";
 
@@ -578,22 +578,5 @@ class Driver implements Modem {
         this.#log.error("modem.listener-failed", { event: event.kind, error });
       }
     }
-  }
-}
-
-/** Gives up waiting when the signal says so; the work itself, which others may share, goes on. */
-async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  signal.throwIfAborted();
-  let stop: Disposer = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    stop = () => signal.removeEventListener("abort", onAbort);
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    stop();
   }
 }

@@ -1,5 +1,5 @@
-// Answers that deserve another try: a SIM that is being read anew, and a line that took the reply's place.
-import type { Clock } from "../base/clock.ts";
+// Answers that deserve another try: a SIM that is being read anew, and a line that took the reply's place; and waiting that can be given up.
+import type { Clock, Disposer } from "../base/clock.ts";
 import { isCode, SimwardError } from "../base/errors.ts";
 import { cmeOf, isSimBusy } from "./engine/results.ts";
 
@@ -42,4 +42,21 @@ export async function untilReadable<T>(tries: number, ask: () => Promise<T>): Pr
 /** Whether the module understood and would not, as opposed to not answering, or being gone. */
 export function isRefusal(error: unknown): error is SimwardError {
   return isCode(error, "AT_ERROR", "AT_CME_ERROR", "AT_CMS_ERROR", "AT_NO_CARRIER");
+}
+
+/** Gives up waiting when the signal says so; the work itself, which others may share, goes on. */
+export async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  signal.throwIfAborted();
+  let stop: Disposer = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    stop = () => signal.removeEventListener("abort", onAbort);
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    stop();
+  }
 }
