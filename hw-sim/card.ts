@@ -4,7 +4,7 @@ import { type Clock, SystemClock } from "../base/clock.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { soleGuest } from "./card-socket/guest.ts";
 import { type CardService, type CardServiceOption, serveCard } from "./card-socket/serve.ts";
-import type { CardRoleName } from "./euicc/roles.ts";
+import { type CardRoleName, cardRoles } from "./euicc/roles.ts";
 import type { VirtualEuicc } from "./euicc/types.ts";
 import { identityOf, makeEuicc } from "./factory.ts";
 import { openIdentity } from "./identity.ts";
@@ -35,7 +35,8 @@ export interface CardReadyLine {
   /** null when its certificates come from --identity. */
   readonly pkiDir: string | null;
   readonly card: CardRoleName;
-  readonly eid: string;
+  /** null: a card without ECASD has none. */
+  readonly eid: string | null;
 }
 
 export interface LoneCard {
@@ -77,7 +78,7 @@ export async function createCard(options: CardOptions): Promise<LoneCard> {
       services: services.map(({ kind, address }) => `${kind}:${address}`),
       pkiDir: identityDir === undefined ? (pkiDir ?? null) : null,
       card: euicc.role,
-      eid: euicc.eid,
+      eid: cardRoles[euicc.role].domains.length === 0 ? null : euicc.eid,
     },
     euicc,
     close,
