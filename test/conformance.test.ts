@@ -82,6 +82,9 @@ describe("the reader of tags", () => {
       '    "a long title",',
       "    () => {},",
       "  );",
+      "  for (const one of some)",
+      "    // shows: e",
+      "    scenario(`over one`, {",
       "});",
     );
     expect(problems).toEqual([]);
@@ -90,6 +93,7 @@ describe("the reader of tags", () => {
       ["outer › %s: over a table", "b.*"],
       ["%s", "c"],
       ["%s › a long title", "d"],
+      ["%s › over one", "e"],
     ]);
   });
 

@@ -23,8 +23,8 @@ export interface Tags {
 }
 
 const tagLine = /^\s*\/\/ shows: (.*)$/;
-const callLine = /^(\s*)(?:it|test|describe)((?:\.\w+)*)(?:<.*?>)?\(/;
-/** What runs always, with every row of its table. */
+const callLine = /^(\s*)(?:it|test|describe|scenario)((?:\.\w+)*)(?:<.*?>)?\(/;
+/** What runs always, with every row of its table. (A scenario of test/support/e2e.ts is a test.) */
 const running = ["each", "for", "concurrent", "sequential"];
 
 /** All tags of the suite that `vitest run` runs. */

@@ -22,6 +22,7 @@ async function makeFallback({ order, poll }: World): Promise<void> {
 }
 
 describe("a profile that loses its network", () => {
+  // shows: e9.trigger, e9.told, e9.return, e14.fallback
   scenario("fallback, the eIM told with cause 1, and the return when there is a network again, told too", {
     installed: [spare],
     config,
@@ -56,6 +57,7 @@ describe("a profile that loses its network", () => {
     },
   });
 
+  // shows: e9.return-policy
   scenario("still none at the return: fallback again at once, and the next return in twice the time", {
     installed: [spare],
     config,

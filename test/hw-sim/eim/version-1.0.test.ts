@@ -58,6 +58,7 @@ describe("answers", () => {
   });
 });
 
+// shows: v10.bf50
 test("an eIM of v1.0 carries a package through, and refuses v1.2's forms with 400", async () => {
   const on = bench({ esipaVersion: "1.0" });
   const id = on.eim.addOrder({ eid, kind: "euiccPackage", psmos: [{ listProfileInfo: {} }] });

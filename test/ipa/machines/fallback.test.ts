@@ -46,12 +46,14 @@ const fallingBack = [down, exhausted, due(a)];
 const away = [...fallingBack, ended("switched", b, true)];
 
 describe("loss of connectivity", () => {
+  // shows: e9.trigger
   test("for long enough and with everything tried: fallback, the eIMs told, the return planned", () => {
     const { state, done } = follow(away);
     expect(done).toEqual(["lost", "unschedule", "execute", "return", "poll"]);
     expect(state).toEqual({ phase: "away", failedReturns: 0, fromIccid: a, toIccid: b, isUp: true, isDue: false });
   });
 
+  // shows: e9.trigger
   test("a path that comes back in time ends it", () => {
     expect(follow([down, up, down])).toMatchObject({ state: { phase: "lost" }, done: ["lost", "unschedule", "lost"] });
   });
@@ -91,12 +93,14 @@ describe("loss of connectivity", () => {
 });
 
 describe("return", () => {
+  // shows: e9.return
   test("the former profile has a network again: on trial, then all is as before", () => {
     const { state, done } = follow([...away, due(b), ended("switched", a, true), up, due(a)]);
     expect(done.slice(5)).toEqual(["unschedule", "return", "trial", "poll"]);
     expect(state).toEqual(initialFallbackState);
   });
 
+  // shows: e9.return-policy
   test("it has none still: back at once, and each wait is twice the one before", () => {
     let { state } = follow(away);
     for (const failed of [1, 2, 3, 4]) {
@@ -186,6 +190,7 @@ describe("after a restart", () => {
 describe("waits", () => {
   const times: FallbackTimes = { afterMs: 900_000, returnAfterMs: 3_600_000, returnMaxMs: 86_400_000 };
 
+  // shows: e9.return-policy
   test("double up to the most, and spread a fleet", () => {
     expect([0, 1, 2, 10, 30].map((doublings) => fallbackDelayMs(times, "return", doublings, 0) / 3_600_000)).toEqual([1, 2, 4, 24, 24]);
     expect(fallbackDelayMs(times, "return", 0, 0.999)).toBeGreaterThan(4_400_000);

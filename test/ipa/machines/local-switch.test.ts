@@ -57,6 +57,7 @@ function refusedWith(fn: LocalSwitchFunction, code: string | number): { readonly
 }
 
 describe("a card that refuses", () => {
+  // shows: a7.cat-busy
   test.each(rows)("%s: %s is %s", (fn, code, outcome) => {
     const { state, orders } = refusedWith(fn, code);
     expect(state).toMatchObject({ phase: "done", outcome, code });

@@ -9,6 +9,7 @@ import { a, b, c, eid, factoryProfile, Vehicle, type VehicleOptions } from "../s
 const iot = { iotSpecificInfo: { iotVersion: [] } } as unknown as EUICCInfo2;
 const none: CardEvidence = { isdr: false, es10: false, eims: false, info2: undefined, ecasd: false, eid: undefined };
 
+// shows: a5.consumer, a5.m2m, a5.none, a5.ipae-active
 test.each([
   ["SGP.32 v1.2", { isdr: true, es10: true, eims: true, info2: iot }, "sgp32-ipad"],
   ["SGP.32 v1.0, without iotSpecificInfo", { isdr: true, es10: true, eims: true }, "sgp32-ipad"],
@@ -39,6 +40,7 @@ describe("the IPA with each card", () => {
     expect(classified(vehicle)).toEqual([]);
   });
 
+  // shows: a5.ipae-active, a5.m2m, a5.none
   test.each([
     ["ipae", "sgp32-ipae", eid, true],
     ["sgp02", "sgp02", eid, false],
@@ -73,6 +75,7 @@ describe("the IPA with each card", () => {
     expect(await vehicle.run(vehicle.ipa.start())).toMatchObject({ card: { kind: "sgp32-ipad" } });
   });
 
+  // shows: a5.consumer
   test("a consumer eUICC: no eIM is asked, notifications go out by themselves", async () => {
     const vehicle = cardOf("sgp22", { direct: true });
     expect(await vehicle.run(vehicle.ipa.start())).toMatchObject({ card: { kind: "sgp22", eid }, profiles: [{ iccid: a }], eims: [] });

@@ -13,6 +13,7 @@ const former = (options: VehicleOptions = {}): Vehicle =>
 const state = (vehicle: Vehicle, order: string): unknown => vehicle.eim.order(order)?.state;
 
 describe("with an eIM of v1.0", () => {
+  // shows: v10.bf50
   test("a change of profile, reported with its notifications and acknowledged", async () => {
     const vehicle = former();
     const order = vehicle.enable(b, true);
@@ -37,6 +38,7 @@ describe("with an eIM of v1.0", () => {
     expect(vehicle.eim.order(order)?.results).toMatchObject([{ kind: "downloadFailed" }]);
   });
 
+  // shows: v10.bf3d
   test("a direct download: the result by HandleNotification, under A1", async () => {
     const vehicle = former({ direct: true, configuration: { indirectProfileDownload: false } });
     const order = vehicle.download(c);
@@ -64,6 +66,7 @@ describe("with an eIM of v1.0", () => {
     expect(vehicle.eim.order(order)).toMatchObject({ state: "done", results: [{ kind: "ipaEuiccData" }] });
   });
 
+  // shows: v10.bf52-data
   test("data that no IPA has: the bare error", async () => {
     const vehicle = former();
     const order = vehicle.order({ kind: "ipaEuiccData", tags: ["77"] });
