@@ -11,6 +11,7 @@ export class Dialogue {
   readonly unknown: string[] = [];
   readonly #background: ReadonlyMap<string, Exchange>;
   readonly #turns = new Map<string, Turn>();
+  #port: FarEnd | undefined;
 
   constructor(session: string) {
     this.exchanges = readTranscript(session);
@@ -24,7 +25,13 @@ export class Dialogue {
 
   /** A port as the module opens it, again and again. */
   open(): ByteChannel {
-    return new FarEnd((line) => this.#answer(line)).channel;
+    this.#port = new FarEnd((line) => this.#answer(line));
+    return this.#port.channel;
+  }
+
+  /** An unsolicited line on the port that was opened last. */
+  urc(line: string): void {
+    this.#port?.say(`\r\n${line}\r\n`);
   }
 
   /** Lines of the session that nobody asked for. */

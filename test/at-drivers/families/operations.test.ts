@@ -1,4 +1,5 @@
 // The families' operations where the sessions do not go: what is so already, what is refused, what reads back otherwise, and the card's files.
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createAtPort } from "../../../at-drivers/engine/port.ts";
 import type { AtPort } from "../../../at-drivers/engine/types.ts";
@@ -370,4 +371,55 @@ describe("restarts", () => {
     const { ops, port, run } = await bench("quectel-ec2x", {});
     await expect(run(ops.setSimPower(port, false))).rejects.toMatchObject({ code: "MODEM_UNABLE" });
   });
+});
+
+describe("signal", () => {
+  const signalOf = async (family: string, line: string, answer: string): Promise<unknown> => {
+    const { ops, port, run } = await bench(family, { [line]: info(answer) });
+    return run(ops.signal(port));
+  };
+  // What is not said otherwise comes from +CSQ: 20,99.
+  test.each([
+    ["quectel-bg9x", "AT+QCSQ", '+QCSQ: "NOSERVICE"', { rssiDbm: -73 }],
+    ["quectel-bg9x", "AT+QCSQ", '+QCSQ: "NBIoT",-60,-90,0,-15', { rssiDbm: -60, rsrpDbm: -90, sinrDb: -20, rsrqDb: -15 }],
+    ["simcom-sim7080", "AT+CPSI?", "+CPSI: NO SERVICE,Online", { rssiDbm: -73 }],
+    ["simcom-sim7080", "AT+CPSI?", "+CPSI: GSM,Online,262-01,0x182d,12401,27 EGSM 900,-64,2110,42-42", { rssiDbm: -73 }],
+    ["simcom-a76xx", "AT+CPSI?", "+CPSI: NO SERVICE, Low Power Mode", { rssiDbm: -73 }],
+    ["simcom-a76xx", "AT+CPSI?", "+CPSI: LTE,Online,262-01,0x230A,1,318,EUTRAN-BAND3,1650,5,0,255,255,40,19", { rssiDbm: -70 }],
+    ["nordic-nrf91", "AT%XMONITOR", "%XMONITOR: 2", { rssiDbm: -73 }],
+    ["telit-me", "AT#RFSTS", '#RFSTS: "262 01",6300,-98,-67', { rsrpDbm: -98, rssiDbm: -67 }],
+  ])("%s: %s answers %s", async (family, line, answer, expected) => {
+    expect(await signalOf(family, line, answer)).toEqual(expected);
+  });
+});
+
+test("whatever a module answers to the makers' own questions is read, or refused as AT_REPLY", () => {
+  const questions = families.flatMap(({ quirks }) => [
+    ...(quirks.radio?.settings ?? []).map(({ read }) => read),
+    ...quirks.start.map(({ setting }) => setting.read),
+    ...quirks.dataInterfaces.flatMap(({ composition }) => (composition === undefined ? [] : [composition.setting.read])),
+    ...(quirks.bands === undefined ? [] : [quirks.bands.read]),
+    ...(quirks.grantedPsm === undefined ? [] : [quirks.grantedPsm]),
+    ...quirks.ownLpa.map(({ command }) => command),
+  ]);
+  const field = fc.oneof(
+    fc.integer().map(String),
+    fc.stringMatching(/^0[xX][0-9a-fA-F]{0,40}$/),
+    fc.string({ maxLength: 12 }),
+    fc.constantFrom('"band"', '"CAT-M"', '"nwscanmode"', '"usbnetmode"', '"101"', '"', "(0-3)", ""),
+  );
+  const lines = fc.array(
+    fc.array(field, { maxLength: 9 }).map((fields) => fields.join(",")),
+    { maxLength: 4 },
+  );
+  fc.assert(
+    fc.property(fc.constantFrom(...questions), lines, (question, said) => {
+      try {
+        question.parse({ lines: said, finalResult: "OK" });
+      } catch (error) {
+        expect(error).toMatchObject({ code: "AT_REPLY" });
+      }
+    }),
+    { seed: 27_007, numRuns: 3_000 },
+  );
 });

@@ -1,9 +1,9 @@
 // One session with each family's module, by the real driver and the family's real operations: from start to restart, technologies, bands,
 // power saving and the way to the packets.
 import { afterEach, describe, expect, test } from "vitest";
-import { openModem } from "../../../at-drivers/driver.ts";
+import { type ModemOptions, openModem } from "../../../at-drivers/driver.ts";
 import { createAtPort } from "../../../at-drivers/engine/port.ts";
-import type { AtPort } from "../../../at-drivers/engine/types.ts";
+import type { AtPort, AtTraceEntry } from "../../../at-drivers/engine/types.ts";
 import { families, familyNamed, opsOf } from "../../../at-drivers/families/table.ts";
 import type { Bands, DataInterfaceKind, ModemOps, OperatorProfile, PsmTimers, RadioSwitch } from "../../../at-drivers/family.ts";
 import type { Modem } from "../../../at-drivers/modem.ts";
@@ -163,7 +163,8 @@ describe.each(Object.entries(expected))("%s", (id, wanted) => {
     const dialogue = new Dialogue(`${id}/session.txt`);
     const run = <T>(promise: Promise<T>): Promise<T> => runIn(clock, promise);
     const cid = wanted.cid ?? 1;
-    modem = openModem({ address: "pty:/module", clock, log: silentLog, random: seededRandom(1), open: async () => dialogue.open() });
+    const trace: AtTraceEntry[] = [];
+    modem = openModem({ ...options(clock, dialogue), trace: (entry) => trace.push(entry) });
 
     // Start.
     await run(modem.ready());
@@ -192,6 +193,9 @@ describe.each(Object.entries(expected))("%s", (id, wanted) => {
     await run(modem.reset());
     expect(modem.status).toMatchObject({ link: "ready", iccid: nextIccid });
     await modem.close();
+    const traced = trace.map(({ octets }) => Buffer.from(octets).toString("latin1")).join("");
+    expect(traced).toContain("AT+CGDCONT=");
+    expect(traced).not.toContain("secret");
 
     // What is not the driver's to decide, by the operations it has for it.
     const port = createAtPort({ channel: dialogue.open(), clock });
@@ -202,6 +206,29 @@ describe.each(Object.entries(expected))("%s", (id, wanted) => {
     expect(dialogue.unsaid).toEqual([]);
   });
 });
+
+const bootLines = families.flatMap(({ id, quirks }) => (id in expected ? quirks.bootLines.map((line) => [id, line] as const) : []));
+
+test.each(bootLines)("%s: %s in mid-session is a restart, and all is asked anew", async (id, line) => {
+  const clock = new VirtualClock({ ms: Date.UTC(2026, 5, 1, 12) });
+  const dialogue = new Dialogue(`${id}/session.txt`);
+  const events: string[] = [];
+  modem = openModem(options(clock, dialogue));
+  modem.onEvent(({ kind }) => events.push(kind));
+  await runIn(clock, modem.ready());
+  events.length = 0;
+  const asked = dialogue.said.length;
+  dialogue.urc(line);
+  await runIn(clock, clock.sleep(0));
+  expect(events).toContain("gone");
+  await runIn(clock, modem.ready());
+  expect(events).toContain("back");
+  expect(dialogue.said.slice(asked)).toEqual(expect.arrayContaining(["ATE0", "AT+CGMM", "AT+CPIN?"]));
+});
+
+function options(clock: VirtualClock, dialogue: Dialogue): ModemOptions {
+  return { address: "pty:/module", clock, log: silentLog, random: seededRandom(1), open: async () => dialogue.open() };
+}
 
 async function playOperations(ops: ModemOps, port: AtPort, wanted: Expected, cid: number): Promise<void> {
   const radio: RadioSwitch = { off: (level) => ops.setFunction(port, level), on: () => ops.setFunction(port, 1) };
