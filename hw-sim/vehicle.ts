@@ -376,7 +376,7 @@ function downloadOrder(offer: Offer): DownloadOrderInput {
 
 /** What the eIM must know of the eUICC before its first package: the card's word on counter and token, the factory's on certificates. */
 function introduce(eim: Eim, { eid, eims, certificates }: CardFacts): void {
-  const known = eims.find(({ eimId }) => eimId === eim.eimId);
+  const known = eims?.find(({ eimId }) => eimId === eim.eimId);
   eim.setEuicc({
     eid,
     counterValue: known?.counterValue === undefined ? undefined : Number(known.counterValue),

@@ -24,7 +24,10 @@ const blockBytes = 255;
 export interface CardFacts {
   /** 32 digits. */
   readonly eid: string;
-  readonly eims: readonly EimConfigurationData[];
+  /** undefined: a card that cannot know any, as it is no SGP.32 eUICC. */
+  readonly eims: readonly EimConfigurationData[] | undefined;
+  /** Why it does not take the eIM. */
+  readonly refusal: string | undefined;
   /** Under the CI asked for, DER; undefined when the card has none there. */
   readonly certificates: { readonly euicc: Uint8Array; readonly eum: Uint8Array } | undefined;
 }
@@ -36,7 +39,7 @@ export interface CommissioningOptions {
   readonly eim: Uint8Array | undefined;
 }
 
-/** Throws SIM_CARD when the card is no eUICC or refuses the eIM; one that knows no eIMs at all, as it is no SGP.32 eUICC, has none. */
+/** Throws SIM_CARD when the card is no eUICC; one that knows no eIMs at all, as it is no SGP.32 eUICC, has none. */
 export function* commission({ ciPKId, eim }: CommissioningOptions): CardProcedure<CardFacts> {
   const opened = yield fromHex("0070000001");
   const [channel] = opened;
@@ -46,11 +49,12 @@ export function* commission({ ciPKId, eim }: CommissioningOptions): CardProcedur
     if (!isDone(selected)) throw refused("the card has no ISD-R: it is no eUICC", selected);
     const eid = yield* eidOf(channel);
     const first = yield* configurations(channel);
-    if (first === undefined) return { eid, eims: [], certificates: undefined };
-    if (first.length === 0 && eim !== undefined) yield* introduce(channel, eim);
+    if (first === undefined) return { eid, eims: undefined, refusal: undefined, certificates: undefined };
+    const refusal = first.length === 0 && eim !== undefined ? yield* introduce(channel, eim) : undefined;
     const certs = yield* es10(channel, GetCertsRequest, { euiccCiPKId: ciPKId }, GetCertsResponse);
     return {
       eid,
+      refusal,
       eims: first.length > 0 || eim === undefined ? first : ((yield* configurations(channel)) ?? []),
       certificates: certs.kind === "certs" ? { euicc: certs.value.euiccCertificate, eum: certs.value.eumCertificate } : undefined,
     };
@@ -87,10 +91,12 @@ function* known<T>(asked: CardProcedure<T>): CardProcedure<T | undefined> {
   }
 }
 
-function* introduce(channel: number, eim: Uint8Array): CardProcedure<void> {
+/** Why the card does not take the eIM; undefined when it does. */
+function* introduce(channel: number, eim: Uint8Array): CardProcedure<string | undefined> {
   const list = { eimConfigurationDataList: [decode(EimConfigurationData, eim)] };
-  const answer = yield* es10(channel, AddInitialEimRequest, list, AddInitialEimResponse);
-  if (answer.kind === "addInitialEimError") throw new SimwardError("SIM_CARD", { detail: `the card refuses the eIM: ${answer.value}` });
+  const answer = yield* known(es10(channel, AddInitialEimRequest, list, AddInitialEimResponse));
+  if (answer === undefined) return "it takes no order of the device";
+  return answer.kind === "addInitialEimError" ? String(answer.value) : undefined;
 }
 
 /** One ES10 command in blocks of STORE DATA (GlobalPlatform §11.11). */

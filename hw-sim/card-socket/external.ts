@@ -63,10 +63,12 @@ export function commissioned(card: CardConnection, options: KnownCardOptions): {
 function* introduced({ log, onFacts, eimId, ...options }: KnownCardOptions): CardProcedure<void> {
   try {
     const facts = yield* commission(options);
-    const own = facts.eims.some((eim) => eim.eimId === eimId);
-    if (!own && facts.eims.length > 0)
-      log.warn("the card knows other eIMs only", { own: eimId, known: facts.eims.map((eim) => eim.eimId) });
-    if (facts.certificates === undefined) log.warn("the card has no certificate under the CI of this vehicle's servers", {});
+    const known = facts.eims?.map((eim) => eim.eimId);
+    if (known === undefined) log.info("the card is no IoT eUICC: it knows no eIM", { eid: facts.eid });
+    else if (known.length > 0 && !known.includes(eimId)) log.warn("the card knows other eIMs only", { own: eimId, known });
+    if (facts.refusal !== undefined) log.warn("the card refuses the eIM", { reason: facts.refusal });
+    if (known !== undefined && facts.certificates === undefined)
+      log.warn("the card has no certificate under the CI of this vehicle's servers", {});
     onFacts(facts);
   } catch (error) {
     log.warn("the card cannot be made known to the eIM", { reason: asSimwardError(error).message });

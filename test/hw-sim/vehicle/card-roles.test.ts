@@ -1,5 +1,9 @@
 // The vehicle with each kind of card in its module: what is found at the module's ports, and what the eIM learns of it.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { createCard } from "../../../hw-sim/card.ts";
 import { cardRoleNames } from "../../../hw-sim/euicc/roles.ts";
 import { parseCommandLine } from "../../../hw-sim/options.ts";
 import { createVehicle } from "../../../hw-sim/vehicle.ts";
@@ -35,6 +39,30 @@ describe("a vehicle with a built-in card", () => {
       expect(vehicle.euicc.iccid).toBe("8988298000000000017");
     } finally {
       await vehicle.close();
+    }
+  });
+});
+
+describe("somebody else's card in the module", () => {
+  test.each([
+    ["sgp32", true, 1],
+    ["ipae", true, 0],
+    ["sgp22", true, 0],
+    ["sgp02", true, 0],
+    ["uicc", false, 0],
+  ] as const)("%s: the eIM learns its EID where it has one, and is made known where that can be", async (cardRole, hasEid, eims) => {
+    const pkiDir = mkdtempSync(join(tmpdir(), "simward-roles-"));
+    const card = await createCard({ cardRole, pkiDir, services: [{ kind: "http", host: "127.0.0.1", port: 0 }] });
+    const [service = ""] = card.ready.services;
+    const vehicle = await createVehicle({ pkiDir, card: { kind: "http", url: service.replace(/^http:/, "") } });
+    try {
+      expect(card.ready).toMatchObject({ card: cardRole, eid: hasEid ? card.euicc.eid : null });
+      expect(vehicle.ready.eid).toBe(card.ready.eid);
+      expect(card.euicc.eims()).toHaveLength(eims);
+    } finally {
+      await vehicle.close();
+      await card.close();
+      rmSync(pkiDir, { recursive: true, force: true });
     }
   });
 });
