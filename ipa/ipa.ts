@@ -383,6 +383,7 @@ async function readCard(
     given: new Map(),
     refusals: new Map(),
     asked: new Map(),
+    receivers: new Map(),
     pollVerdict: undefined,
   };
   const read = euicc.withEuicc(

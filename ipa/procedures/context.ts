@@ -23,10 +23,18 @@ export interface Memory {
   readonly refusals: Map<string, Verdict & { readonly kind: "refuse" | "warn" | "throttle" }>;
   /** When each eIM was asked last, monotonic. */
   readonly asked: Map<string, number>;
+  /** Receivers of notifications that took none lately, by address. */
+  readonly receivers: Map<string, ReceiverBackOff>;
   /** A package too large for the journal that waits for the end of an emergency. */
   heldPackage?: { readonly sha256: string; readonly raw: Uint8Array } | undefined;
   /** What policy said of polling last: told only when it changes, as it is asked with every poll. */
   pollVerdict: string | undefined;
+}
+
+export interface ReceiverBackOff {
+  readonly failures: number;
+  /** Monotonic: left alone until then. */
+  readonly untilMs: number;
 }
 
 export interface KeptResult {

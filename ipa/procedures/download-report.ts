@@ -27,7 +27,7 @@ export async function reportResult(run: DownloadRun, state: DownloadState, seqNu
     const known = asSimwardError(error);
     await tell({ kind: "package.unreported", eimId, seqNumber, error: errorReport(known) });
     if (known.code !== "ESIPA_REFUSED") {
-      await journal.update({ outbox: [...journal.content.outbox, { eimId, message: toBase64(message) }] });
+      await journal.update({ outbox: [...journal.content.outbox, { eimId, message: toBase64(message), direct: true }] });
       run.unreported = known;
     }
   }
@@ -84,7 +84,9 @@ export async function reportFailure(run: DownloadRun, state: DownloadState): Pro
     const known = asSimwardError(error);
     await tell({ kind: "package.unreported", eimId, seqNumber: undefined, error: errorReport(known) });
     if (known.code === "ESIPA_REFUSED") return { kind: "reported" };
-    await journal.update({ outbox: [...journal.content.outbox, { eimId, message: toBase64(message) }] });
+    await journal.update({
+      outbox: [...journal.content.outbox, { eimId, message: toBase64(message), ...(state.way === "direct" ? { direct: true } : {}) }],
+    });
     // Before it has that it is not asked for more: it would offer the same order, and then be told that it failed.
     run.unreported = known;
     return { kind: "reported" };

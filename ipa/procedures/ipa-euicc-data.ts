@@ -219,7 +219,8 @@ function formerFields(parts: ReadonlyMap<DataTag, Uint8Array>, tags: ReadonlySet
 
 async function readCertificates(es10: Es10, euiccCiPKId: Uint8Array | undefined): Promise<ReturnType<typeof childrenOf>> {
   const { raw, value } = await es10.ask(getCerts, { euiccCiPKId });
-  if (value.kind === "getCertsError") throw new SimwardError("CERTIFICATE", { detail: `ES10b.GetCerts: ${value.value}` });
+  if (value.kind === "getCertsError")
+    throw new SimwardError(value.value === "invalidCiPKId" ? "CERTIFICATE" : "ES10_REFUSED", { detail: `ES10b.GetCerts: ${value.value}` });
   const certs = childOf(collapsed(readOnlyTlv(raw)), 0xa0);
   return certs === undefined ? [] : childrenOf(certs);
 }

@@ -55,6 +55,8 @@ export type Operation = PackageState | DownloadState | DataRequestState | Profil
 export interface OutboxEntry {
   readonly eimId: string;
   readonly message: string;
+  /** About a direct download: it goes by HandleNotification, or by itself to an eIM that will not have it so (SGP.32 §3.2.3.1). */
+  readonly direct?: true;
 }
 
 export interface JournalContent {

@@ -8,8 +8,8 @@ import type { IpaContext } from "./context.ts";
 import { isDirect, rspClient } from "./direct-download.ts";
 
 /**
- * One round. Who refuses keeps its own waiting; when an eIM cannot be reached, what goes through it waits. With `relayedBy`, only what that eIM
- * is owed: the results of downloads it relayed.
+ * One round. Who refuses keeps its own waiting, and is left alone for a while; when an eIM cannot be reached, what goes through it waits. With `relayedBy`,
+ * only what that eIM is owed, and at once: the results of downloads it relayed.
  */
 export async function deliverNotifications(
   context: IpaContext,
@@ -20,13 +20,18 @@ export async function deliverNotifications(
   const waiting = await euicc.withEuicc("notifications", (es10) => readNotifications(es10), signal);
   await forgetDelivered(context, waiting);
   const { relays } = journal.content;
-  const wanted = relayedBy === undefined ? waiting : waiting.filter(({ seqNumber }) => relays[String(seqNumber)] === relayedBy);
+  const wanted =
+    relayedBy === undefined
+      ? waiting.filter(({ receiver }) => isDue(context, receiver))
+      : waiting.filter(({ seqNumber }) => relays[String(seqNumber)] === relayedBy);
   const blocked = new Set<string>();
   let delivered = 0;
+  let attempts = 0;
   let problem: SimwardError | undefined;
-  for (const notification of wanted.slice(0, options.maxNotificationsPerRound)) {
+  for (const notification of wanted) {
     const { seqNumber, receiver, event } = notification;
     if (blocked.has(receiver)) continue;
+    if (++attempts > options.maxNotificationsPerRound) break;
     const failure = await deliver(context, notification, blocked, signal);
     if (failure !== undefined) {
       problem ??= failure;
@@ -35,11 +40,34 @@ export async function deliverNotifications(
       continue;
     }
     delivered++;
+    memory.receivers.delete(receiver);
     await tell({ kind: "notification.delivered", seqNumber, event, receiver });
     await remove(context, seqNumber, signal);
   }
   memory.pendingNotifications = waiting.length - delivered;
   return { delivered, remaining: memory.pendingNotifications, error: problem };
+}
+
+const backOff = { baseMs: 60_000, capMs: 24 * 3_600_000 } as const;
+/** Of many vehicles that a server refused together, not all come back together. */
+const jitterShare = 0.5;
+const maxReceivers = 64;
+
+function isDue({ memory, ports }: IpaContext, receiver: string): boolean {
+  return ports.clock.monotonicMs() >= (memory.receivers.get(receiver)?.untilMs ?? 0);
+}
+
+/** It never comes to an end: a server that is away for a year gets its notifications after that. */
+function leaveAlone({ memory, ports }: IpaContext, receiver: string): void {
+  const failures = (memory.receivers.get(receiver)?.failures ?? 0) + 1;
+  const ceilingMs = Math.min(backOff.capMs, backOff.baseMs * 2 ** Math.min(failures - 1, 20));
+  const delayMs = ceilingMs * (1 - jitterShare * ports.random.unit());
+  memory.receivers.delete(receiver);
+  memory.receivers.set(receiver, { failures, untilMs: ports.clock.monotonicMs() + delayMs });
+  for (const oldest of memory.receivers.keys()) {
+    if (memory.receivers.size <= maxReceivers) break;
+    memory.receivers.delete(oldest);
+  }
 }
 
 /** Tries the paths in turn until one takes it; answers why none did. A server's refusal is its last word. */
@@ -50,6 +78,7 @@ async function deliver(
   signal: AbortSignal | undefined,
 ): Promise<SimwardError | undefined> {
   let failure: SimwardError | undefined;
+  let isReceivers = false;
   for (const path of pathsOf(context, notification)) {
     if (blocked.has(path.name)) continue;
     try {
@@ -59,10 +88,13 @@ async function deliver(
       signal?.throwIfAborted();
       const known = asSimwardError(error);
       failure ??= known;
+      isReceivers ||= path.isReceivers || !isUnreachable(known);
       if (!isUnreachable(known) || known.code === "RSP_SERVER") break;
       blocked.add(path.name);
     }
   }
+  // An eIM that cannot be reached says nothing about who is behind it.
+  if (isReceivers) leaveAlone(context, notification.receiver);
   return failure ?? new SimwardError("ESIPA_UNREACHABLE", { detail: "every path failed in this round" });
 }
 
@@ -72,6 +104,8 @@ interface Taker {
 
 interface Path {
   readonly name: string;
+  /** To the receiver itself. */
+  readonly isReceivers: boolean;
   readonly taker: () => Taker;
 }
 
@@ -81,11 +115,13 @@ interface Path {
  */
 function pathsOf(context: IpaContext, { seqNumber, receiver, transactionId }: StoredNotification): readonly Path[] {
   const { journal, eims } = context;
-  const direct: readonly Path[] = isDirect(context) ? [{ name: `to ${receiver}`, taker: () => rspClient(context, receiver) }] : [];
+  const direct: readonly Path[] = isDirect(context)
+    ? [{ name: `to ${receiver}`, isReceivers: true, taker: () => rspClient(context, receiver) }]
+    : [];
   const relay = journal.content.relays[String(seqNumber)];
   const relayed = relay !== undefined && eims.find(relay)?.access !== undefined;
   const via = relayed ? relay : eims.all.find(({ access }) => access !== undefined)?.config.eimId;
-  const through: Path = { name: `via ${via ?? "no eIM"}`, taker: () => clientFor(context, via) };
+  const through: Path = { name: `via ${via ?? "no eIM"}`, isReceivers: false, taker: () => clientFor(context, via) };
   if (relayed) return [through];
   return transactionId !== undefined && direct.length > 0 ? direct : [...direct, through];
 }

@@ -69,7 +69,9 @@ export async function flushOutbox(context: IpaContext, signal: AbortSignal | und
     if (silent.has(entry.eimId)) continue;
     try {
       const { eimId } = entry;
-      await context.eims.client(eimId).provideEimPackageResult(fromBase64(entry.message), signal);
+      const client = context.eims.client(eimId);
+      if (entry.direct === true) await client.handleResult(fromBase64(entry.message), signal);
+      else await client.provideEimPackageResult(fromBase64(entry.message), signal);
       await context.tell({
         kind: "package.reported",
         eimId,

@@ -271,6 +271,7 @@ describe("notifications", () => {
     expect(vehicle.euicc.pending().notifications).toContain(1);
     expect(vehicle.events.some((event) => event.kind === "notification.delivered" && event.seqNumber === 1)).toBe(false);
     reachable = true;
+    await vehicle.clock.advance(60_000);
     await vehicle.deliver();
     expect(vehicle.euicc.pending().notifications).toEqual([]);
     expect(vehicle.smdp.notifications.map(({ kind }) => kind)).toContain("profileInstallationResult");

@@ -274,6 +274,7 @@ describe("notifications", () => {
     expect(vehicle.esipa).toEqual(["handleNotification"]);
     expect(vehicle.euicc.pending().notifications).toEqual(waiting);
     vehicle.intercept = undefined;
+    await vehicle.clock.advance(60_000);
     expect(await vehicle.deliver()).toMatchObject({ delivered: 2, remaining: 0 });
   });
 
