@@ -16,6 +16,12 @@ export type SignalWay = "cesq" | "qcsq" | "cpsi-units" | "cpsi-indexes" | "rfsts
 /** How a module tells with which operator's configuration it runs: Quectel's MBN, u-blox' MNO profile. */
 export type OperatorProfileWay = "qmbncfg" | "umnoprof";
 
+/**
+ * Where the network's time is read: AT+CCLK in local time while AT+CTZU says that the network sets it, the same with SIMCom's AT+CLTS, or
+ * Quectel's AT+QLTS.
+ */
+export type ClockWay = "cclk" | "clts" | "qlts";
+
 /** How well a fact is known; see docs/modules.md. What is `unknown` is tried at run time. */
 export type Grade = "captured" | "documented" | "simulated" | "unknown";
 
@@ -35,6 +41,7 @@ export type Topic =
   | "radio"
   | "bands"
   | "signal"
+  | "clock"
   | "auth"
   | "data-interface"
   | "psm"
@@ -159,6 +166,14 @@ export interface ModemQuirks {
   readonly start: readonly StartSetting[];
   /** In order of preference; what works is found by trying. */
   readonly signal: readonly SignalWay[];
+  /** In order of preference; what the module does not know gives way to the next. */
+  readonly clock: readonly ClockWay[];
+  /** <onoff> of +CTZU with which +CCLK shows local time, as 3GPP TS 27.007 has it; Quectel's 1 makes it universal time. */
+  readonly localCtzu: 1 | 3;
+  /** How often AT+COPS=? is tried before its ERROR counts. */
+  readonly scanTries: number;
+  /** Empties EF.FPLMN where +CRSM does not reach it. */
+  readonly clearForbidden: AtCommand<readonly [], void> | undefined;
   /** The context that an LTE attachment uses. */
   readonly defaultCid: number;
   /** In order of preference; a way that is refused gives way to the next. */

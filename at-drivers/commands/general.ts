@@ -39,6 +39,12 @@ export const readCclk = query("+CCLK", "AT+CCLK?", "+CCLK:", [quotedText("time")
 export const readCtzu = query("+CTZU", "AT+CTZU?", "+CTZU:", [int("mode")]);
 export const setCtzu = set("+CTZU", (mode: number) => `AT+CTZU=${mode}`);
 
+/** SIMCom's own switch of the same. */
+export const readClts = query("+CLTS", "AT+CLTS?", "+CLTS:", [int("mode")]);
+
+/** Quectel: the network's time carried on to now, as universal time with the zone behind it; empty before there was any. */
+export const qlts = queryWith("+QLTS", "AT+QLTS=1", "+QLTS:", (info) => info.replaceAll('"', "").trim());
+
 /** 3GPP TS 27.007 §8.41: 1 reports +CTZV, 2 +CTZE with the local time, 3 +CTZEU with universal time. */
 export const readCtzr = query("+CTZR", "AT+CTZR?", "+CTZR:", [int("mode"), optional(int("extra"))]);
 export const setCtzr = set("+CTZR", (mode: number) => `AT+CTZR=${mode}`);

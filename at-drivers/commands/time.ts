@@ -23,6 +23,12 @@ export function parseLocalTime(text: string, zoneQuarters = 0): number | undefin
   return localMs - (zoneText === undefined ? zoneQuarters : Number(zoneText)) * quarterHourMs;
 }
 
+/** The same where the zone and what follows it are told for information only. */
+export function parseUniversalTime(text: string): number | undefined {
+  const found = /^[\d/]+,[\d:]+/.exec(text.trim());
+  return found === null ? undefined : parseLocalTime(found[0]);
+}
+
 /** What a time URC says: universal time, or that the zone was learnt and +CCLK holds the time. undefined for a line that is none. */
 export function parseTimeUrc(line: string): { readonly utcMs: number | undefined } | undefined {
   const found = /^\+(CTZV|CTZE|CTZEU) ?:(.*)$/.exec(line.trim());

@@ -5,13 +5,13 @@ import * as data from "../commands/data.ts";
 import * as general from "../commands/general.ts";
 import * as network from "../commands/network.ts";
 import * as sim from "../commands/sim.ts";
-import { parseLocalTime } from "../commands/time.ts";
 import { cmeOf } from "../engine/results.ts";
 import type { AtCommand, AtPort } from "../engine/types.ts";
 import type { Knowledge, ModemFamily, ModemOps, ModemQuirks } from "../family.ts";
 import type { SimState } from "../modem.ts";
 import { combineRegistration } from "../registration.ts";
 import { isRefusal, untilReadable } from "../retry.ts";
+import { clockOps } from "./ops/clock.ts";
 import { definedOnly, ensure, optionally, orUndefined } from "./ops/common.ts";
 import { dataOps } from "./ops/data.ts";
 import { networkOps } from "./ops/network.ts";
@@ -37,6 +37,10 @@ export const genericQuirks: ModemQuirks = {
   rats: {},
   start: [],
   signal: ["cesq"],
+  clock: ["cclk"],
+  localCtzu: 1,
+  scanTries: 1,
+  clearForbidden: undefined,
   defaultCid: 1,
   auth: ["cgauth"],
   radio: undefined,
@@ -73,6 +77,7 @@ export const generic3gpp: ModemFamily = {
     radio: { grade: "unknown", sources: [] },
     bands: { grade: "unknown", sources: [] },
     signal: standard(),
+    clock: standard("+CCLK and +CTZE carry local time"),
     auth: standard(),
     "data-interface": standard(),
     psm: standard("granted timers by +CEREG with <n> 5 or 4"),
@@ -98,6 +103,7 @@ export function genericOps(quirks: ModemQuirks): ModemOps {
     ...dataOps(quirks),
     ...radioOps(quirks),
     ...powerOps(quirks),
+    ...clockOps(quirks),
     async initialise(port) {
       await port.send(general.echoOff);
       await ensure(port, general.readCmee, ({ mode }) => mode === 1, [() => port.send(general.setCmee, 1)]);
@@ -122,7 +128,12 @@ export function genericOps(quirks: ModemQuirks): ModemOps {
           () => port.send(data.setCgerep, 1, 0),
         ]),
       );
-      await optionally(ensure(port, general.readCtzu, ({ mode }) => mode === 1, [() => port.send(general.setCtzu, 1)]));
+      await optionally(
+        ensure(port, general.readCtzu, ({ mode }) => mode === quirks.localCtzu, [
+          () => port.send(general.setCtzu, quirks.localCtzu),
+          () => port.send(general.setCtzu, 1),
+        ]),
+      );
       await optionally(ensure(port, general.readCtzr, ({ mode }) => mode === 1, [() => port.send(general.setCtzr, 1)]));
     },
     async identity(port) {
@@ -171,10 +182,6 @@ export function genericOps(quirks: ModemQuirks): ModemOps {
       if (lines["+CEREG"] === undefined && lines["+CGREG"] === undefined)
         return combineRegistration({ "+CREG": await port.send(network.readRegistrations["+CREG"]) }, await readCops(port), quirks.rats);
       return combineRegistration(definedOnly(lines), await readCops(port), quirks.rats);
-    },
-    async networkTime(port) {
-      if ((await port.send(general.readCtzu)).mode === 0) return undefined;
-      return parseLocalTime((await port.send(general.readCclk)).time);
     },
   };
 }

@@ -58,6 +58,7 @@ export const nordicNrf91: ModemFamily = {
     radio: { grade: "documented", sources: ["NOR", "FIELD"], note: "+CME ERROR 518 while the radio is on" },
     bands: { grade: "documented", sources: ["NOR"] },
     signal: { grade: "documented", sources: ["NOR"], note: "the scale of its SNR is unknown" },
+    clock: { grade: "unknown", sources: [], note: "asked with +CTZU and +CCLK" },
     auth: { grade: "documented", sources: ["27.007"] },
     "data-interface": { grade: "unknown", sources: [], note: "PPP or SLIP by the application; none is declared" },
     psm: { grade: "documented", sources: ["NOR"], note: "by +CEREG with <n> 5" },

@@ -3,7 +3,7 @@ import { qcfgBands } from "../commands/bands.ts";
 import { namedSetting } from "../commands/setting.ts";
 import type { ModemFamily } from "../family.ts";
 import { genericQuirks } from "./generic-3gpp.ts";
-import { allUrcPorts, quectelLpa } from "./quectel.ts";
+import { allUrcPorts, quectelClock, quectelLpa } from "./quectel.ts";
 import { atOnce, awake, pppOnContext, psmSeconds } from "./settings.ts";
 
 export const quectelBg9x: ModemFamily = {
@@ -20,6 +20,7 @@ export const quectelBg9x: ModemFamily = {
     rats: { 7: "lte-m", 8: "lte-m" },
     start: [awake("+QSCLK"), allUrcPorts],
     signal: ["qcsq", "cesq"],
+    ...quectelClock,
     auth: ["qicsgp", "cgauth"],
     radio: {
       terms: atOnce,
@@ -64,6 +65,7 @@ export const quectelBg9x: ModemFamily = {
     radio: { grade: "documented", sources: ["Q-BG96", "FIELD"], note: "a rewrite searches anew" },
     bands: { grade: "documented", sources: ["Q-BG96", "FIELD"], note: "0 leaves GSM as it is" },
     signal: { grade: "documented", sources: ["Q-BG96"] },
+    clock: { grade: "documented", sources: ["Q-EC2x", "FIELD"], note: "+CTZU 1 puts universal time into +CCLK, 3 local time" },
     auth: { grade: "documented", sources: ["Q-BG96", "FIELD"] },
     "data-interface": { grade: "documented", sources: ["Q-BG96"] },
     psm: { grade: "documented", sources: ["Q-BG96", "FIELD"] },

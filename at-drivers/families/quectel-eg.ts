@@ -2,10 +2,10 @@
 
 import { SimwardError } from "../../base/errors.ts";
 import { qcfgBands } from "../commands/bands.ts";
-import { namedSetting, setting } from "../commands/setting.ts";
+import { namedSetting, order, setting } from "../commands/setting.ts";
 import type { DataInterfaceWay, Knowledge, ModemFamily, ModemQuirks, StartSetting, Topic } from "../family.ts";
 import { genericQuirks } from "./generic-3gpp.ts";
-import { allUrcPorts, quectelLpa } from "./quectel.ts";
+import { allUrcPorts, quectelClock, quectelLpa } from "./quectel.ts";
 import { afterReset, atOnce, awake, forContext, pppOnContext } from "./settings.ts";
 
 const cardWatch: StartSetting = {
@@ -22,6 +22,7 @@ const common: ModemQuirks = {
   bootLines: ["RDY"],
   start: [awake("+QSCLK"), allUrcPorts, cardWatch],
   signal: ["qcsq", "cesq"],
+  ...quectelClock,
   auth: ["qicsgp", "cgauth"],
   radio: {
     terms: atOnce,
@@ -76,6 +77,7 @@ const knows: Readonly<Record<Topic, Knowledge>> = {
   radio: { grade: "documented", sources: ["Q-EC2x"], note: "what nwscanseq's codes mean is not in the manual: it is left alone" },
   bands: { grade: "documented", sources: ["FIELD"], note: "0 leaves GSM and WCDMA as they are" },
   signal: { grade: "unknown", sources: [], note: "+QCSQ as on BG96, else +CESQ" },
+  clock: { grade: "documented", sources: ["Q-EC2x", "FIELD"], note: "+CTZU 1 puts universal time into +CCLK, 3 local time" },
   auth: { grade: "documented", sources: ["Q-EC2x"] },
   "data-interface": { grade: "documented", sources: ["Q-EC2x", "Q-LINUX", "MM"], note: "$QCRMCALL binds context 1" },
   psm: { grade: "unknown", sources: [], note: "asked with +CPSMS" },
@@ -89,7 +91,13 @@ export const quectelEc2x: ModemFamily = {
   modules: "Quectel EC20, EC21, EC25, EG21, EG25, EG91, EG95, EM05 (Cat-4, Cat-1)",
   source: "Quectel, EC2x AT manual; ModemManager, ofono, openpilot, lpac",
   match: ({ manufacturer, model }) => /quectel/i.test(manufacturer) && /^(E[CG]2\d|EG9\d|EM05)/i.test(model),
-  quirks: { ...common, dataInterfaces: interfaces(qcrmcall) },
+  quirks: {
+    ...common,
+    // EG91-NA answers ERROR at first.
+    scanTries: 3,
+    clearForbidden: order("+QFPLMNCFG", 'AT+QFPLMNCFG="Delete","all"'),
+    dataInterfaces: interfaces(qcrmcall),
+  },
   knows,
   gaps: [
     "why a late +CGLA of a profile's installation is answered ERROR on EC20F and EG25",

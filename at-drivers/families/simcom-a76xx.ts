@@ -67,6 +67,7 @@ export const simcomA76xx: ModemFamily = {
     radio: { grade: "documented", sources: ["S-A76"] },
     bands: { grade: "documented", sources: ["S-A76", "FIELD"] },
     signal: { grade: "documented", sources: ["S-A76"], note: "numbers of the report, not dBm" },
+    clock: { grade: "documented", sources: ["S-A76"] },
     auth: { grade: "documented", sources: ["S-A76"], note: "password before user; for CHAP the user is left out if refused" },
     "data-interface": {
       grade: "documented",

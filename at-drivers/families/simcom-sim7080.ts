@@ -21,8 +21,9 @@ export const simcomSim7080: ModemFamily = {
     bootLines: ["RDY"],
     resets: [reset("AT+CREBOOT"), reset("AT+CFUN=6"), ...genericQuirks.resets],
     rats: { 7: "lte-m" },
-    start: [awake("+CSCLK")],
+    start: [awake("+CSCLK"), { setting: setting("+CLTS"), value: "1", why: "the clock follows the network" }],
     signal: ["cpsi-units", "cesq"],
+    clock: ["cclk", "clts"],
     auth: ["cgauth-password-first"],
     radio: {
       terms: atOnce,
@@ -66,6 +67,7 @@ export const simcomSim7080: ModemFamily = {
     radio: { grade: "documented", sources: ["S-7080"] },
     bands: { grade: "documented", sources: ["S-7080", "FIELD"] },
     signal: { grade: "documented", sources: ["S-7080"] },
+    clock: { grade: "documented", sources: ["S-7080"], note: "+CLTS where there is no +CTZU" },
     auth: { grade: "documented", sources: ["S-7080"], note: "password before user; for CHAP the user is left out if refused" },
     "data-interface": {
       grade: "documented",

@@ -49,6 +49,7 @@ const knows: Readonly<Record<Topic, Knowledge>> = {
   radio: { grade: "documented", sources: ["MM", "FIELD"], note: "whether it holds before a restart is unknown: it is restarted" },
   bands: { grade: "documented", sources: ["MM", "FIELD"] },
   signal: { grade: "documented", sources: ["TEL"] },
+  clock: { grade: "documented", sources: ["27.007"] },
   auth: { grade: "documented", sources: ["MM"] },
   "data-interface": { grade: "documented", sources: ["MM", "FIELD"] },
   psm: { grade: "unknown", sources: [], note: "asked with +CPSMS" },

@@ -52,6 +52,7 @@ const knows: Readonly<Record<Topic, Knowledge>> = {
   radio: { grade: "documented", sources: ["U-R5", "U-LIB"] },
   bands: { grade: "documented", sources: ["U-R5", "FIELD"], note: "one or two masks a technology" },
   signal: { grade: "documented", sources: ["27.007"] },
+  clock: { grade: "documented", sources: ["27.007"] },
   auth: { grade: "documented", sources: ["U-LIB"] },
   "data-interface": { grade: "documented", sources: ["U-R5"] },
   psm: { grade: "documented", sources: ["U-R5", "U-LIB"] },

@@ -1,4 +1,5 @@
 // Signal by the family's ways in turn, choice of operator, causes of failure, the operator's configuration, and a module's own LPA.
+import { isCode } from "../../../base/errors.ts";
 import * as network from "../../commands/network.ts";
 import { chosenByIccid, mbnAutoSel, mbnList, readUmnoprof, umnoprofNames } from "../../commands/profile.ts";
 import { cpsiIndexes, cpsiUnits, qcsq, rfsts, xmonitor } from "../../commands/signal.ts";
@@ -42,14 +43,14 @@ export function networkOps(quirks: ModemQuirks): NetworkOps {
     selectOperator: (port, plmn, rat) =>
       plmn === undefined ? port.send(network.setCopsAutomatic) : port.send(network.setCopsManual, plmn, actOf(rat, quirks.rats)),
     async scan(port) {
-      return (await port.send(network.testCops)).map(
-        ({ plmn, longName, shortName, stat, act }): OperatorFound => ({
-          plmn,
-          name: longName || shortName,
-          status: copsStats[stat] ?? "unknown",
-          act,
-        }),
-      );
+      // Some firmware answers the first ones with ERROR at once.
+      for (let left = quirks.scanTries - 1; ; left--) {
+        try {
+          return (await port.send(network.testCops)).map(found);
+        } catch (error) {
+          if (left <= 0 || !isCode(error, "AT_ERROR")) throw error;
+        }
+      }
     },
     operatorProfile: async (port) => (quirks.operatorProfile === undefined ? undefined : profileWays[quirks.operatorProfile](port)),
     async ownLpa(port) {
@@ -60,6 +61,10 @@ export function networkOps(quirks: ModemQuirks): NetworkOps {
       return undefined;
     },
   };
+}
+
+function found({ plmn, longName, shortName, stat, act }: network.CopsEntry): OperatorFound {
+  return { plmn, name: longName || shortName, status: copsStats[stat] ?? "unknown", act };
 }
 
 const signalCommands: Readonly<Record<Exclude<SignalWay, "cesq">, AtCommand<readonly [], SignalQuality>>> = {

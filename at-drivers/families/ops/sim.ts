@@ -52,6 +52,10 @@ export function simOps(quirks: ModemQuirks): SimOps {
     },
     async clearForbiddenOperators(port) {
       const file = await readForbidden(port);
+      if (file === undefined && quirks.clearForbidden !== undefined) {
+        await port.send(quirks.clearForbidden);
+        return true;
+      }
       if (file === undefined || isEmpty(file)) return false;
       const { sw } = await port.send(
         sim.crsm,

@@ -86,6 +86,7 @@ const topicNames: Readonly<Record<Topic, string>> = {
   radio: "technologies",
   bands: "bands",
   signal: "signal",
+  clock: "the network's time",
   auth: "credentials",
   "data-interface": "data",
   psm: "PSM as granted",
@@ -125,6 +126,7 @@ const describe: Readonly<Record<Topic, (quirks: ModemQuirks) => string>> = {
       : `${radio.settings.map(({ name }) => `\`${name}\``).join(", ")}: ${[...new Set(radio.modes.map((mode) => mode.rats.join(" before ")))].join("; ")}; ${said(radio.terms)}`,
   bands: ({ bands }) => (bands === undefined ? "not chosen" : `\`${bands.read.text()}\`; ${said(bands.terms)}`),
   signal: ({ signal }) => [...signal.map((way) => signalNames[way]), "+CSQ"].join(", then "),
+  clock: ({ clock, localCtzu }) => `${clock.map((way) => clockNames[way]).join(", then ")}; +CTZU ${localCtzu}`,
   auth: ({ auth }) => auth.map((way) => authNames[way]).join(", then "),
   "data-interface": ({ dataInterfaces, defaultCid }) =>
     [
@@ -163,6 +165,7 @@ const signalNames = {
   rfsts: "#RFSTS",
   xmonitor: "%XMONITOR",
 } as const;
+const clockNames = { cclk: "+CCLK", clts: "+CCLK with +CLTS", qlts: "+QLTS" } as const;
 const authNames = {
   cgauth: "+CGAUTH",
   "cgauth-password-first": "+CGAUTH with the password first",

@@ -333,6 +333,20 @@ describe("operators", () => {
     expect(await choose("simcom-sim7080", 'AT+COPS=1,2,"26201",7')).toEqual(['AT+COPS=1,2,"26201",7']);
   });
 
+  test("in reach are asked for again where the first ERROR means nothing", async () => {
+    const list = info('+COPS: (2,"Example","Ex","26201",7),,(0-4),(0-2)');
+    const { ops, port, run } = await bench("quectel-ec2x", { "AT+COPS=?": ["\r\nERROR\r\n", "\r\nERROR\r\n", list] });
+    expect(await run(ops.scan(port))).toEqual([{ plmn: "26201", name: "Example", status: "current", act: 7 }]);
+    const once = await bench("simcom-sim7080", { "AT+COPS=?": ["\r\nERROR\r\n", list] });
+    await expect(once.run(once.ops.scan(once.port))).rejects.toMatchObject({ code: "AT_ERROR" });
+  });
+
+  test("forbidden ones that +CRSM does not reach are taken away by the maker's command", async () => {
+    const { ops, port, run, sent } = await bench("quectel-ec2x", { 'AT+QFPLMNCFG="Delete","all"': ok() });
+    expect(await run(ops.clearForbiddenOperators(port))).toBe(true);
+    expect(sent().at(-1)).toBe('AT+QFPLMNCFG="Delete","all"');
+  });
+
   test("their configuration: chosen by the card, or by somebody", async () => {
     const byCard = await bench("ublox-sara-r4", { "AT+UMNOPROF?": info("+UMNOPROF: 1,1,2") });
     expect(await byCard.run(byCard.ops.operatorProfile(byCard.port))).toEqual({ name: "by ICCID", automatic: true });
@@ -357,6 +371,30 @@ describe("a module's own LPA", () => {
   test("is not made out of a bare OK", async () => {
     const { ops, port, run } = await bench("quectel-ec2x", { 'AT+QESIM="lpa_enable"': ok(), 'AT+QESIM="eid"': ok() });
     expect(await run(ops.ownLpa(port))).toBeUndefined();
+  });
+});
+
+describe("the network's time", () => {
+  const noonMs = Date.UTC(2026, 5, 1, 12);
+  const local = { "AT+CCLK?": info('+CCLK: "26/06/01,14:00:00+08"') };
+
+  test("of Quectel, before any network told it, is unknown whatever the clock shows", async () => {
+    const { ops, port, run } = await bench("quectel-bg9x", { ...local, "AT+QLTS=1": info('+QLTS: ""'), "AT+CTZU?": info("+CTZU: 3") });
+    expect(await run(ops.networkTime(port))).toBeUndefined();
+  });
+
+  test("of Quectel without +QLTS: local time is believed, what may be universal time is not", async () => {
+    const setLocal = await bench("quectel-ec200", { ...local, "AT+CTZU?": info("+CTZU: 3") });
+    expect(await setLocal.run(setLocal.ops.networkTime(setLocal.port))).toBe(noonMs);
+    const universal = await bench("quectel-ec200", { ...local, "AT+CTZU?": info("+CTZU: 1") });
+    expect(await universal.run(universal.ops.networkTime(universal.port))).toBeUndefined();
+  });
+
+  test("of SIMCom without +CTZU: by +CLTS", async () => {
+    const { ops, port, run } = await bench("simcom-sim7080", { ...local, "AT+CLTS?": info("+CLTS: 1") });
+    expect(await run(ops.networkTime(port))).toBe(noonMs);
+    const off = await bench("simcom-sim7080", { ...local, "AT+CLTS?": info("+CLTS: 0") });
+    expect(await off.run(off.ops.networkTime(off.port))).toBeUndefined();
   });
 });
 

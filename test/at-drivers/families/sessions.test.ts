@@ -18,6 +18,7 @@ import { Dialogue } from "./dialogue.ts";
 const isdR = fromHex("A0000005591010FFFFFFFF8900000100");
 const getEid = fromHex("80E2910006BF3E035C015A");
 const eid = "BF3E125A1089049032000000000000000000001234";
+const noonMs = Date.UTC(2026, 5, 1, 12);
 const firstIccid = "8949020000000123456";
 const nextIccid = "8949020000000765432";
 
@@ -27,6 +28,8 @@ interface Expected {
   readonly apdu: string;
   readonly rat: Rat | undefined;
   readonly signal: SignalQuality;
+  /** What the first time event says; undefined: no network has set the clock. */
+  readonly timeMs?: number;
   readonly ownLpaOn?: boolean;
   readonly step: RefreshStep;
   readonly cid?: number;
@@ -47,6 +50,7 @@ const expected: Readonly<Record<string, Expected>> = {
     apdu: "6115",
     rat: "lte-m",
     signal: { rssiDbm: -52, rsrpDbm: -81, sinrDb: 19, rsrqDb: -10 },
+    timeMs: noonMs + 5_000,
     step: "cfun-cycle",
     radio: { before: ["lte-m", "nb-iot", "gsm"], after: ["lte-m"], needsReset: false },
     bands: emtcBands,
@@ -57,6 +61,7 @@ const expected: Readonly<Record<string, Expected>> = {
     rat: "lte",
     signal: { rssiDbm: -60, rsrpDbm: -95, sinrDb: 4, rsrqDb: -11 },
     ownLpaOn: true,
+    timeMs: noonMs + 5_000,
     step: "cfun-cycle",
     radio: { before: ["lte", "utran", "gsm"], after: ["lte"], needsReset: false },
     bands: { wanted: { lte: [3, 7, 20] }, needsReset: false },
@@ -68,6 +73,7 @@ const expected: Readonly<Record<string, Expected>> = {
     rat: "lte",
     signal: { rssiDbm: -60, rsrpDbm: -95, sinrDb: 4, rsrqDb: -11 },
     ownLpaOn: true,
+    timeMs: noonMs + 5_000,
     step: "cfun-cycle",
     radio: { before: ["lte", "utran", "gsm"], after: ["lte"], needsReset: false },
     bands: { wanted: { lte: [3, 7, 20] }, needsReset: false },
@@ -159,12 +165,16 @@ test("every family but the generic and those that differ from another by a numbe
 
 describe.each(Object.entries(expected))("%s", (id, wanted) => {
   test("plays its session to the end", async () => {
-    const clock = new VirtualClock({ ms: Date.UTC(2026, 5, 1, 12) });
+    const clock = new VirtualClock({ ms: noonMs });
     const dialogue = new Dialogue(`${id}/session.txt`);
     const run = <T>(promise: Promise<T>): Promise<T> => runIn(clock, promise);
     const cid = wanted.cid ?? 1;
     const trace: AtTraceEntry[] = [];
+    const times: number[] = [];
     modem = openModem({ ...options(clock, dialogue), trace: (entry) => trace.push(entry) });
+    modem.onEvent((event) => {
+      if (event.kind === "time") times.push(event.utcMs);
+    });
 
     // Start.
     await run(modem.ready());
@@ -174,6 +184,8 @@ describe.each(Object.entries(expected))("%s", (id, wanted) => {
     expect(registration).toMatchObject({ status: "roaming", plmn: "26201", tac: expect.stringMatching(/^[0-9A-F]{4}$/) });
     expect(registration.rat).toBe(wanted.rat);
     expect(await run(modem.signalQuality())).toEqual(wanted.signal);
+
+    expect(times[0]).toBe(wanted.timeMs);
 
     // The card.
     const channel = await run(modem.apdu.open(isdR));
@@ -210,7 +222,7 @@ describe.each(Object.entries(expected))("%s", (id, wanted) => {
 const bootLines = families.flatMap(({ id, quirks }) => (id in expected ? quirks.bootLines.map((line) => [id, line] as const) : []));
 
 test.each(bootLines)("%s: %s in mid-session is a restart, and all is asked anew", async (id, line) => {
-  const clock = new VirtualClock({ ms: Date.UTC(2026, 5, 1, 12) });
+  const clock = new VirtualClock({ ms: noonMs });
   const dialogue = new Dialogue(`${id}/session.txt`);
   const events: string[] = [];
   modem = openModem(options(clock, dialogue));
