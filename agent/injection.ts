@@ -5,11 +5,13 @@ import { asSimwardError, isCode, SimwardError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { transferError } from "../ipa/esipa/injected.ts";
+import { transferRequest, transferResponse } from "../ipa/esipa/json-transfer.ts";
 import type { Ipa } from "../ipa/ipa.ts";
 import { checkClientIdentity } from "../transports/certificates.ts";
 import { openDtls } from "../transports/dtls/dtls.ts";
 import type { DtlsIdentity } from "../transports/dtls/types.ts";
 import {
+  type InjectionEncoding,
   type InjectionPeer,
   type InjectionReply,
   type InjectionScheme,
@@ -92,7 +94,22 @@ export function createInjection(options: InjectionOptions): Injection {
     throw objection ?? new SimwardError("TLS_UNTRUSTED", { detail: "no eIM is associated whose certificate could be known" });
   };
 
-  const handle = async (peer: InjectionPeer, message: Uint8Array): Promise<InjectionReply> => {
+  /** In the encoding of the peer; what is no JSON becomes what is no BF4E, which the IPA refuses. */
+  const handle = async (peer: InjectionPeer, message: Uint8Array, encoding: InjectionEncoding): Promise<InjectionReply> => {
+    if (encoding === "asn1") return answer(peer, message);
+    const reply = await answer(peer, inAsn1(message));
+    return reply.body === undefined ? reply : { ...reply, body: transferResponse(reply.body) };
+  };
+
+  const inAsn1 = (body: Uint8Array): Uint8Array => {
+    try {
+      return transferRequest(body);
+    } catch {
+      return new Uint8Array(0);
+    }
+  };
+
+  const answer = async (peer: InjectionPeer, message: Uint8Array): Promise<InjectionReply> => {
     let eimIds: readonly string[] = [];
     try {
       // Judged again with each message: an eIM may have been deleted since its handshake, or its certificate have expired.

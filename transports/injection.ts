@@ -1,4 +1,5 @@
-// ESipa with the roles turned round (SGP.32 §3.1.1.2, §6.1 to §6.3): CoAPs and HTTPS servers to which eIMs bring their packages, in ASN.1.
+// ESipa with the roles turned round (SGP.32 §3.1.1.2, §6.1 to §6.3): CoAPs and HTTPS servers to which eIMs bring their packages,
+// in ASN.1 or JSON, as the path says.
 // Who may bring what is decided behind `handle`; here a peer is only known by what it presented, and kept within limits.
 import type { Clock, Disposer, WallTime } from "../base/clock.ts";
 import { asSimwardError, type SimwardError } from "../base/errors.ts";
@@ -10,6 +11,8 @@ import { type HttpsServerRequest, type HttpsServerResponse, listenHttps } from "
 import { createRateLimits } from "./rate.ts";
 
 export type InjectionScheme = "coaps" | "https";
+
+export type InjectionEncoding = "asn1" | "json";
 
 export interface InjectionPeer {
   readonly scheme: InjectionScheme;
@@ -63,8 +66,8 @@ export interface InjectionServerOptions {
   readonly limits?: Partial<InjectionLimits>;
   /** Throws TLS_… for the chain of a client certificate that is nobody's. */
   readonly judge: (presented: readonly Uint8Array[], time: WallTime) => void;
-  /** One BF4E, or what should be one. */
-  readonly handle: (peer: InjectionPeer, message: Uint8Array) => Promise<InjectionReply>;
+  /** One BF4E, or what should be one; in JSON the body of TransferEimPackage. The answer is of the same kind. */
+  readonly handle: (peer: InjectionPeer, message: Uint8Array, encoding: InjectionEncoding) => Promise<InjectionReply>;
   /** Told of what did not come as far as `handle`. */
   readonly onRefused: (peer: { readonly scheme: InjectionScheme; readonly address: string }, reason: SimwardError) => void;
 }
@@ -77,8 +80,21 @@ export interface InjectionServer {
   close(): Promise<void>;
 }
 
-const path = "gsma/rsp2/asn1";
-const contentType = "application/x-gsma-rsp-asn1";
+/** SGP.32 §6.1: both sides of an exchange have one type, and the path tells which. */
+const bindings: readonly {
+  readonly path: string;
+  readonly encoding: InjectionEncoding;
+  readonly contentType: string;
+  readonly accepted: string;
+}[] = [
+  { path: "gsma/rsp2/asn1", encoding: "asn1", contentType: "application/x-gsma-rsp-asn1", accepted: "application/x-gsma-rsp-asn1" },
+  {
+    path: "gsma/rsp2/esipa/transferEimPackage",
+    encoding: "json",
+    contentType: "application/json;charset=UTF-8",
+    accepted: "application/json",
+  },
+];
 const adminProtocol = "gsma/rsp/v2.1.0";
 
 /** Throws UDP_UNREACHABLE, DTLS_CONFIG, OPENSSL_MISSING, HTTP_LISTEN. */
@@ -103,12 +119,13 @@ async function listenCoaps(options: InjectionServerOptions, limits: InjectionLim
   });
   const answerCoap = async (request: CoapServerRequest): Promise<CoapServerResponse> => {
     const association = request.link as DtlsServerAssociation;
-    if (request.path !== path) return { code: "4.04" };
+    const binding = bindings.find(({ path }) => path === request.path);
+    if (binding === undefined) return { code: "4.04" };
     if (request.method !== "POST") return { code: "4.05" };
     const gone = open.get(association)?.gone.signal;
     if (gone === undefined) return { code: "5.03" };
     const peer = { scheme: "coaps", address: association.peer, certificates: association.peerCertificates, gone } as const;
-    const { status, body } = await options.handle(peer, request.payload ?? new Uint8Array(0));
+    const { status, body } = await options.handle(peer, request.payload ?? new Uint8Array(0), binding.encoding);
     return status === 200 ? { code: "2.04", ...(body === undefined ? {} : { payload: body }) } : { code: coapCodes[status] };
   };
   const server = await options.dtls
@@ -190,17 +207,19 @@ async function listenOverHttps(options: InjectionServerOptions, limits: Injectio
 }
 
 async function answerHttp(request: HttpsServerRequest, options: InjectionServerOptions): Promise<HttpsServerResponse> {
-  if (request.path !== `/${path}`) return { status: 404 };
+  const binding = bindings.find(({ path }) => `/${path}` === request.path);
+  if (binding === undefined) return { status: 404 };
   if (request.method !== "POST") return { status: 405, headers: { Allow: "POST" } };
-  if (request.header("content-type")?.split(";")[0]?.trim().toLowerCase() !== contentType) return { status: 415 };
+  if (request.header("content-type")?.split(";")[0]?.trim().toLowerCase() !== binding.accepted) return { status: 415 };
   const asked = request.header("x-admin-protocol");
   const headers = { "X-Admin-Protocol": asked !== undefined && /^gsma\/rsp\/v[\d.]+$/.test(asked) ? asked : adminProtocol };
   const { peer, certificates, gone } = request;
-  const reply = await options.handle({ scheme: "https", address: peer, certificates, gone }, request.body).catch((error: unknown) => {
+  const from = { scheme: "https", address: peer, certificates, gone } as const;
+  const reply = await options.handle(from, request.body, binding.encoding).catch((error: unknown) => {
     options.onRefused({ scheme: "https", address: peer }, asSimwardError(error));
     return { status: 500 } as const;
   });
   const { status, body }: InjectionReply = reply;
   if (body === undefined) return { status, headers: status === 200 ? headers : { ...headers, "Retry-After": "60" } };
-  return { status, headers: { ...headers, "Content-Type": contentType }, body };
+  return { status, headers: { ...headers, "Content-Type": binding.contentType }, body };
 }

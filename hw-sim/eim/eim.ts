@@ -117,8 +117,16 @@ export function createEim(options: EimOptions): Eim {
     faults,
     openInjector:
       options.openInjector ??
-      ((target, { scheme, certificate }) =>
-        openInjector({ scheme, target, identity: certificate === "none" ? undefined : certificateOf(certificate), dtls, clock, random })),
+      ((target, { scheme, certificate, encoding }) =>
+        openInjector({
+          scheme,
+          encoding,
+          target,
+          identity: certificate === "none" ? undefined : certificateOf(certificate),
+          dtls,
+          clock,
+          random,
+        })),
     post: options.post ?? createEs9Client({ clock, caPem: [pki.get("ci").certificatePem] }),
     ...(options.allowedPolicyRules === undefined ? {} : { allowedPolicyRules: options.allowedPolicyRules }),
     ...(options.esipaVersion === undefined ? {} : { esipaVersion: options.esipaVersion }),

@@ -9,6 +9,7 @@ import type { Dtls } from "../../transports/dtls/types.ts";
 import { createHttpsClient } from "../../transports/https/client.ts";
 import type { Identity } from "../pki/pki.ts";
 import { type TlsCertificateKind, tlsCertificateKinds } from "./faults.ts";
+import { transferFromJson, transferToJson } from "./inject-json.ts";
 
 /** Where a vehicle listens. */
 export interface InjectionTarget {
@@ -24,12 +25,16 @@ export interface InjectionTarget {
 export interface InjectRequest {
   readonly scheme: "coaps" | "https";
   readonly certificate: TlsCertificateKind | "none";
+  readonly encoding: InjectEncoding;
 }
+
+export type InjectEncoding = "asn1" | "json";
 
 const InjectInput = v.looseObject({
   inject: v.optional(v.picklist(["coaps", "https"])),
   /** The client certificate that is presented. */
   injectCertificate: v.optional(v.picklist([...tlsCertificateKinds, "none"]), "own"),
+  injectEncoding: v.optional(v.picklist(["asn1", "json"]), "asn1"),
 });
 
 /** An order as JSON without what says how it is brought; `inject` is undefined for one that waits to be asked for. Throws SIM_REQUEST. */
@@ -40,8 +45,8 @@ export function splitInjection(input: unknown): { readonly order: unknown; reado
     const [issue] = parsed.issues;
     throw new SimwardError("SIM_REQUEST", { detail: `order.${v.getDotPath(issue) ?? ""}: ${issue.message}` });
   }
-  const { inject, injectCertificate, ...order } = parsed.output;
-  return { order, inject: inject === undefined ? undefined : { scheme: inject, certificate: injectCertificate } };
+  const { inject, injectCertificate: certificate, injectEncoding: encoding, ...order } = parsed.output;
+  return { order, inject: inject === undefined ? undefined : { scheme: inject, certificate, encoding } };
 }
 
 /** One connection to a vehicle: BF4E there, BF4E back. */
@@ -53,6 +58,7 @@ export interface Injector {
 
 export interface InjectorOptions {
   readonly scheme: "coaps" | "https";
+  readonly encoding: InjectEncoding;
   readonly target: InjectionTarget;
   /** Undefined: none. */
   readonly identity: Identity | undefined;
@@ -61,12 +67,28 @@ export interface InjectorOptions {
   readonly random: Random;
 }
 
-const path = "gsma/rsp2/asn1";
+/** SGP.32 §6.3, §6.4 */
+const bindings = {
+  asn1: {
+    path: "gsma/rsp2/asn1",
+    contentType: "application/x-gsma-rsp-asn1",
+    out: (message: Uint8Array): Uint8Array => message,
+    back: (body: Uint8Array): Uint8Array => concatBytes(body),
+  },
+  json: {
+    path: "gsma/rsp2/esipa/transferEimPackage",
+    contentType: "application/json;charset=UTF-8",
+    out: transferToJson,
+    back: transferFromJson,
+  },
+} as const;
+
 const timeoutMs = 60_000;
 
 /** Throws SIM_REQUEST where the vehicle is not known to listen so; DTLS_…, UDP_…, TLS_… */
 export async function openInjector(options: InjectorOptions): Promise<Injector> {
   const { scheme, target, identity, clock, random } = options;
+  const { path, contentType, out, back } = bindings[options.encoding];
   const { host, port } = addressOf(target, scheme);
   const serverName = target.serverName ?? host;
   const trust = { kind: "certificate", der: target.certificate } as const;
@@ -74,12 +96,12 @@ export async function openInjector(options: InjectorOptions): Promise<Injector> 
   const shown = pem === undefined ? {} : { identity: pem };
   if (scheme === "https") {
     const https = createHttpsClient({ clock, timeoutMs });
-    const headers = { "Content-Type": "application/x-gsma-rsp-asn1", "X-Admin-Protocol": "gsma/rsp/v2.1.0" };
+    const headers = { "Content-Type": contentType, "X-Admin-Protocol": "gsma/rsp/v2.1.0" };
     return {
       transfer: async (message) => {
-        const request = { method: "POST", path: `/${path}`, headers, body: message } as const;
+        const request = { method: "POST", path: `/${path}`, headers, body: out(message) } as const;
         const { status, body } = await https.request({ host, port, serverName, trust, ...shown }, request);
-        return successful(status, body);
+        return back(successful(status, body));
       },
       close: () => https.close(),
     };
@@ -88,9 +110,9 @@ export async function openInjector(options: InjectorOptions): Promise<Injector> 
   const coap = createCoapClient({ link, clock, random, responseTimeoutMs: timeoutMs });
   return {
     transfer: async (message) => {
-      const { code, payload } = await coap.request({ method: "POST", path, payload: message });
+      const { code, payload } = await coap.request({ method: "POST", path, payload: out(message) });
       const [kind, detail] = code.split(".").map(Number);
-      return successful(kind === 2 ? 200 : (kind ?? 0) * 100 + (detail ?? 0), payload);
+      return back(successful(kind === 2 ? 200 : (kind ?? 0) * 100 + (detail ?? 0), payload));
     },
     close: () => {
       coap.close();
@@ -100,7 +122,7 @@ export async function openInjector(options: InjectorOptions): Promise<Injector> 
 }
 
 function successful(status: number, body: Uint8Array): Uint8Array {
-  if (status === 200) return concatBytes(body);
+  if (status === 200) return body;
   throw new SimwardError("SIM_REQUEST", { detail: `the vehicle answered ${status}`, data: { status } });
 }
 
