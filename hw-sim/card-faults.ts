@@ -36,6 +36,7 @@ const Settings = v.partial(
     memoryFull: v.boolean(),
     cutPowerAfterOperations: count,
     wrongSignature: v.boolean(),
+    unsupportedStatusWord: statusWord,
     statusWords,
   }),
 );

@@ -276,7 +276,7 @@ export class Card implements Uicc {
   #storeData(channel: Channel, { p1, p2, data }: CommandApdu): Answer {
     if (channel.application !== "isdr") return answer(sw.insNotSupported);
     // Without SGP.22's local interfaces it is for the SM-SR alone, which comes through a secure channel (GlobalPlatform §11.11).
-    if (this.#core.role.es10 === "none") return answer(sw.securityNotSatisfied);
+    if (this.#core.role.es10 === "none") return answer(this.#core.faults.unsupportedStatusWord ?? sw.securityNotSatisfied);
     if ((p1 & 0x7f) !== 0x11 && (p1 & 0x7f) !== 0x10) return answer(sw.incorrectP1P2);
     if (data.length === 0) return answer(sw.wrongLength);
     if (p2 === 0) channel.blocks = [];

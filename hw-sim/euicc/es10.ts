@@ -170,7 +170,7 @@ export function runEs10(core: EuiccCore, command: Uint8Array): Answer {
   try {
     if (found !== undefined) return answer(sw.ok, inDialect(found.run(core, understood(command)), core.faults));
     if (segmentTags.has(tag) || core.session?.load !== undefined) return runSegment(core, command);
-    return answer(sw.referencedDataNotFound);
+    return answer(core.faults.unsupportedStatusWord ?? sw.referencedDataNotFound);
   } catch (error) {
     if (error instanceof PowerCut) throw error;
     if (error instanceof SimwardError && error.code.startsWith("ASN1_") && !isCode(error, "ASN1_ENCODE")) return answer(sw.incorrectData);

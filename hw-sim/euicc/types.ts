@@ -82,6 +82,8 @@ export interface EuiccFaults {
   cutPowerAfterOperations: number | undefined;
   /** eUICC signatures come out wrong. */
   wrongSignature: boolean;
+  /** What STORE DATA of a function that the card has not is answered with, where it is not the usual word of its role. */
+  unsupportedStatusWord: number | undefined;
   /** STORE DATA of these ES10 tags is answered with a status word, e.g. { 0xbf51: 0x6985 }. */
   statusWords: Readonly<Record<number, number>>;
 }
@@ -176,6 +178,7 @@ export function defaultFaults(): EuiccFaults {
     memoryFull: false,
     cutPowerAfterOperations: undefined,
     wrongSignature: false,
+    unsupportedStatusWord: undefined,
     statusWords: {},
   };
 }

@@ -1,4 +1,5 @@
 // Each role of the built-in card as a terminal meets it: what it says it is, what it does, and what it leaves undone.
+import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { concatBytes, fromHex, toHexUpper } from "../../../base/bytes.ts";
 import { isCode } from "../../../base/errors.ts";
@@ -124,6 +125,13 @@ describe("a consumer eUICC", () => {
     expect(channel.sendHex("BF2B04A0028200")).toBe("6A80");
   });
 
+  it.each([0x6a80, 0x6985, 0x6d00])("refuses them with %i where its make does so, and answers its own as ever", (unsupportedStatusWord) => {
+    const { channel } = cardOf("sgp22", { faults: { unsupportedStatusWord } });
+    expect(channel.send(fromHex("BF5500")).sw).toBe(unsupportedStatusWord);
+    expect(channel.send(fromHex("BF2000")).sw).toBe(0x9000);
+    expect(cardOf("sgp02", { faults: { unsupportedStatusWord } }).channel.send(fromHex("BF2000")).sw).toBe(unsupportedStatusWord);
+  });
+
   it("shows profiles in the fields of SGP.22", () => {
     const { channel } = cardOf("sgp22");
     const all = channel.sendHex("BF2D00");
@@ -219,6 +227,21 @@ describe("an M2M eUICC", () => {
     const again = cardOf("sgp02", { snapshot: card.euicc.snapshot() });
     expect(again.euicc.iccid).toBe(iccids.b);
     expect(apdu(again.euicc, `80C20000${order.length.toString(16).padStart(2, "0")}${toHexUpper(order)}`)).toBe("6A80");
+  });
+
+  it("takes no octets for an order that are none, and stays sound", () => {
+    const card = cardOf("sgp02");
+    const order = card.euicc.orderOverTheAir(iccids.b);
+    const anything = fc.uint8Array({ minLength: 1, maxLength: 200 });
+    // Beginnings and pieces of a real one come nearer to it than chance does.
+    const piece = fc.tuple(fc.nat(order.length - 2), anything).map(([at, rest]) => concatBytes(order.subarray(0, at), rest).slice(0, 255));
+    fc.assert(
+      fc.property(fc.oneof(anything, piece), (octets) => {
+        expect(apdu(card.euicc, `80C20000${octets.length.toString(16).padStart(2, "0")}${toHexUpper(octets)}`)).toBe("6A80");
+      }),
+      { seed: 2, numRuns: 300 },
+    );
+    expect(card.euicc.iccid).toBe(iccids.a);
   });
 
   it("sets itself up with a terminal that has a toolkit, one command after the other, and with none that has not", () => {
