@@ -12,6 +12,7 @@ import { systemRandom } from "../base/random.ts";
 import { version } from "../base/version.ts";
 import { serveApi } from "./api/server.ts";
 import { loadConfig } from "./config/load.ts";
+import { readInitialEims } from "./initial-eims.ts";
 import { type Agent, createAgent } from "./main.ts";
 import { peersOf } from "./peers.ts";
 import { rspOf } from "./rsp.ts";
@@ -145,6 +146,7 @@ async function run(): Promise<number> {
       transports: transports.all,
       peers: await peersOf(config.eim.peer),
       rsp: await rspOf(config.rsp, transports.es9, credential, (error) => log.warn("no direct downloads", { error })),
+      initialEims: await readInitialEims(config.eim.consumer_initial_eim),
       credential,
     });
     const running = agent;

@@ -10,6 +10,7 @@ import { version } from "../base/version.ts";
 import { type Es10, getEuiccInfo2, getProfilesInfo } from "../ipa/euicc/es10.ts";
 import type { Ipa, IpaStatus, PollOutcome } from "../ipa/ipa.ts";
 import { createIpa } from "../ipa/ipa.ts";
+import type { AddInitialEimRequest } from "../ipa/messages/eim-config.ts";
 import type { EimPeer } from "../ipa/options.ts";
 import type { RspPorts } from "../ipa/ports.ts";
 import { holdsPolls } from "../ipa/procedures/emergency.ts";
@@ -30,9 +31,11 @@ import { createEmergency } from "./emergency.ts";
 import { createInjection } from "./injection.ts";
 import { createIpaEvents } from "./ipa-events.ts";
 import { createLocalActs } from "./local-acts.ts";
+import { createLocalProfiles } from "./local-profiles.ts";
 import { bindRules, createPolicyGate } from "./policy/engine.ts";
 import { createPoller } from "./scheduler/poller.ts";
 import { type AgentState, openAgentState } from "./state/agent-state.ts";
+import { consumerMemory } from "./state/consumer-memory.ts";
 import { cardStatusOf, profileStatusOf, statusOf } from "./status.ts";
 
 export interface AgentPorts {
@@ -47,6 +50,8 @@ export interface AgentPorts {
   readonly peers: readonly EimPeer[];
   /** Ways to SM-DP+ and SM-DS; without them downloads go through an eIM. */
   readonly rsp?: RspPorts | undefined;
+  /** The first eIMs of a consumer eUICC on which eIMs are obeyed. */
+  readonly initialEims?: AddInitialEimRequest | undefined;
   readonly credential: (name: string) => Promise<string>;
 }
 
@@ -149,6 +154,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       save: (journal) => keep((s) => ({ ...s, journal })),
     },
     connectivity: keeper,
+    consumer: config.eim.on_consumer_euicc ? { memory: consumerMemory(ports.disk), initialEims: async () => ports.initialEims } : undefined,
     interlock: emergency,
     onInjected: ({ unfinished }) => {
       // What is left goes the way of what a poll leaves: delivered, or tried again after a back-off.
@@ -180,11 +186,16 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   const eimErrors = new Map<string, ErrorReport>();
 
   const readCard = async (): Promise<void> => {
-    const { eid } = ipa.status();
-    if (eid === undefined) return;
+    const { eid, card: found } = ipa.status();
+    const named = found === undefined ? {} : { class: found.kind, classReason: found.why };
+    // Of a card that answers no ES10 that is all there is.
+    if (eid === undefined || found?.kind === "sgp02" || found?.kind === "uicc") {
+      card = found === undefined ? card : { ...named, ...(eid === undefined ? {} : { eid }) };
+      return;
+    }
     try {
       const info = await ipa.euicc.withEuicc("card status", (es10) => es10.call(getEuiccInfo2, {}), stopping.signal);
-      card = cardStatusOf(eid, info);
+      card = { ...named, ...cardStatusOf(eid, info) };
     } catch (error) {
       if (!stopping.signal.aborted) log.warn("EUICCInfo2", { error: asSimwardError(error) });
     }
@@ -298,6 +309,13 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     return ipa.euicc.withEuicc(why, use, limit.signal).finally(limit.done);
   };
 
+  const auditAdminAct: ApiServices["auditAdminAct"] = (act, role, peer, data) =>
+    record({
+      event: act,
+      cause: `operator:${peer?.uid ?? "unknown"}`,
+      data: { role, uid: peer?.uid ?? null, pid: peer?.pid ?? null, ...data },
+    });
+
   return {
     ...createLocalActs({ ipa, emergency, fallback, news: poller.news, signal: stopping.signal }),
     ipa,
@@ -379,12 +397,13 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     },
     verifyAudit: async () => ({ schema: "simward/audit-verification/1", ...(await audit.verify(state.get().auditHead)) }),
     events: (afterId, fn) => hub.subscribe(afterId, fn),
-    auditAdminAct: (act, role, peer, data) =>
-      record({
-        event: act,
-        cause: `operator:${peer?.uid ?? "unknown"}`,
-        data: { role, uid: peer?.uid ?? null, pid: peer?.pid ?? null, ...data },
-      }),
+    auditAdminAct,
+    local: createLocalProfiles({
+      ipa,
+      audit: (act, { role, peer }, data) => auditAdminAct(act, role, peer, data),
+      changed: readCard,
+      signal: stopping.signal,
+    }),
   };
 }
 

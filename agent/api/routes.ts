@@ -23,13 +23,16 @@ import type { Disposer } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import type { AuditQuery } from "../audit/types.ts";
 import { defaultEmergencySeconds, type LocalActs, maxEmergencySeconds } from "../local-acts.ts";
+import type { LocalProfileActs } from "../local-profiles.ts";
 import type { PeerCredentials } from "./peer.ts";
+import { profileRoutes } from "./profile-routes.ts";
 import type { ApiEvent, AuditPage, AuditVerificationReport, PollResult, ProfileList, Role, Status } from "./types.ts";
 
 /** What the routes call; the agent is this. */
 export interface ApiServices extends LocalActs {
   status(): Promise<Status>;
   profiles(): Promise<ProfileList>;
+  readonly local: LocalProfileActs;
   pollEim(eimId: string | undefined): Promise<PollResult>;
   auditRecords(query: AuditQuery): Promise<AuditPage>;
   verifyAudit(): Promise<AuditVerificationReport>;
@@ -221,6 +224,7 @@ export const routes: readonly Route[] = [
       return services.setImmediateEnable(order);
     },
   }),
+  ...profileRoutes,
 ];
 
 /** Throws API_INPUT, naming each field. */

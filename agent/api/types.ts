@@ -7,8 +7,12 @@ export type Role = "viewer" | "engineer" | "admin";
 export const roles: readonly Role[] = ["viewer", "engineer", "admin"];
 
 export interface CardStatus {
-  /** 32 digits. */
-  readonly eid: string;
+  /** sgp32-ipad, sgp32-ipae, sgp22 (consumer), sgp02 (M2M), uicc (no eUICC). */
+  readonly class?: string;
+  /** What it is told by. */
+  readonly classReason?: string;
+  /** 32 digits; absent where the card has or tells none. */
+  readonly eid?: string;
   /** Highest SGP.32 version the eUICC announces, e.g. "1.2.0"; absent on a consumer eUICC. */
   readonly sgp32Version?: string;
   readonly sgp22Version?: string;
@@ -127,6 +131,47 @@ export interface ProfileSwitchReport {
   readonly iccid?: string;
   /** Whether it has a data path. */
   readonly online?: boolean;
+}
+
+export interface ProfileChange {
+  readonly schema: "simward/profile-change/1";
+  readonly iccid: string;
+  readonly nickname?: string;
+  readonly enabled: boolean;
+  /** online, offline: enabled or disabled, and what became of the path. already: it was so before. done: deleted, or named. */
+  readonly outcome: "online" | "offline" | "already" | "done";
+}
+
+export interface ProfileDownloaded {
+  readonly schema: "simward/profile-downloaded/1";
+  readonly iccid?: string;
+  readonly name?: string;
+  readonly serviceProvider?: string;
+}
+
+export interface NotificationList {
+  readonly schema: "simward/notifications/1";
+  readonly notifications: readonly { readonly seqNumber: number; readonly event: string; readonly receiver: string }[];
+}
+
+export interface NotificationDelivery {
+  readonly schema: "simward/notification-delivery/1";
+  readonly delivered: number;
+  readonly remaining: number;
+  /** Why the first of those that remain was not taken. */
+  readonly error?: ErrorReport;
+}
+
+export interface MemoryReset {
+  readonly schema: "simward/memory-reset/1";
+  /** Result codes by their ASN.1 names. */
+  readonly results: Readonly<Record<string, string>>;
+}
+
+export interface EimsAdded {
+  readonly schema: "simward/eims-added/1";
+  /** Associated now. */
+  readonly eimIds: readonly string[];
 }
 
 export interface AuditPage {

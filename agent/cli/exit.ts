@@ -52,6 +52,7 @@ const rules: readonly (readonly [RegExp, ExitName])[] = [
   [/^(AT_|PORT_|MODEM_|SWITCH_NOT_SEEN)/, "modem"],
   [/^(ESIPA_|DTLS_|TLS_|COAP_|HTTP_|EIM_|RSP_|PACKAGE_|DOWNLOAD_)/, "server"],
   [/^POLICY_/, "policy"],
+  [/^PROFILE_NOT_ONLINE$/, "offline"],
 ];
 
 const byRetry: Partial<Record<RetryClass, ExitName>> = { online: "offline" };

@@ -103,6 +103,10 @@ const eim = strictObject({
   connection_id: optional(boolean(), true),
   /** Age at which such an association is renewed by resumption, with another name: a constant one would link the vehicle across networks. */
   connection_id_max_age_seconds: optional(seconds(60, 30 * 86_400), 86_400),
+  /** On a consumer eUICC (SGP.22) too: simward keeps and checks what an SGP.32 eUICC would; results carry no card's signature. */
+  on_consumer_euicc: optional(boolean(), false),
+  /** An AddInitialEimRequest or EimConfigurationData (DER, hex or base64): the first eIMs of a consumer eUICC that never had any. */
+  consumer_initial_eim: optional(path),
   peer: pipe(
     optional(array(eimPeer), []),
     check((list) => new Set(list.map(({ eim_id }) => eim_id)).size === list.length, "names an eim_id twice"),

@@ -55,7 +55,8 @@ function guess(bytes: Uint8Array, names: readonly string[], tell: (names: readon
   return first;
 }
 
-async function readInput(given: string): Promise<Uint8Array> {
+/** Hex, or a file of DER, hex or base64, or standard input. Throws NOT_FOUND. */
+export async function readInput(given: string): Promise<Uint8Array> {
   const compact = given.replace(/\s+/g, "");
   if (given !== "-" && /^([0-9a-fA-F]{2})+$/.test(compact)) return fromHex(compact);
   const content = given === "-" ? await readStdin() : await readFileOrFail(given);

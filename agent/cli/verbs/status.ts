@@ -1,5 +1,5 @@
 // simward status: one screen of where the vehicle stands.
-import type { Status } from "../../api/types.ts";
+import type { CardStatus, Status } from "../../api/types.ts";
 import { duration } from "../layout.ts";
 import type { Output } from "../output.ts";
 import type { Verb } from "../verb.ts";
@@ -23,11 +23,11 @@ export function renderStatus(report: Status, out: Output): string {
   const { card, network } = report;
   if (card === undefined) add("Card", out.paint("yellow", "not read yet"));
   else {
-    const version = card.sgp32Version !== undefined ? `SGP.32 v${card.sgp32Version}` : `SGP.22 v${card.sgp22Version ?? "?"}`;
     add(
       "Card",
-      `EID ${card.eid}`,
-      card.ipaMode === undefined ? version : `${version} (${card.ipaMode === "ipad" ? "IPAd" : "IPAe"})`,
+      card.eid !== undefined && `EID ${card.eid}`,
+      cardText(card),
+      card.class === "sgp32-ipae" && out.paint("yellow", "simward stays passive"),
       card.freeNvmBytes !== undefined && `free ${Math.round(card.freeNvmBytes / 1024)} KiB`,
     );
   }
@@ -102,6 +102,15 @@ export function renderStatus(report: Status, out: Output): string {
   add("Audit", `${report.audit.seq} records`, `head ${report.audit.hash.slice(0, 12)}`);
   for (const alarm of report.alarms) add(out.paint("red", "Alarm"), `${alarm.code}: ${alarm.message}`, `-> ${alarm.next}`);
   return out.fields(rows);
+}
+
+/** Its class, and the version that it tells. */
+function cardText({ class: kind, classReason, sgp32Version, sgp22Version, ipaMode }: CardStatus): string {
+  if (kind === "uicc") return `no eUICC: ${classReason ?? ""}`;
+  if (kind === "sgp02") return `M2M eUICC (SGP.02), managed over the air: ${classReason ?? ""}`;
+  if (kind === "sgp22") return `consumer eUICC (SGP.22 v${sgp22Version ?? "?"})`;
+  const version = sgp32Version !== undefined ? `SGP.32 v${sgp32Version}` : `SGP.22 v${sgp22Version ?? "?"}`;
+  return ipaMode === undefined ? version : `${version} (${ipaMode === "ipad" ? "IPAd" : "IPAe"})`;
 }
 
 function count(number: number, thing: string): string | undefined {

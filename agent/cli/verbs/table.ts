@@ -1,12 +1,16 @@
 // Every verb of the command line, in the order of its help.
 import type { Verb } from "../verb.ts";
 import { auditTail, auditVerify } from "./audit.ts";
+import { cardMemoryReset } from "./card-memory-reset.ts";
 import { configValidate } from "./config-validate.ts";
+import { eimAddInitial } from "./eim-add-initial.ts";
 import { eimPoll } from "./eim-poll.ts";
 import { emergencyOff, emergencyOn, emergencyStatus } from "./emergency.ts";
 import { events } from "./events.ts";
+import { notifDeliver, notifList } from "./notif.ts";
 import { packageDecode } from "./package-decode.ts";
 import { profileList } from "./profile-list.ts";
+import { profileDelete, profileDisable, profileDownload, profileEnable, profileNickname } from "./profile-local.ts";
 import {
   profileEmergencyOff,
   profileEmergencyOn,
@@ -20,6 +24,11 @@ import { status } from "./status.ts";
 export const verbs: readonly Verb[] = [
   status,
   profileList,
+  profileDownload,
+  profileEnable,
+  profileDisable,
+  profileDelete,
+  profileNickname,
   profileFallbackExec,
   profileFallbackReturn,
   profileEmergencyOn,
@@ -29,7 +38,11 @@ export const verbs: readonly Verb[] = [
   emergencyStatus,
   emergencyOn,
   emergencyOff,
+  notifList,
+  notifDeliver,
+  cardMemoryReset,
   eimPoll,
+  eimAddInitial,
   packageDecode,
   auditTail,
   auditVerify,

@@ -1,0 +1,28 @@
+// simward eim add-initial: associates the first eIMs with the eUICC (ES10b.AddInitialEim), an act of the admin with a reason in the audit trail.
+import { toHexUpper } from "../../../base/bytes.ts";
+import { SimwardError } from "../../../base/errors.ts";
+import type { EimsAdded } from "../../api/types.ts";
+import { textOption, type Verb } from "../verb.ts";
+import { readInput } from "./package-decode.ts";
+
+export const eimAddInitial: Verb = {
+  name: "eim add-initial",
+  summary: "associate the first eIMs, which from then on manage the eUICC (ES10b.AddInitialEim); over the admin's socket",
+  example: "simward eim add-initial eim.der --reason 'commissioning'",
+  args: [
+    {
+      name: "configuration",
+      help: "AddInitialEimRequest or EimConfigurationData: hex, or a file of DER, hex or base64; - for standard input",
+    },
+  ],
+  options: [{ flags: "--reason <text>", help: "why, for the audit trail" }],
+  timeoutSeconds: 120,
+  async run({ api, out }, input) {
+    const reason = textOption(input, "reason");
+    if (reason === undefined) throw new SimwardError("USAGE", { detail: "give a --reason for the audit trail" });
+    const configuration = toHexUpper(await readInput(input.args[0] ?? "-"));
+    const done = await api("admin").call<EimsAdded>("POST", "/v1/eim/add-initial", { configuration, reason });
+    out.result(done, () => out.fields([["eIMs", [...done.eimIds]]]));
+    return undefined;
+  },
+};

@@ -1,0 +1,163 @@
+// simward profile download, enable, disable, delete, nickname: what a local profile assistant does (SGP.22 §3.2). Codes are read from a file or standard
+// input, never from the command line, where every process could read them.
+import { readFile } from "node:fs/promises";
+import { reasonOf, SimwardError } from "../../../base/errors.ts";
+import type { ApiEvent, ProfileChange, ProfileDownloaded } from "../../api/types.ts";
+import type { Output } from "../output.ts";
+import { renderEvent } from "../render-event.ts";
+import { type CliContext, textOption, type Verb, type VerbInput } from "../verb.ts";
+
+/** A profile that finds no network has its deadline, and so has the way back. */
+const timeoutSeconds = 1_200;
+const target = { name: "profile", help: "its ICCID or nickname, or a beginning that only one has" };
+const reason = { flags: "--reason <text>", help: "why, for the audit trail" };
+
+export const profileDownload: Verb = {
+  name: "profile download",
+  summary: "download and install a profile by its activation code; it stays disabled",
+  example: "simward profile download --ac activation-code.txt",
+  options: [
+    { flags: "--ac <file>", help: "holds the activation code; - for standard input", default: "-" },
+    { flags: "--cc <file>", help: "holds the confirmation code; - for standard input, after the activation code's line" },
+    { flags: "--quiet", help: "no progress" },
+  ],
+  timeoutSeconds,
+  async run(context, input) {
+    const { activationCode, confirmationCode } = await codesOf(textOption(input, "ac") ?? "-", textOption(input, "cc"));
+    const body = { activationCode, ...(confirmationCode === undefined ? {} : { confirmationCode }) };
+    const done = await withProgress(context, input, () =>
+      context.api("engineer").call<ProfileDownloaded>("POST", "/v1/profiles/download", body),
+    );
+    const { out } = context;
+    out.result(
+      done,
+      () => `${out.paint("green", "installed")} ${[done.iccid, done.name, done.serviceProvider].filter(Boolean).join("  ")}`,
+    );
+    return undefined;
+  },
+};
+
+export const profileEnable: Verb = {
+  name: "profile enable",
+  summary: "enable a profile and wait for its network; where there is none the former one is enabled again",
+  example: "simward profile enable 8946",
+  args: [target],
+  options: [reason, { flags: "--quiet", help: "no progress" }],
+  timeoutSeconds,
+  run: (context, input) => change(context, input, "/v1/profiles/enable", {}),
+};
+
+export const profileDisable: Verb = {
+  name: "profile disable",
+  summary: "disable the enabled profile: the vehicle has no network until another one is enabled",
+  example: "simward profile disable 8946 --i-know-it-goes-dark --reason 'ticket 123'",
+  args: [target],
+  options: [reason, { flags: "--i-know-it-goes-dark", help: "that nothing is enabled afterwards" }],
+  timeoutSeconds,
+  run: (context, input) => change(context, input, "/v1/profiles/disable", input.options.iKnowItGoesDark === true ? { goesDark: true } : {}),
+};
+
+export const profileDelete: Verb = {
+  name: "profile delete",
+  summary: "delete a disabled profile for good; the last one to go back to needs --admin and --reason",
+  example: "simward profile delete 8946 --yes --reason 'ticket 123'",
+  args: [target],
+  options: [reason, { flags: "--yes", help: "it is meant" }, { flags: "--admin", help: "over the admin's socket" }],
+  timeoutSeconds,
+  run: (context, input) => {
+    mustMean(input);
+    return change(context, input, "/v1/profiles/delete", {});
+  },
+};
+
+export const profileNickname: Verb = {
+  name: "profile nickname",
+  summary: "give a profile a nickname; an empty one takes it away",
+  example: "simward profile nickname 8946 'Fleet Turkey'",
+  args: [target, { name: "nickname", help: "64 octets at most" }],
+  run: (context, input) => change(context, input, "/v1/profiles/nickname", { nickname: input.args[1] ?? "" }),
+};
+
+/** Throws USAGE. */
+export function mustMean(input: VerbInput): void {
+  if (input.options.yes !== true) throw new SimwardError("USAGE", { detail: "it cannot be undone: say --yes" });
+}
+
+async function change(context: CliContext, input: VerbInput, path: string, more: object): Promise<undefined> {
+  const { out, api } = context;
+  const why = textOption(input, "reason");
+  const body = { target: input.args[0] ?? "", ...more, ...(why === undefined ? {} : { reason: why }) };
+  const role = input.options.admin === true ? "admin" : "engineer";
+  const done = await withProgress(context, input, () => api(role).call<ProfileChange>("POST", path, body));
+  out.result(done, () => outcomeText(path, done, out));
+  return undefined;
+}
+
+function outcomeText(path: string, { iccid, nickname, enabled, outcome }: ProfileChange, out: Output): string {
+  const name = nickname === undefined ? iccid : `${iccid} "${nickname}"`;
+  if (path.endsWith("/delete")) return `${out.paint("green", "deleted")} ${name}`;
+  if (path.endsWith("/nickname")) return name;
+  const state = enabled ? "enabled" : "disabled";
+  if (outcome === "already") return `${name} was ${state} already: nothing was done`;
+  if (!enabled) return `${out.paint("yellow", state)} ${name}: no profile is enabled`;
+  return `${out.paint("green", state)} ${name} ${outcome === "online" ? "online" : out.paint("yellow", "no network")}`;
+}
+
+/** What the daemon does meanwhile, as far as this user may listen; the outcome is what counts. */
+async function withProgress<T>({ api, out, signal }: CliContext, { options }: VerbInput, ask: () => Promise<T>): Promise<T> {
+  if (options.quiet === true) return ask();
+  const listening = new AbortController();
+  const progress = api("viewer")
+    .lines(
+      "/v1/events",
+      (line) => {
+        const event = line as ApiEvent;
+        out.progress(event, () => renderEvent(event, out));
+        return true;
+      },
+      listening.signal,
+    )
+    .catch(() => undefined);
+  try {
+    return await ask();
+  } finally {
+    if (signal.aborted) out.hint("not waited for any longer; the daemon goes on");
+    listening.abort();
+    await progress;
+  }
+}
+
+interface Codes {
+  readonly activationCode: string;
+  readonly confirmationCode: string | undefined;
+}
+
+/** Each from its file; from standard input one line after the other. Throws USAGE, NOT_FOUND. */
+async function codesOf(ac: string, cc: string | undefined): Promise<Codes> {
+  if (ac === "-" && cc === "-") {
+    const [activationCode = "", confirmationCode = ""] = (await standardInput()).split(/\r?\n/).map((line) => line.trim());
+    if (confirmationCode === "")
+      throw new SimwardError("USAGE", { detail: "standard input holds no second line with the confirmation code" });
+    return { activationCode: given(activationCode), confirmationCode };
+  }
+  const activationCode = given((await codeIn(ac)).trim());
+  return { activationCode, confirmationCode: cc === undefined ? undefined : (await codeIn(cc)).trim() };
+}
+
+function given(activationCode: string): string {
+  if (activationCode === "") throw new SimwardError("USAGE", { detail: "there is no activation code in what was given" });
+  return activationCode;
+}
+
+function codeIn(file: string): Promise<string> {
+  if (file === "-") return standardInput();
+  return readFile(file, "utf8").catch((error: unknown) => {
+    throw new SimwardError("NOT_FOUND", { detail: `${file}: ${reasonOf(error)}`, cause: error });
+  });
+}
+
+async function standardInput(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks).toString("utf8");
+}
