@@ -125,6 +125,8 @@ export type IpaEvent =
   | { readonly kind: "emergency.deferred"; readonly what: string; readonly sources: readonly EmergencySource[] }
   | {
       readonly kind: "download.started";
+      /** With the RSP server itself, or through the eIM. */
+      readonly way: "direct" | "indirect";
       readonly eimId: string;
       readonly smdpAddress: string | undefined;
       readonly eimTransactionId: string | undefined;

@@ -66,7 +66,8 @@ const renderers: Readonly<Record<string, Render>> = {
       ? out.paint("red", `emergency: ${(e.sources as readonly string[]).join(", ")}`)
       : out.paint("green", "the emergency is over"),
   "emergency.deferred": (e, out) => out.paint("yellow", `waits for the end of the emergency: ${text(e.what)}`),
-  "download.started": (e, out) => out.paint("bold", `profile download from ${text(e.smdpAddress)} through ${text(e.eimId)}`),
+  "download.started": (e, out) =>
+    out.paint("bold", `profile download from ${text(e.smdpAddress)}${e.way === "direct" ? "" : ` through ${text(e.eimId)}`}`),
   "download.metadata": (e) =>
     `  profile ${text(e.iccid)} "${text(e.profileName)}" of ${text(e.serviceProviderName)}, class ${text(e.profileClass)}`,
   "download.cancelled": (e, out) => out.paint("yellow", `download cancelled: ${text(e.reason)}`),

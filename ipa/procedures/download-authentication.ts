@@ -37,7 +37,8 @@ export async function initiate(run: DownloadRun, state: DownloadState): Promise<
   const addresses =
     contacts === "contactDefaultSmdp" || contacts === "contactSmds" ? await es10.call(getEuiccConfiguredAddresses, {}) : undefined;
   const target = targetOf(trigger, addresses);
-  await tell({ kind: "download.started", eimId: state.eimId, smdpAddress: target.smdpAddress, eimTransactionId: state.eimTransactionId });
+  const { eimId, eimTransactionId: transaction, way = "indirect" } = state;
+  await tell({ kind: "download.started", way, eimId, smdpAddress: target.smdpAddress, eimTransactionId: transaction });
   await eims.read(es10);
   const allowedCi = eims.find(state.eimId)?.config.euiccCiPKId;
   const info = await es10.ask(getEuiccInfo1, {});
