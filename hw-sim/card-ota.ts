@@ -1,4 +1,5 @@
-// The SM-SR of an M2M card: what it orders goes as a short message through the module to the card, as soon as the vehicle has service.
+// The SM-SR of an M2M card (SGP.02 §3.2): what it orders goes as a short message through the module to the card, as soon as the vehicle
+// has service. The fault ota-enable is its console.
 import type { Disposer } from "../base/clock.ts";
 import type { VirtualEuicc } from "./euicc/types.ts";
 import type { Faults } from "./faults.ts";

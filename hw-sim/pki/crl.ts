@@ -1,4 +1,5 @@
-// Lists of revoked certificates (RFC 5280 §5, SGP.22 §4.6): written by a CI, read and checked by the virtual eUICC. One list may come in parts.
+// Lists of revoked certificates (RFC 5280 §5, SGP.22 §4.6): written by a CI, read and checked by the virtual eUICC.
+// One list may come in parts; lists of differences (delta CRLs) are not read.
 import { type KeyObject, sign, verify } from "node:crypto";
 import { equalBytes, toHex } from "../../base/bytes.ts";
 import { SimwardError } from "../../base/errors.ts";
