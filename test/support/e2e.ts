@@ -285,7 +285,7 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
     natMemory: await openNatMemory(disk, log),
   });
   started.add(() => transports.close());
-  const credential = async (): Promise<string> => "";
+  const credential = async (name: string): Promise<string> => given.credentials?.[name] ?? "";
   const agent = await createAgent({
     config,
     clock,
