@@ -1,14 +1,14 @@
 // The program simwardd: configuration, ports and sockets of a real gateway around the agent; tells systemd when it is ready, ends cleanly when asked.
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openModem } from "../at-drivers/driver.ts";
 import { type Clock, SystemClock } from "../base/clock.ts";
 import { realDisk, subDisk } from "../base/disk.ts";
-import { asSimwardError, SimwardError } from "../base/errors.ts";
+import { asSimwardError, reasonOf, SimwardError } from "../base/errors.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
+import { readSmallFile } from "../base/small-file.ts";
 import { version } from "../base/version.ts";
 import { serveApi } from "./api/server.ts";
 import { loadConfig } from "./config/load.ts";
@@ -39,9 +39,9 @@ async function credential(name: string): Promise<string> {
       detail: `the credential ${name}: there is no CREDENTIALS_DIRECTORY; use LoadCredential= in the unit`,
     });
   try {
-    return (await readFile(join(dir, name), "utf8")).replace(/\n$/, "");
+    return (await readSmallFile(join(dir, name))).replace(/\n$/, "");
   } catch (error) {
-    throw new SimwardError("CONFIG_READ", { detail: `the credential ${name}`, cause: error });
+    throw new SimwardError("CONFIG_READ", { detail: `the credential ${name}: ${reasonOf(error)}`, cause: error });
   }
 }
 
@@ -96,13 +96,14 @@ function endOnCrash(log: Log, clock: Clock, audit: () => Promise<void>): void {
 }
 
 async function run(): Promise<number> {
-  const stop = stopSignal();
   const options = optionsOf(process.argv.slice(2));
   if (options.help || options.version) {
     process.stdout.write(options.help ? usage : `${version}\n`);
     return 0;
   }
   const config = await loadConfig(options.config);
+  // Before this, nothing is open that would want an orderly end.
+  const stop = stopSignal();
   const clock = new SystemClock();
   const log = createLog({ level: config.log.level, clock, journald: process.env.JOURNAL_STREAM !== undefined });
   let agent: Agent | undefined;

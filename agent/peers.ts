@@ -1,6 +1,6 @@
 // [[eim.peer]] of the configuration as the IPA wants it; reads the certificates it names.
-import { readFile } from "node:fs/promises";
 import { reasonOf, SimwardError } from "../base/errors.ts";
+import { readSmallFile } from "../base/small-file.ts";
 import type { EimPeer } from "../ipa/options.ts";
 import type { TlsTrust } from "../ipa/ports.ts";
 import type { EimPeerConfig } from "./config/schema.ts";
@@ -29,7 +29,7 @@ export function peersOf(peers: readonly EimPeerConfig[]): Promise<EimPeer[]> {
 async function trustOf(path: string): Promise<TlsTrust> {
   let pem: string;
   try {
-    pem = await readFile(path, "utf8");
+    pem = await readSmallFile(path);
   } catch (error) {
     throw new SimwardError("CONFIG_READ", { detail: `eim.peer.ca ${path}: ${reasonOf(error)}`, cause: error });
   }

@@ -1,9 +1,9 @@
 // Text to Config: TOML, then the schema. Every refusal names the key by its dotted path and what it should be.
-import { readFile } from "node:fs/promises";
 import { parse, TomlError } from "smol-toml";
 import { safeParse } from "valibot";
 import { reasonOf, SimwardError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
+import { readSmallFile } from "../../base/small-file.ts";
 import { type Config, configSchema } from "./schema.ts";
 
 /** Throws CONFIG_SYNTAX with line and column, CONFIG_INVALID with every key that is wrong. */
@@ -33,7 +33,7 @@ export function parseConfig(text: string, name = "simward.toml"): Config {
 export async function loadConfig(path: string): Promise<Config> {
   let text: string;
   try {
-    text = await readFile(path, "utf8");
+    text = await readSmallFile(path);
   } catch (error) {
     throw new SimwardError("CONFIG_READ", { detail: `${path}: ${reasonOf(error)}`, cause: error });
   }
