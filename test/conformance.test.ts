@@ -85,6 +85,9 @@ describe("the reader of tags", () => {
       "  for (const one of some)",
       "    // shows: e",
       "    scenario(`over one`, {",
+      "  // shows: f",
+      "  for (const one of some)",
+      "    test(`with one`, () => {});",
       "});",
     );
     expect(problems).toEqual([]);
@@ -94,6 +97,7 @@ describe("the reader of tags", () => {
       ["%s", "c"],
       ["%s › a long title", "d"],
       ["%s › over one", "e"],
+      ["%s › with one", "f"],
     ]);
   });
 

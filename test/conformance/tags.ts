@@ -55,6 +55,8 @@ export function tagsOf(file: string, source: string): Tags {
     }
     const [head, blanks, modifiers = ""] = callLine.exec(line) ?? [];
     if (head === undefined || blanks === undefined) {
+      // for (const one of all) test(…)
+      if (/^\s*for \(.*\)$/.test(line)) continue;
       if (shows.length > 0) problems.push({ file, line: index + 1, what: `a tag stands above what is no test: ${shows.join(", ")}` });
       shows = [];
       continue;
