@@ -74,7 +74,7 @@ export const ubloxSaraR5: ModemFamily = {
   quirks: {
     ...common,
     bootMs: 15_000,
-    resets: [resetWithSim, silentReset],
+    resets: [resetWithSim, silentReset, ...genericQuirks.resets],
     rats: { 7: "lte-m" },
     auth: ["uauthreq", "cgauth"],
     radio: radio([
@@ -97,7 +97,7 @@ export const ubloxSaraR4: ModemFamily = {
     ...common,
     gapMs: 100,
     bootMs: 10_000,
-    resets: [silentReset, resetWithSim],
+    resets: [silentReset, resetWithSim, ...genericQuirks.resets],
     rats: { 7: "lte-m" },
     auth: ["uauthreq-password-first", "cgauth"],
     radio: radio([
@@ -132,7 +132,7 @@ export const ubloxLaraR6: ModemFamily = {
   quirks: {
     ...common,
     bootMs: 10_000,
-    resets: [silentReset, resetWithSim],
+    resets: [silentReset, resetWithSim, ...genericQuirks.resets],
     auth: ["uauthreq-password-first", "cgauth"],
     radio: radio([
       { rats: ["lte"], values: ["3"] },
@@ -167,7 +167,7 @@ export const ubloxLexiR10: ModemFamily = {
   quirks: {
     ...ubloxLaraR6.quirks,
     bootMs: 15_000,
-    resets: [resetWithSim, silentReset],
+    resets: [resetWithSim, silentReset, ...genericQuirks.resets],
     auth: ["uauthreq", "cgauth"],
     radio: radio([{ rats: ["lte"], values: ["3"] }]),
   },
