@@ -1,5 +1,4 @@
 // docs/conformance.md: each row with the tests that show it.
-import { pending } from "./rows/pending.ts";
 import { parts, type rows } from "./rows/rows.ts";
 import type { TaggedTest } from "./tags.ts";
 
@@ -22,7 +21,7 @@ export function page(byRow: ReadonlyMap<string, readonly TaggedTest[]>): string 
     "What SGP.32 v1.2 and the parts of SGP.22 v2.5 that it builds on ask of an IPA, and the test that shows it. Our virtual eUICC, eIM, SM-DP+ and SM-DS are held to it as well.",
     "",
     "This page is made from the tests: a test names the rows that it shows in a comment right above it, `// shows: es10b.GetCerts`. `test/conformance.test.ts` fails when a row has no",
-    "test, when a tag names no row, when a tagged test may be skipped, and when this page is not what the tags say; `make conformance` or",
+    "test, when a tag names no row, when a tagged test may be skipped, and when this page is not what the tags say;",
     "`UPDATE_DOCS=1 npx vitest run test/conformance.test.ts` writes it anew. Rows are in `test/conformance/rows`.",
     "",
     `${byRow.size} rows (${counted.join(", ")}), shown by ${tests.size} tests and groups of tests.`,
@@ -34,8 +33,7 @@ export function page(byRow: ReadonlyMap<string, readonly TaggedTest[]>): string 
       out.push(`### ${group.heading}`, "", "| row | § | | shown by |", "|---|---|---|---|");
       for (const { id, section, title } of group.rows) {
         const shown = (byRow.get(id) ?? []).map((test) => cell(`${test.file.slice("test/".length)} › ${test.title}`));
-        const last = shown.length > 0 ? shown.join("<br>") : pending.includes(id) ? "being written" : "**nothing**";
-        out.push(`| \`${id}\` | ${section} | ${cell(title)} | ${last} |`);
+        out.push(`| \`${id}\` | ${section} | ${cell(title)} | ${shown.join("<br>")} |`);
       }
       out.push("");
     }

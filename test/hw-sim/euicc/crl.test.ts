@@ -55,6 +55,7 @@ describe("a revoked certificate", () => {
     expect(authenticate(card.channel).kind).toBe("authenticateResponseOk");
   });
 
+  // shows: code.LoadCRL.verificationKeyNotFound
   it("that another CI has numbered alike is not meant", () => {
     const other = createPki({ clock });
     const card = bench();
