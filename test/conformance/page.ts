@@ -13,7 +13,7 @@ export function testsByRow(all: typeof rows, tests: readonly TaggedTest[]): Map<
 }
 
 export function page(byRow: ReadonlyMap<string, readonly TaggedTest[]>): string {
-  const counted = parts.map(({ heading, groups }) => `${groups.reduce((sum, one) => sum + one.rows.length, 0)} ${heading.toLowerCase()}`);
+  const counted = parts.map(({ heading, groups }) => `${heading} ${groups.reduce((sum, one) => sum + one.rows.length, 0)}`);
   const tests = new Set([...byRow.values()].flat());
   const out = [
     "# Conformance",
