@@ -13,13 +13,19 @@ export interface Lock {
   release(): Promise<void>;
 }
 
+/** A flash that can only be read any more must not keep the vehicle from its network: flock(2) asks for no right to write. */
+async function openReadOnly(path: string, dir: string, openFile: typeof open, refusal: unknown): Promise<FileHandle> {
+  if (!(refusal instanceof Error && "code" in refusal && refusal.code === "EROFS")) throw refusal;
+  return openFile(path, "r").catch(() => openFile(dir, "r"));
+}
+
 /** Makes the directory where there is none. Throws STATE_LOCKED, naming the process; DISK_WRITE. */
-export async function lockDirectory(dir: string): Promise<Lock> {
+export async function lockDirectory(dir: string, openFile: typeof open = open): Promise<Lock> {
   const path = join(dir, "lock");
   let file: FileHandle;
   try {
     await makeDirectory(dir, 0o700);
-    file = await open(path, "a+", 0o600);
+    file = await openFile(path, "a+", 0o600).catch((error: unknown) => openReadOnly(path, dir, openFile, error));
   } catch (error) {
     throw new SimwardError("DISK_WRITE", { detail: `${path}: ${reasonOf(error)}`, cause: error });
   }
