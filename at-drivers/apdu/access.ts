@@ -34,6 +34,7 @@ export function createApdu(host: ApduHost, timeouts: ApduTimeouts = defaultApduT
   const ways: Readonly<Record<ModemQuirks["apdu"][number], ApduWay>> = { "ccho-cgla": cchoWay(timeouts), csim: csimWay(timeouts) };
   let working: ModemQuirks["apdu"][number] | undefined;
   let basicWorks = false;
+  const limit = commandLimit();
 
   const openByAnyWay = async (port: AtPort, aid: Uint8Array): Promise<OpenChannel> => {
     const { apdu } = host.quirks();
@@ -58,11 +59,11 @@ export function createApdu(host: ApduHost, timeouts: ApduTimeouts = defaultApduT
       const tryOpen = (): Promise<OpenChannel> =>
         whileSimBusy(host.clock, signal, () => openByAnyWay(signal === undefined ? host.port() : host.port().with({ signal }), aid));
       try {
-        return apduChannel(host, await tryOpen());
+        return apduChannel(host, await tryOpen(), limit);
       } catch (error) {
         if (!isCode(error, "CARD_NOT_EUICC")) throw error;
         await host.clock.sleep(notEuiccConfirmMs, signal);
-        return apduChannel(host, await tryOpen());
+        return apduChannel(host, await tryOpen(), limit);
       }
     },
     get transmitBasic() {
@@ -71,7 +72,7 @@ export function createApdu(host: ApduHost, timeouts: ApduTimeouts = defaultApduT
         transmitBasic(signal === undefined ? host.port() : host.port().with({ signal }), apdu, timeouts);
     },
     get maxCommandDataBytes() {
-      return host.quirks().maxCommandDataBytes;
+      return Math.min(host.quirks().maxCommandDataBytes, limit.mostBytes);
     },
     async probe(port) {
       basicWorks = await basicChannelWorks(port);
@@ -86,8 +87,37 @@ function accessError(refusals: readonly SimwardError[]): SimwardError {
   });
 }
 
+/** What the module was seen to take in one command APDU: how long a line or an APDU may be is in few manuals. */
+interface CommandLimit {
+  readonly mostBytes: number;
+  taken(apdu: Uint8Array): void;
+  /** One longer than any that was taken may have been too long: the next is half as long. */
+  refused(apdu: Uint8Array): void;
+}
+
+const leastCommandBytes = 30;
+/** CLA INS P1 P2 Lc */
+const headerBytes = 5;
+
+function commandLimit(): CommandLimit {
+  let longestTaken = leastCommandBytes;
+  let mostBytes = Number.POSITIVE_INFINITY;
+  return {
+    get mostBytes() {
+      return mostBytes;
+    },
+    taken(apdu) {
+      longestTaken = Math.max(longestTaken, apdu.length - headerBytes);
+    },
+    refused(apdu) {
+      const bytes = apdu.length - headerBytes;
+      if (bytes > longestTaken) mostBytes = Math.max(longestTaken, Math.floor(bytes / 2));
+    },
+  };
+}
+
 /** The channel as others hold it: dead once the module was reset under it, so that nothing goes to a session of the same number. */
-function apduChannel(host: ApduHost, channel: OpenChannel): ModemApduChannel {
+function apduChannel(host: ApduHost, channel: OpenChannel, limit: CommandLimit): ModemApduChannel {
   const epoch = host.epoch();
   let open = true;
   const alive = (): boolean => open && host.epoch() === epoch;
@@ -95,7 +125,14 @@ function apduChannel(host: ApduHost, channel: OpenChannel): ModemApduChannel {
     async transmit(apdu, signal) {
       if (!alive()) throw new SimwardError("APDU_CHANNEL_LOST", { detail: open ? "the module or the card was reset" : "it was closed" });
       const port = host.port();
-      return channel.transmit(signal === undefined ? port : port.with({ signal }), apdu);
+      try {
+        const response = await channel.transmit(signal === undefined ? port : port.with({ signal }), apdu);
+        limit.taken(apdu);
+        return response;
+      } catch (error) {
+        if (isCode(error, "APDU_CHANNEL_LOST") && alive()) limit.refused(apdu);
+        throw error;
+      }
     },
     async close() {
       if (!alive()) return;

@@ -7,6 +7,7 @@ import type { ModemQuirks } from "../../../at-drivers/family.ts";
 import type { ModemApdu } from "../../../at-drivers/modem.ts";
 import { fromHex, toHexUpper } from "../../../base/bytes.ts";
 import { VirtualClock } from "../../../base/clock.ts";
+import { isCode } from "../../../base/errors.ts";
 import type { ApduAccess } from "../../../ipa/ports.ts";
 import { answersProbe, FarEnd, info, ok } from "../far-end.ts";
 
@@ -375,4 +376,43 @@ describe("a channel", () => {
 test("the access is what ipa wants of one", () => {
   const access: ApduAccess = bench(new CardModule()).apdu satisfies ModemApdu;
   expect(access.maxCommandDataBytes).toBe(120);
+});
+
+describe("a module that refuses long lines", () => {
+  const command = (bytes: number): Uint8Array => Uint8Array.from([0x80, 0xe2, 0x91, 0x00, bytes, ...new Uint8Array(bytes)]);
+
+  /** Refuses whatever has more than `most` data octets. */
+  function strict(most: number): ReturnType<typeof bench> {
+    const module = new CardModule();
+    const answer = module.answer.bind(module);
+    module.answer = (line) =>
+      /^AT\+CGLA=/.test(line) && line.length > `AT+CGLA=1,000,""`.length + (most + 5) * 2 ? "\r\nERROR\r\n" : answer(line);
+    return bench(module);
+  }
+
+  test("is given half as much, until it takes it", async () => {
+    const { apdu, run } = strict(40);
+    const tried: number[] = [];
+    for (let took = false; !took; ) {
+      const bytes = apdu.maxCommandDataBytes;
+      tried.push(bytes);
+      const channel = await run(apdu.open(isdR));
+      took = await run(
+        channel.transmit(command(bytes)).then(
+          () => true,
+          (error: unknown) => !isCode(error, "APDU_CHANNEL_LOST"),
+        ),
+      );
+      await run(channel.close());
+    }
+    expect(tried).toEqual([120, 60, 30]);
+  });
+
+  test("is not thought to, when it took as much before and then lost the channel", async () => {
+    const { apdu, run } = strict(120);
+    const channel = await run(apdu.open(isdR));
+    await run(channel.transmit(command(120)));
+    await expect(run(channel.transmit(command(200)))).rejects.toMatchObject({ code: "APDU_CHANNEL_LOST" });
+    expect(apdu.maxCommandDataBytes).toBe(120);
+  });
 });
