@@ -219,6 +219,27 @@ describe("notifications", () => {
   });
 });
 
+describe("notifications to an eIM that has lost the certificates", () => {
+  test("what it could not read in a report is not acknowledged; alone it is refused, and goes in full", async () => {
+    const { vehicle, forms } = await minimizing({ profiles: [factoryProfile(a, true), factoryProfile(b, false)] });
+    const [euicc] = vehicle.eim.euiccs;
+    if (euicc === undefined) throw new Error("no eUICC");
+    Object.assign(euicc, { chain: undefined, info1: undefined, info2: undefined });
+    const order = vehicle.enable(b);
+    await vehicle.poll();
+    // The eIM has asked for the certificates by now, and takes compact forms again.
+    expect(vehicle.eim.order(order)).toMatchObject({ state: "done" });
+    Object.assign(euicc, { chain: undefined });
+    await vehicle.deliver();
+    expect(forms().slice(-3)).toEqual(["handleNotification a1", "handleNotification 30", "handleNotification 30"]);
+    expect(vehicle.smdp.notifications.map(({ event, verified }) => [event, verified])).toEqual([
+      ["disable", true],
+      ["enable", true],
+    ]);
+    expect(vehicle.euicc.pending().notifications).toEqual([]);
+  });
+});
+
 describe("the full form", () => {
   test("to an eIM that was told nothing, which then asks; the next download is compact", async () => {
     const { vehicle, forms } = await minimizing({}, []);
