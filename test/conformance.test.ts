@@ -103,6 +103,10 @@ describe("the reader of tags", () => {
       "3 a tagged test may not run (.skipIf): x",
     ]);
     expect(what("// shows: a.*", 'test("x", f);')).toEqual(["2 only a test over a table may name many rows at once: x"]);
+    expect(what("// shows: a", 'test("x", async (context) => {', "  need(context, tool);", "});", 'test("y", f);')).toEqual([
+      "2 a tagged test may leave itself out where a tool is missing: x",
+    ]);
+    expect(what("// shows: a", 'test("x", f);', 'test("y", (context) => {', "  context.skip();", "});")).toEqual([]);
     expect(what("// shows: a", "test(title, f);")).toEqual(["2 a tagged test has no literal title"]);
   });
 });

@@ -27,6 +27,9 @@ const callLine = /^(\s*)(?:it|test|describe|scenario)((?:\.\w+)*)(?:<.*?>)?\(/;
 /** What runs always, with every row of its table. (A scenario of test/support/e2e.ts is a test.) */
 const running = ["each", "for", "concurrent", "sequential"];
 
+/** A test that skips itself as it runs: test/support/programs.ts. */
+const mayEndEarly = /\bneed\(context\b|\bcontext\.skip\(/;
+
 /** All tags of the suite that `vitest run` runs. */
 export function tagsOfSuite(): Tags {
   const files = readdirSync("test", { recursive: true, encoding: "utf8" })
@@ -69,6 +72,8 @@ export function tagsOf(file: string, source: string): Tags {
     if (shows.length > 0) {
       if (title === undefined) problems.push({ file, line: index + 1, what: "a tagged test has no literal title" });
       else if (rests !== undefined) problems.push({ file, line: index + 1, what: `a tagged test may not run (.${rests}): ${title}` });
+      else if (mayEndEarly.test(bodyFrom(lines, index, blanks)))
+        problems.push({ file, line: index + 1, what: `a tagged test may leave itself out where a tool is missing: ${title}` });
       else if (!table && shows.some((id) => id.endsWith(".*")))
         problems.push({ file, line: index + 1, what: `only a test over a table may name many rows at once: ${title}` });
       else tests.push({ file, title: [...around.map((one) => one.title), title].join(" › "), shows });
@@ -77,6 +82,14 @@ export function tagsOf(file: string, source: string): Tags {
     if (line.trimStart().startsWith("describe")) around.push({ indent: blanks.length, title: title ?? "…", rests });
   }
   return { tests, problems };
+}
+
+/** The statement that begins in that line: up to the one that closes it, which stands as far in. */
+function bodyFrom(lines: readonly string[], start: number, blanks: string): string {
+  const [line = ""] = lines.slice(start, start + 1);
+  if (line.endsWith(");")) return line;
+  const length = lines.slice(start + 1).findIndex((one) => new RegExp(`^${blanks}[)}\\]].*\\);$`).test(one));
+  return lines.slice(start, length < 0 ? undefined : start + length + 2).join("\n");
 }
 
 /** The text of the first argument of the call whose parenthesis stands at `open`; of each(…)(…), that of the second call. */
