@@ -138,6 +138,8 @@ export interface DataInterfaceWay {
 export interface ModemQuirks {
   /** How the host reaches the SIM's channels, in order of preference; what works is found by trying. */
   readonly apdu: readonly ("ccho-cgla" | "csim")[];
+  /** Keeps the card to the host while it speaks over AT+CSIM; undefined: the module needs nothing of the kind. */
+  readonly csimLock: { readonly lock: AtCommand<readonly [], void>; readonly unlock: AtCommand<readonly [], void> } | undefined;
   /** The most data octets of a command APDU. */
   readonly maxCommandDataBytes: number;
   /** The longest command line it takes, `AT` included; undefined: nowhere said. */

@@ -31,7 +31,10 @@ const notEuiccConfirmMs = 2_000;
 export const defaultApduTimeouts: ApduTimeouts = { plainMs: 30_000, storeDataMs: 240_000 };
 
 export function createApdu(host: ApduHost, timeouts: ApduTimeouts = defaultApduTimeouts): OwnedApdu {
-  const ways: Readonly<Record<ModemQuirks["apdu"][number], ApduWay>> = { "ccho-cgla": cchoWay(timeouts), csim: csimWay(timeouts) };
+  const ways: Readonly<Record<ModemQuirks["apdu"][number], ApduWay>> = {
+    "ccho-cgla": cchoWay(timeouts),
+    csim: csimWay(timeouts, () => host.quirks().csimLock),
+  };
   let working: ModemQuirks["apdu"][number] | undefined;
   let basicWorks = false;
   const limit = commandLimit();

@@ -4,7 +4,8 @@ import { concatBytes, fromHex, toHexUpper } from "../../base/bytes.ts";
 import { isCode, SimwardError } from "../../base/errors.ts";
 import { csim } from "../commands/sim.ts";
 import { cmeOf, isSimBusy } from "../engine/results.ts";
-import type { AtPort } from "../engine/types.ts";
+import type { AtCommand, AtPort } from "../engine/types.ts";
+import type { ModemQuirks } from "../family.ts";
 import { isRefusal } from "../retry.ts";
 import { type ApduTimeouts, type ApduWay, type OpenChannel, timeoutOf } from "./way.ts";
 
@@ -19,19 +20,33 @@ const wrongLength = 0x6700;
 /** STATUS on the basic channel, with and without data wanted: changes nothing. */
 const harmless = [fromHex("80F2000000"), fromHex("80F2000C00")] as const;
 
-export function csimWay(timeouts: ApduTimeouts): ApduWay {
+export function csimWay(timeouts: ApduTimeouts, lockOf: () => ModemQuirks["csimLock"]): ApduWay {
   return {
     async open(port, aid) {
-      const number = await openChannel(port);
+      const lock = lockOf();
+      await orRefused(port, lock?.lock);
+      let number: number | undefined;
       try {
+        number = await openChannel(port);
         await select(port, number, aid);
-        return channel(number, timeouts);
+        return channel(number, timeouts, lock);
       } catch (error) {
-        await closeChannel(port, number);
+        if (number !== undefined) await closeChannel(port, number);
+        await orRefused(port, lock?.unlock);
         throw error;
       }
     },
   };
+}
+
+/** What a module of the family may lack. */
+async function orRefused(port: AtPort, command: AtCommand<readonly [], void> | undefined): Promise<void> {
+  if (command === undefined) return;
+  try {
+    await port.send(command);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+  }
 }
 
 /** Whether the module lets its host send on the basic channel, found by doing it. */
@@ -108,10 +123,13 @@ async function selectStatus(port: AtPort, command: Uint8Array): Promise<number> 
   }
 }
 
-function channel(number: number, timeouts: ApduTimeouts): OpenChannel {
+function channel(number: number, timeouts: ApduTimeouts, lock: ModemQuirks["csimLock"]): OpenChannel {
   return {
     transmit: (port, apdu) => transmit(port, onChannel(apdu, number), timeouts),
-    close: (port) => closeChannel(port, number),
+    async close(port) {
+      await closeChannel(port, number);
+      await orRefused(port, lock?.unlock);
+    },
   };
 }
 

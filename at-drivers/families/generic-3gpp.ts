@@ -21,6 +21,7 @@ import { simOps } from "./ops/sim.ts";
 
 export const genericQuirks: ModemQuirks = {
   apdu: ["ccho-cgla", "csim"],
+  csimLock: undefined,
   // 250 hex characters in +CGLA: the largest size seen to work wherever the command does.
   maxCommandDataBytes: 120,
   maxLineChars: undefined,

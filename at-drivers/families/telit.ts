@@ -1,6 +1,6 @@
 // Telit ME310, ME910 (LTE-M) and LE910 (Cat-1, Cat-4). Known through ModemManager and users' code only (docs/modules.md).
 import { hashBnd } from "../commands/bands.ts";
-import { setting } from "../commands/setting.ts";
+import { order, setting } from "../commands/setting.ts";
 import type { DataInterfaceWay, Knowledge, ModemFamily, ModemQuirks, StartSetting, Topic } from "../family.ts";
 import type { ModemIdentity } from "../types.ts";
 import { genericQuirks } from "./generic-3gpp.ts";
@@ -10,6 +10,7 @@ const simReports: StartSetting = { setting: setting("#QSS", { fields: 1 }), valu
 
 const common: ModemQuirks = {
   ...genericQuirks,
+  csimLock: { lock: order("+CSIM", "AT+CSIM=1"), unlock: order("+CSIM", "AT+CSIM=0") },
   iccid: ["hash-ccid", "iccid", "crsm"],
   bootMs: 5_000,
   bootLines: [],
@@ -36,7 +37,7 @@ const wirelessService = setting("+WS46", { timeoutMs: 30_000 });
 
 const knows: Readonly<Record<Topic, Knowledge>> = {
   identity: { grade: "documented", sources: ["TEL"] },
-  apdu: { grade: "unknown", sources: [], note: "+CCHO, then +CSIM is tried" },
+  apdu: { grade: "unknown", sources: [], note: "+CCHO, then +CSIM between +CSIM=1 and +CSIM=0 is tried" },
   "apdu-limits": { grade: "unknown", sources: [] },
   "get-response": { grade: "unknown", sources: [] },
   iccid: { grade: "documented", sources: ["TEL"] },

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { createApdu, defaultApduTimeouts } from "../../../at-drivers/apdu/access.ts";
 import { createAtPort } from "../../../at-drivers/engine/port.ts";
 import { genericQuirks } from "../../../at-drivers/families/generic-3gpp.ts";
+import { familyNamed } from "../../../at-drivers/families/table.ts";
 import type { ModemQuirks } from "../../../at-drivers/family.ts";
 import type { ModemApdu } from "../../../at-drivers/modem.ts";
 import { fromHex, toHexUpper } from "../../../base/bytes.ts";
@@ -414,5 +415,30 @@ describe("a module that refuses long lines", () => {
     await run(channel.transmit(command(120)));
     await expect(run(channel.transmit(command(200)))).rejects.toMatchObject({ code: "APDU_CHANNEL_LOST" });
     expect(apdu.maxCommandDataBytes).toBe(120);
+  });
+});
+
+describe("a module that wants the card locked for AT+CSIM", () => {
+  const { csimLock } = familyNamed("telit-me").quirks;
+
+  test("has it locked while a channel is open, and never longer", async () => {
+    const module = new CardModule();
+    module.ccho = false;
+    const { apdu, run, far } = bench(module, { csimLock });
+    const channel = await run(apdu.open(isdR));
+    await run(channel.close());
+    const said = far.received.filter((line) => line.startsWith("AT+CSIM=")).map((line) => line.slice(0, 10));
+    expect(said[0]).toBe("AT+CSIM=1");
+    expect(said.at(-1)).toBe("AT+CSIM=0");
+    expect(said.filter((line) => line === "AT+CSIM=1")).toHaveLength(1);
+  });
+
+  test("has it unlocked again when the application is not there", async () => {
+    const module = new CardModule({ applications: [] });
+    module.ccho = false;
+    const { apdu, run, far } = bench(module, { csimLock });
+    await expect(run(apdu.open(isdR))).rejects.toMatchObject({ code: "CARD_NOT_EUICC" });
+    const locks = far.received.filter((line) => /^AT\+CSIM=[01]$/.test(line));
+    expect(locks).toEqual(["AT+CSIM=1", "AT+CSIM=0", "AT+CSIM=1", "AT+CSIM=0"]);
   });
 });
