@@ -42,7 +42,7 @@ export interface LocalProfileActs {
 }
 
 export interface LocalProfileParts {
-  readonly ipa: Pick<Ipa, "local" | "deliverNotifications">;
+  readonly ipa: Pick<Ipa, "local">;
   /** Writes who asked for what. */
   readonly audit: (act: string, by: Asker, data: Readonly<Record<string, string | null>>) => Promise<void>;
   /** Something may have changed that the status shows. */
@@ -111,7 +111,7 @@ export function createLocalProfiles({ ipa, audit, changed, signal }: LocalProfil
     },
     async deliverNotifications(by) {
       await audit("notification.deliveryAsked", by, {});
-      const { delivered, remaining, error } = await carriedOut(ipa.deliverNotifications(signal));
+      const { delivered, remaining, error } = await carriedOut(local.deliver(signal));
       return {
         schema: "simward/notification-delivery/1",
         delivered,

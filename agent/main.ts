@@ -1,6 +1,7 @@
 // The composition root: the only place that makes services and ties them together. Everything comes in as a port, so a thousand agents fit one process.
 import { setMaxListeners } from "node:events";
 import type { Modem } from "../at-drivers/modem.ts";
+import type { Toolkit } from "../at-drivers/toolkit.ts";
 import { type Clock, type Disposer, deadline } from "../base/clock.ts";
 import { type Disk, subDisk } from "../base/disk.ts";
 import { asSimwardError, type ErrorReport, errorReport, SimwardError } from "../base/errors.ts";
@@ -21,6 +22,7 @@ import type { ApiServices } from "./api/routes.ts";
 import type { CardStatus, PollResult } from "./api/types.ts";
 import { openAudit } from "./audit/log.ts";
 import type { AuditEvent, AuditRecord } from "./audit/types.ts";
+import { createCardWatch } from "./card-watch.ts";
 import type { Config } from "./config/schema.ts";
 import { openApnMemory } from "./connectivity/apn-memory.ts";
 import { watchCalls } from "./connectivity/calls.ts";
@@ -35,6 +37,7 @@ import { createLocalProfiles } from "./local-profiles.ts";
 import { bindRules, createPolicyGate } from "./policy/engine.ts";
 import { createPoller } from "./scheduler/poller.ts";
 import { type AgentState, openAgentState } from "./state/agent-state.ts";
+import { openCardMemory } from "./state/card-memory.ts";
 import { consumerMemory } from "./state/consumer-memory.ts";
 import { cardStatusOf, profileStatusOf, statusOf } from "./status.ts";
 
@@ -184,6 +187,15 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
 
   let card: CardStatus | undefined;
   const eimErrors = new Map<string, ErrorReport>();
+  const cardWatch = createCardWatch({
+    modem,
+    onPath: (fn) => keeper.onPath(fn),
+    memory: await openCardMemory(ports.disk),
+    card: () => ipa.status().card,
+    audit: record,
+    log,
+    signal: stopping.signal,
+  });
 
   const readCard = async (): Promise<void> => {
     const { eid, card: found } = ipa.status();
@@ -207,6 +219,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       return;
     }
     alarms.clear("start");
+    void cardWatch.cardRead();
     fallback.cardRead();
     await readCard();
   };
@@ -354,7 +367,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       for (const dispose of disposers) dispose();
       await injection.stop();
       await ipa.close();
-      await Promise.all([poller.stop(), keeper.stop()]);
+      await Promise.all([cardWatch.stop(), poller.stop(), keeper.stop()]);
       await record({ event: "daemon.stopped", cause: "stop" });
       await keep((s) => s).catch((error: unknown) => log.error("state", { error: asSimwardError(error) }));
       await audit.close();
@@ -368,7 +381,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         modem,
         path: keeper.path,
         ipa,
-        card,
+        card: cardShown(card, cardWatch.toolkit),
         nextPollInMs: poller.nextPollInMs,
         lastErrors: eimErrors,
         audit: audit.head,
@@ -401,10 +414,21 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     local: createLocalProfiles({
       ipa,
       audit: (act, { role, peer }, data) => auditAdminAct(act, role, peer, data),
-      changed: readCard,
+      // Its notifications go out, and its eIMs are told, without waiting for the next poll.
+      changed: async () => {
+        poller.news();
+        await readCard();
+      },
       signal: stopping.signal,
     }),
   };
+}
+
+/** The toolkit matters to an M2M eUICC only. */
+function cardShown(card: CardStatus | undefined, toolkit: Toolkit | undefined): CardStatus | undefined {
+  if (card === undefined || toolkit === undefined) return card;
+  const { sms, bip, missing } = toolkit;
+  return { ...card, toolkit: { sms, bip, missing } };
 }
 
 function pollResult(outcome: PollOutcome): PollResult {

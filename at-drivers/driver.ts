@@ -21,6 +21,7 @@ import type { CardSwitch, DataSession, Modem, ModemStatus, OperatorFound, PdpAut
 import { climbRefreshLadder } from "./refresh.ts";
 import { fromLine, isRegistered, sameRegistration } from "./registration.ts";
 import { abortable, isRefusal, simBusyLimitMs, whileSimBusy } from "./retry.ts";
+import { readToolkit, type Toolkit } from "./toolkit.ts";
 import type { ModemEvent, ModemIdentity, ModemListener, PdpContext, RefreshStep, Registration, SignalQuality } from "./types.ts";
 import { listenToModule } from "./urcs.ts";
 
@@ -150,6 +151,10 @@ class Driver implements Modem {
 
   iccid(signal?: AbortSignal): Promise<string> {
     return this.#link.use(signal, (port) => whileSimBusy(this.#clock, signal, () => this.#readIccid(port)));
+  }
+
+  toolkit(signal?: AbortSignal): Promise<Toolkit> {
+    return this.#link.use(signal, readToolkit);
   }
 
   simState(signal?: AbortSignal): Promise<SimState> {

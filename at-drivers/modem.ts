@@ -1,6 +1,7 @@
 // What the rest of simward sees of a cellular module: one object that outlives port losses, resets and changes of profile.
 // Every operation has a deadline of its own; while the link is not `ready` it is refused with PORT_CLOSED or MODEM_ABSENT.
 import type { OwnLpa } from "./family.ts";
+import type { Toolkit } from "./toolkit.ts";
 import type { ModemIdentity, ModemListener, PdpContext, RefreshStep, Registration, SignalQuality, Unsubscribe } from "./types.ts";
 
 /** closed: by `close`. opening: the port is being opened, again and again with back-off. probing: identify and initialise. lost: waiting to reopen. */
@@ -93,6 +94,8 @@ export interface Modem {
   /** 18 to 20 digits without padding, read from the module each time; a busy SIM is waited for. */
   iccid(signal?: AbortSignal): Promise<string>;
   simState(signal?: AbortSignal): Promise<SimState>;
+  /** What the module's toolkit announces to the card; reads only. */
+  toolkit(signal?: AbortSignal): Promise<Toolkit>;
 
   /** Asks the module; `status.registration` is the last known without asking. */
   registration(signal?: AbortSignal): Promise<Registration>;

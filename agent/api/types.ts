@@ -17,7 +17,19 @@ export interface CardStatus {
   readonly sgp32Version?: string;
   readonly sgp22Version?: string;
   readonly ipaMode?: "ipad" | "ipae";
+  /** Of an M2M eUICC: whether the module announces to it what management over the air needs. */
+  readonly toolkit?: ToolkitStatus;
   readonly freeNvmBytes?: number;
+}
+
+/** ready: all of it is announced. missing: some is not. unknown: the module does not tell. */
+export interface ToolkitStatus {
+  /** Orders by SMS. */
+  readonly sms: "ready" | "missing" | "unknown";
+  /** Connections that the card opens (bearer independent protocol). */
+  readonly bip: "ready" | "missing" | "unknown";
+  /** By the names of ETSI TS 102 223 §5.2. */
+  readonly missing: readonly string[];
 }
 
 export interface ProfileStatus {

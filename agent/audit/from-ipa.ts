@@ -33,7 +33,7 @@ const audited: Partial<Record<IpaEvent["kind"], Cause>> = {
   "profile.switchRefused": "ipa",
   "emergency.deferred": "ipa",
   "download.started": "eim",
-  "download.metadata": "eim",
+  "download.metadata": "ipa",
   "download.cancelled": "ipa",
   "download.finished": "eim",
   "download.failed": "ipa",
@@ -51,7 +51,9 @@ export function auditEventOf(event: IpaEvent): AuditEvent | undefined {
   const cause = audited[event.kind];
   if (cause === undefined) return undefined;
   const { kind, ...fields } = event;
-  const data = Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, value === undefined ? null : (value as AuditValue)]));
+  // Of what a person ordered there is no eIM.
+  const known = Object.entries(fields).filter(([key, value]) => key !== "eimId" || value !== localOrder);
+  const data = Object.fromEntries(known.map(([key, value]) => [key, value === undefined ? null : (value as AuditValue)]));
   return { event: kind, cause: causeText(cause, event), data };
 }
 

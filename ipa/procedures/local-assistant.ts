@@ -4,6 +4,7 @@
 import { iccidToBytes } from "../../base/bytes.ts";
 import { asSimwardError, isCode, SimwardError } from "../../base/errors.ts";
 import { addInitialEim, type Es10, euiccMemoryReset, euiccMemoryResetConsumer, type ResultCode, setNickname } from "../euicc/es10.ts";
+import type { DeliveryOutcome } from "../ipa.ts";
 import { localOrder, type ProfileOrderOutcome } from "../machines/profile-order.ts";
 import type { AddInitialEimRequest, Sgp32EuiccMemoryResetRequest } from "../messages/eim-config.ts";
 import { readNotifications, type StoredNotification } from "./card.ts";
@@ -13,6 +14,7 @@ import { downloadLocally, type LocalDownload } from "./local-download.ts";
 import { deleteLocally, type LocalProfile, readLocalProfiles } from "./local-es10c.ts";
 import { orderProfile } from "./local-order.ts";
 import { targetOf } from "./local-target.ts";
+import { deliverNotifications } from "./notifications.ts";
 import { adoptProfile, refreshProfiles } from "./package.ts";
 import type { Slot } from "./slot.ts";
 
@@ -43,6 +45,8 @@ export interface LocalAssistant {
     signal?: AbortSignal,
   ): Promise<LocalDownload>;
   notifications(signal?: AbortSignal): Promise<readonly StoredNotification[]>;
+  /** One round now, also to receivers that are left alone for a while. */
+  deliver(signal?: AbortSignal): Promise<DeliveryOutcome>;
   /** Answers the result codes by their names. Throws ES10_REFUSED, ES10_UNSUPPORTED. */
   memoryReset(options: readonly ResetOption[], signal?: AbortSignal): Promise<Readonly<Record<string, string>>>;
   /** Answers the eIMs associated now. Throws ES10_REFUSED, CARD_NOT_SGP32. */
@@ -106,6 +110,12 @@ export function createLocalAssistant({ slot, run }: LocalHost): LocalAssistant {
       }, outer),
     notifications: (outer) =>
       run((context, signal) => context.euicc.withEuicc("notifications", (es10) => readNotifications(es10), signal), outer),
+    deliver: (outer) =>
+      run((context, signal) => {
+        const { receivers } = context.memory;
+        for (const [receiver, { failures }] of receivers) receivers.set(receiver, { failures, untilMs: 0 });
+        return deliverNotifications(context, signal);
+      }, outer),
     memoryReset: (options, outer) =>
       run(async (context, signal) => {
         await calm(context, "eUICCMemoryReset");

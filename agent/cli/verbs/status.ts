@@ -27,6 +27,7 @@ export function renderStatus(report: Status, out: Output): string {
       "Card",
       card.eid !== undefined && `EID ${card.eid}`,
       cardText(card),
+      card.toolkit && `over the air: SMS ${card.toolkit.sms}, BIP ${card.toolkit.bip}`,
       card.class === "sgp32-ipae" && out.paint("yellow", "simward stays passive"),
       card.freeNvmBytes !== undefined && `free ${Math.round(card.freeNvmBytes / 1024)} KiB`,
     );
