@@ -3,7 +3,7 @@
 import { parse } from "valibot";
 import { verifyChain } from "../../agent/audit/chain.ts";
 import type { AuditRecord } from "../../agent/audit/types.ts";
-import { configSchema } from "../../agent/config/schema.ts";
+import { type Config, configSchema } from "../../agent/config/schema.ts";
 import { type Agent, createAgent } from "../../agent/main.ts";
 import { openAgentState } from "../../agent/state/agent-state.ts";
 import { openModem } from "../../at-drivers/driver.ts";
@@ -60,6 +60,10 @@ export interface FaultBenchOptions {
   readonly blows?: readonly Blow[];
   /** To prove that the checks can fail: every life begins with an empty disk. */
   readonly forgetful?: boolean;
+  /** Installed at the factory, disabled. */
+  readonly installed?: readonly ProfilePlan[];
+  /** Sections of the configuration, in place of the bench's own. */
+  readonly config?: object;
 }
 
 const [offer] = defaultScenario.offers;
@@ -75,11 +79,12 @@ const latencyMs = 150;
 const retransmitMs = 4_000;
 const lostMs = 90_000;
 
-const config = parse(configSchema, {
+const configOf = (more: object = {}): Config => parse(configSchema, { ...ownConfig, ...more });
+const ownConfig = {
   modem: { address: "pty:/virtual" },
   apn: [{ name: "bootstrap.iot" }, { name: "fleet.rheinfunk", iccid_prefix: "894929" }],
   eim: { poll_interval_seconds: 60, online_timeout_seconds: 60 },
-});
+};
 
 export const pkiOfBenches = (): Pki => createPki({ clock: new VirtualClock() });
 
@@ -103,6 +108,7 @@ export class FaultBench {
   readonly #random: Random;
   readonly #euiccOptions: EuiccOptions;
   readonly #blows: Blow[];
+  readonly #config: Config;
   readonly #forgetful: boolean;
   #euicc: VirtualEuicc;
   #life: Life | undefined;
@@ -111,10 +117,11 @@ export class FaultBench {
   /** The card's memory as it was when the power went while the card was at work. */
   #cutSnapshot: Uint8Array | undefined;
 
-  constructor({ pki, seed, noCoverage = false, blows = [], forgetful = false }: FaultBenchOptions) {
+  constructor({ pki, seed, noCoverage = false, blows = [], forgetful = false, installed = [], config }: FaultBenchOptions) {
     const { clock } = this;
     this.#random = seededRandom(seed);
     this.#blows = [...blows];
+    this.#config = configOf(config);
     this.#forgetful = forgetful;
     this.disk = faultDisk(this.#random);
     const world = new World({ clock, country: defaultScenario.country });
@@ -135,7 +142,10 @@ export class FaultBench {
       identities: [{ ...chainOf(pki), privateKey: pki.get("euicc").privateKey }],
       clock,
       random: seededRandom(seed + 1),
-      profiles: [{ upp: bootstrap.upp, metadata: encode(StoreMetadataRequest, bootstrap.metadata), enabled: true }],
+      profiles: [
+        { upp: bootstrap.upp, metadata: encode(StoreMetadataRequest, bootstrap.metadata), enabled: true },
+        ...installed.map(profileOf).map(({ upp, metadata }) => ({ upp, metadata: encode(StoreMetadataRequest, metadata) })),
+      ],
       eims: [this.eim.configurationData({ fqdn: "eim.example.com" })],
       defaultSmdpAddress: smdpAddress,
       onChange: (snapshot) => this.#cardChanged(snapshot),
@@ -198,6 +208,12 @@ export class FaultBench {
     const atMs = this.clock.monotonicMs() + 60_000;
     await this.until("a minute", () => this.clock.monotonicMs() >= atMs);
     await this.until(`${count} polls`, () => this.polls >= before + count);
+  }
+
+  /** From here on these fall. */
+  arm(blows: readonly Blow[]): void {
+    this.#blows.splice(0, Number.POSITIVE_INFINITY, ...blows);
+    this.#nextBlow();
   }
 
   /** Blows that have not fallen do not fall any more. */
@@ -266,7 +282,7 @@ export class FaultBench {
     const random = seededRandom(1_000 + this.lives);
     try {
       const modem = openModem({
-        address: config.modem.address,
+        address: this.#config.modem.address,
         clock: life.clock,
         log: silentLog,
         random,
@@ -278,7 +294,7 @@ export class FaultBench {
       });
       life.modem = modem;
       const agent = await createAgent({
-        config,
+        config: this.#config,
         clock: life.clock,
         random,
         log: this.log,
