@@ -87,7 +87,9 @@ export async function receiveInjection(host: InjectionHost, message: Uint8Array,
 }
 
 /** Why this peer may not bring that. */
-function objectionTo(context: IpaContext | undefined, injected: InjectedPackage, { eimIds }: InjectionSource): SimwardError | undefined {
+function objectionTo(context: IpaContext | undefined, injected: InjectedPackage, source: InjectionSource): SimwardError | undefined {
+  // One that was deleted since the peer proved to be it is nobody.
+  const eimIds = source.eimIds.filter((eimId) => context?.eims.find(eimId) !== undefined);
   if (injected.kind !== "euiccPackage")
     return eimIds.length === 0 ? new SimwardError("INJECTION_UNPROVEN", { detail: injected.kind }) : undefined;
   const { eimId, eidValue } = injected.value.euiccPackageSigned.value;
@@ -178,7 +180,12 @@ class Injection {
     if (unfinished !== undefined) throw new SimwardError("BUSY", { detail: `${unfinished.kind} is not finished` });
     // The card was perhaps read anew since the peer came.
     const refusal = objectionTo(context, this.#injected, this.#source);
-    if (refusal !== undefined) throw refusal;
+    if (refusal !== undefined) {
+      const { scheme, peer, eimIds } = this.#source;
+      await context.tell({ kind: "injection.refused", scheme, peer, eimId: eimIds[0], code: refusal.code, reason: refusal.message });
+      this.#give(transferError("undefinedError"));
+      return;
+    }
     this.#isBegun = true;
     const forget = context.journal.onWritten(({ operation: written }) => {
       if (written?.sha256 !== this.#sha256 || this.#isTaken) return;

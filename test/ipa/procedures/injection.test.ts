@@ -213,6 +213,42 @@ describe("what an eIM with its certificate brings", () => {
   });
 });
 
+describe("in special cases", () => {
+  test("an eIM that deletes itself gets the result where the answer is the acknowledgement", async () => {
+    const bench = await new Bench({ ...two, secondEim: true }).started();
+    const { eimId } = bench.vehicle.eim;
+    const { answer, order } = await bench.inject({ kind: "euiccPackage", ecos: [{ deleteEim: { eimId } }] });
+    expect(answer).toBe(received);
+    expect(order).toMatchObject({ state: "done", deliveries: 1 });
+    expect(bench.vehicle.euicc.pending().packageResults).toEqual([]);
+    expect(bench.vehicle.ipa.injectors.map((one) => one.eimId)).toEqual(["eim2"]);
+    // From now on it is nobody's, whatever its certificate proved before.
+    expect(await bench.bring(bench.lastMessage)).toBe(refused);
+  });
+
+  test("who may inject is known by what the eUICC holds", async () => {
+    const bench = await new Bench({ ...two, secondEim: true, configuration: { tls: "publicKey" } }).started();
+    expect(bench.vehicle.ipa.injectors).toMatchObject([
+      { eimId: "eim.example.com", trust: { kind: "publicKey" }, name: "eim.example.com.example" },
+      { eimId: "eim2", trust: { kind: "publicKey" }, name: "eim2.example" },
+    ]);
+    expect((await new Bench({ ...two, configuration: { tls: "none" } }).started()).vehicle.ipa.injectors).toEqual([]);
+    expect(new Bench(two).vehicle.ipa.injectors).toEqual([]);
+  });
+
+  test("while the IPA closes nobody is left without an answer", async () => {
+    const bench = await new Bench(two).started();
+    const message = await bench.message(list);
+    bench.vehicle.intercept = () => new Promise(() => undefined);
+    const polling = bench.vehicle.ipa.pollOnce();
+    const brought = bench.bring(message);
+    await pass(500);
+    await bench.vehicle.ipa.close();
+    expect([await brought, (await bench.vehicle.run(polling)) === "crashed"]).toEqual(["ABORTED", false]);
+    expect(await bench.bring(message)).toBe("QUEUE_CLOSED");
+  });
+});
+
 describe("what comes without a certificate", () => {
   test("an eUICC package is carried out, since the card checks it; its result is shown, and the eIM gets it all the same", async () => {
     const bench = await new Bench(two).started();
@@ -233,12 +269,12 @@ describe("what comes without a certificate", () => {
     await bench.isWell();
   });
 
+  // shows: d6.inject-trust, code.TransferEimPackage.undefinedError
   for (const [name, body] of [
     ["a data request", "BF52045C02BF20"],
     ["an acknowledgement", "BF5303800101"],
     ["a download trigger", "BF5400"],
   ] as const)
-    // shows: d6.inject-trust, code.TransferEimPackage.undefinedError
     test(`${name} is refused, and the card is left alone`, async () => {
       const bench = await new Bench(two).started();
       expect(await bench.bring(writeTlv(0xbf4e, fromHex(body)), [])).toBe(refused);
