@@ -4,6 +4,8 @@ import { fromHex } from "../../base/bytes.ts";
 import { isCode } from "../../base/errors.ts";
 import { buildProfilePackage } from "../../hw-sim/euicc/pe/builder.ts";
 import type { EuiccOptions } from "../../hw-sim/euicc/types.ts";
+import { buildCrl, type CrlContent } from "../../hw-sim/pki/crl.ts";
+import { createPki } from "../../hw-sim/pki/pki.ts";
 import { decode, encode } from "../../ipa/asn1/schema.ts";
 import type { Es10 } from "../../ipa/euicc/es10.ts";
 import * as rows from "../../ipa/euicc/es10.ts";
@@ -14,12 +16,14 @@ import { authenticate, bind, loadSegments, prepared, segmentsOf } from "../hw-si
 import {
   type Bench,
   bench,
+  clock,
   ecoPackage,
   eimConfiguration,
   factoryProfile,
   iccidBytes,
   load,
   metadata,
+  pki,
   psmo,
   psmoPackage,
   recipe,
@@ -234,6 +238,39 @@ describe("operations in a package", () => {
       expect(result).toMatchObject({
         value: { euiccPackageResultDataSigned: { value: { euiccResult: [{ kind: "getRATResult", value: rat }] } } },
       });
+    });
+  });
+});
+
+describe("LoadCRL", () => {
+  const ci = pki.get("ci");
+  const stranger = createPki({ clock });
+  const list = (more: Partial<CrlContent> = {}): Uint8Array =>
+    buildCrl({
+      ciCertificate: ci.certificate,
+      ciKey: ci.privateKey,
+      crlNumber: 5,
+      thisUpdateMs: clock.now(),
+      nextUpdateMs: clock.now() + 86_400_000,
+      revoked: [],
+      ...more,
+    });
+
+  // shows: es10b.LoadCRL, code.LoadCRL.invalidSignature, code.LoadCRL.invalidCRLFormat, code.LoadCRL.notEnoughMemorySpace
+  // shows: code.LoadCRL.verificationKeyNotFound, code.LoadCRL.fresherCrlAlreadyLoaded
+  test.each<readonly [string, readonly Uint8Array[]]>([
+    ["ok", [list()]],
+    ["invalidSignature", [list({ ciKey: stranger.get("ci").privateKey })]],
+    ["invalidCRLFormat", [pki.get("dptls").certificate]],
+    ["notEnoughMemorySpace", [list()]],
+    ["verificationKeyNotFound", [list({ ciCertificate: stranger.get("ci").certificate, ciKey: stranger.get("ci").privateKey })]],
+    ["fresherCrlAlreadyLoaded", [list(), list({ crlNumber: 4 })]],
+  ])("%s", async (code, lists) => {
+    await on({}, async ({ es10, card }) => {
+      card.euicc.faults.memoryFull = code === "notEnoughMemorySpace";
+      const heard: unknown[] = [];
+      for (const crl of lists) heard.push(await codeOf(es10.carryOut(rows.loadCrl, { crl })));
+      expect(heard.at(-1)).toBe(code);
     });
   });
 });
