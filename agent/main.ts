@@ -14,6 +14,7 @@ import { createIpa } from "../ipa/ipa.ts";
 import type { AddInitialEimRequest } from "../ipa/messages/eim-config.ts";
 import type { EimPeer } from "../ipa/options.ts";
 import type { RspPorts } from "../ipa/ports.ts";
+import { passiveError } from "../ipa/procedures/card-class.ts";
 import { holdsPolls } from "../ipa/procedures/emergency.ts";
 import type { ClosableEsipaTransport } from "../transports/esipa.ts";
 import { createAlarms } from "./alarms.ts";
@@ -354,6 +355,11 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         }),
         keeper.onPath(onPath),
         emergency.onChange(onEmergency),
+        hub.subscribe(undefined, ({ kind, fromIccid, toIccid }) => {
+          if (kind !== "profile.fellBack" && kind !== "profile.returned") return;
+          const known = (iccid: unknown): string | undefined => (typeof iccid === "string" ? iccid : undefined);
+          fallback.switched(kind === "profile.fellBack" ? "fellBack" : "returned", known(fromIccid), known(toIccid));
+        }),
         () => emergency.stop(),
         () => fallback.stop(),
       );
@@ -392,6 +398,8 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       });
     },
     async profiles() {
+      const found = ipa.status().card;
+      if (found?.kind === "sgp02" || found?.kind === "uicc") throw passiveError(found);
       const response = await askCard("profile list", (es10) => es10.call(getProfilesInfo, {}));
       if (response.kind !== "profileInfoListOk") throw new SimwardError("ES10_REFUSED", { detail: `GetProfilesInfo: ${response.value}` });
       return { schema: "simward/profiles/1", eid: ipa.status().eid ?? "", profiles: response.value.map(profileStatusOf) };

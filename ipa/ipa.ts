@@ -167,7 +167,14 @@ export function createIpa(ports: IpaPorts): Ipa {
   const options: IpaOptions = { ...defaultIpaOptions, ...ports.options };
   const { card, clock, events } = ports;
   const slot = new Slot(ports, options);
-  const euicc = createEuiccSession({ card, clock, events, terminalCapability: options.terminalCapability, decorate: slot.decorate });
+  const euicc = createEuiccSession({
+    card,
+    clock,
+    events,
+    terminalCapability: options.terminalCapability,
+    mayAnnounce: slot.mayAnnounce,
+    decorate: slot.decorate,
+  });
   const work = new Queue();
   const closing = new AbortController();
   let context: IpaContext | undefined;
@@ -375,6 +382,7 @@ async function readCard(
 ): Promise<IpaContext> {
   const journal = await IpaJournal.open(ports.journal);
   slot.forget();
+  euicc.forgetCard(true);
   const tell: IpaContext["tell"] = (event) => ports.events.emit(event);
   const memory: Memory = {
     profiles: [],

@@ -31,6 +31,10 @@ export interface EuiccSessionOptions {
   readonly clock: Clock;
   readonly events: IpaEvents;
   readonly terminalCapability: TerminalCapability;
+  /**
+   * Whether an IPAd is to be announced at all: an eUICC whose own IPA is at work would hand over to it. Asked until it is yes, then of the next card only.
+   */
+  readonly mayAnnounce?: ((signal: AbortSignal | undefined) => Promise<boolean>) | undefined;
   /** Stands between the functions and the card: what the card lacks may be done there (ipa/consumer). */
   readonly decorate?: ((link: Es10Link) => Es10Link) | undefined;
 }
@@ -38,8 +42,8 @@ export interface EuiccSessionOptions {
 export interface OwnedEuiccSession extends EuiccSession {
   /** What the card is used for at this moment. */
   readonly busyWith: string | undefined;
-  /** The card was reset or changed: what was said to it must be said again. */
-  forgetCard(): void;
+  /** The card was reset or changed: what was said to it must be said again. `isAnother`: it may be one of another class. */
+  forgetCard(isAnother?: boolean): void;
   close(): void;
 }
 
@@ -47,10 +51,13 @@ export function createEuiccSession(options: EuiccSessionOptions): OwnedEuiccSess
   const { card, clock, events } = options;
   const queue = new Queue();
   let capabilityTold = false;
+  let announces = false;
   let busyWith: string | undefined;
 
   const tellCapability = async (signal: AbortSignal | undefined): Promise<void> => {
     if (capabilityTold || options.terminalCapability === "none" || card.transmitBasic === undefined) return;
+    announces ||= (await options.mayAnnounce?.(signal)) ?? true;
+    if (!announces) return;
     try {
       const { sw } = splitResponse(await card.transmitBasic(terminalCapabilities[options.terminalCapability], signal));
       if (sw !== 0x9000 && sw >> 8 !== 0x91) throw statusError(sw, "TERMINAL CAPABILITY");
@@ -123,8 +130,9 @@ export function createEuiccSession(options: EuiccSessionOptions): OwnedEuiccSess
           busyWith = undefined;
         }
       }, signal),
-    forgetCard() {
+    forgetCard(isAnother = false) {
       capabilityTold = false;
+      if (isAnother) announces = false;
     },
     close() {
       queue.close();

@@ -1,10 +1,12 @@
 // The card in the slot over the life of the IPA: of which class it is, what stands between the functions and it, and what is said when it is another.
 import { asSimwardError, errorReport, isCode, SimwardError } from "../../base/errors.ts";
+import { encode } from "../asn1/schema.ts";
 import { PackageExecutor } from "../consumer/executor.ts";
 import { ConsumerMemory } from "../consumer/memory.ts";
 import { withoutEims } from "../consumer/none.ts";
-import { type Es10, type Es10Link, getEuiccInfo1, getEuiccInfo2 } from "../euicc/es10.ts";
-import type { OwnedEuiccSession } from "../euicc/session.ts";
+import { type Es10, type Es10Link, es10Value, getEuiccInfo1, getEuiccInfo2 } from "../euicc/es10.ts";
+import { isdrAid, type OwnedEuiccSession } from "../euicc/session.ts";
+import { storeData } from "../euicc/store-data.ts";
 import type { IpaPorts } from "../ipa.ts";
 import type { EUICCInfo2 } from "../messages/euicc-info.ts";
 import type { IpaOptions } from "../options.ts";
@@ -59,6 +61,23 @@ export class Slot {
         return decorated.exchange(command, idempotent);
       },
     };
+  };
+
+  /** What an eUICC says of its own IPA before anything is said to it. One that does not answer has none. */
+  readonly mayAnnounce = async (signal: AbortSignal | undefined): Promise<boolean> => {
+    const { card } = this.#ports;
+    const channel = await card.open(isdrAid, signal).catch(() => undefined);
+    if (channel === undefined) return true;
+    try {
+      const command = encode(getEuiccInfo2.request, {}, getEuiccInfo2.name);
+      const { data } = await storeData((apdu) => channel.transmit(apdu, signal), command, card.maxCommandDataBytes);
+      return es10Value(getEuiccInfo2, data).ipaMode !== "ipae";
+    } catch {
+      signal?.throwIfAborted();
+      return true;
+    } finally {
+      await channel.close().catch(() => undefined);
+    }
   };
 
   forget(): void {
