@@ -82,6 +82,11 @@ describe("the reader of tags", () => {
       "  // shows: f",
       "  for (const one of some)",
       "    test(`with one`, () => {});",
+      "  // shows: g",
+      "  for (const [one] of [",
+      '    ["a test(b", 1],',
+      "  ] as const)",
+      "    test(`with another`, () => {});",
       "});",
     );
     expect(problems).toEqual([]);
@@ -92,6 +97,7 @@ describe("the reader of tags", () => {
       ["%s › a long title", "d"],
       ["%s › over one", "e"],
       ["%s › with one", "f"],
+      ["%s › with another", "g"],
     ]);
   });
 

@@ -47,6 +47,7 @@ export function tagsOf(file: string, source: string): Tags {
   const lines = source.split("\n");
   let offset = 0;
   let shows: string[] = [];
+  let loop: string | undefined;
   let around: { readonly indent: number; readonly title: string; readonly rests: string | undefined }[] = [];
   for (const [index, line] of lines.entries()) {
     const at = offset;
@@ -58,8 +59,12 @@ export function tagsOf(file: string, source: string): Tags {
     }
     const [head, blanks, modifiers = ""] = callLine.exec(line) ?? [];
     if (head === undefined || blanks === undefined) {
-      // for (const one of all) test(…)
-      if (/^\s*for \(.*\)$/.test(line)) continue;
+      // for (const one of all) test(…): the tag may stand above the loop, whose head may be a table.
+      loop ??= shows.length === 0 ? undefined : /^(\s*)for \(/.exec(line)?.[1];
+      if (loop !== undefined) {
+        if (line.startsWith(loop) && /^[f)\]}]/.test(line.slice(loop.length)) && line.endsWith(")")) loop = undefined;
+        continue;
+      }
       if (shows.length > 0) problems.push({ file, line: index + 1, what: `a tag stands above what is no test: ${shows.join(", ")}` });
       shows = [];
       continue;
