@@ -14,7 +14,7 @@ import { createIpa } from "../ipa/ipa.ts";
 import type { AddInitialEimRequest } from "../ipa/messages/eim-config.ts";
 import type { EimPeer } from "../ipa/options.ts";
 import type { RspPorts } from "../ipa/ports.ts";
-import { passiveError } from "../ipa/procedures/card-class.ts";
+import { isPassive, passiveError } from "../ipa/procedures/card-class.ts";
 import { holdsPolls } from "../ipa/procedures/emergency.ts";
 import type { ClosableEsipaTransport } from "../transports/esipa.ts";
 import { createAlarms } from "./alarms.ts";
@@ -406,7 +406,12 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     },
     async pollEim(eimId) {
       if (poller.phase === "absent") throw new SimwardError("MODEM_ABSENT", { detail: modem.status.reason ?? modem.address });
-      const { started, eims } = ipa.status();
+      const { started, eims, card: found } = ipa.status();
+      if (found !== undefined && isPassive(found.kind)) throw passiveError(found);
+      if (found?.kind === "sgp22" && !config.eim.on_consumer_euicc)
+        throw new SimwardError("EIM_NOT_CONFIGURED", {
+          detail: "it is a consumer eUICC; eim.on_consumer_euicc = true has an eIM obeyed on it",
+        });
       if (eimId !== undefined && started && !eims.some((eim) => eim.eimId === eimId))
         throw new SimwardError("EIM_UNKNOWN", { detail: eimId });
       return pollResult(await poller.ask(eimId));

@@ -51,6 +51,8 @@ export interface FallbackKeeper {
   readonly nextInMs: number | undefined;
   /** The IPA has started, or has read the card anew. */
   cardRead(): void;
+  /** The card has switched, at whatever order. */
+  switched(what: "fellBack" | "returned", fromIccid: string | undefined, toIccid: string | undefined): void;
   /** Now, because somebody wants it. Throws FALLBACK_REFUSED, BUSY, EMERGENCY_ACTIVE, … */
   ask(what: "execute" | "return"): Promise<LocalSwitchResult>;
   stop(): void;
@@ -192,6 +194,11 @@ export function createFallbackKeeper(options: FallbackKeeperOptions): FallbackKe
       if (!isBegun) start();
       machine.send({ kind: "card", iccid: enabled() });
       sendPath();
+    },
+    switched(what, fromIccid, toIccid) {
+      if (!isBegun) return;
+      machine.send({ kind: "resumed", what, fromIccid, toIccid });
+      void remember().catch((error: unknown) => log.error("fallback state", { error: asSimwardError(error) }));
     },
     async ask(what) {
       if (!isBegun) throw new SimwardError("BUSY", { detail: "the IPA has not started" });

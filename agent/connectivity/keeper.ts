@@ -343,7 +343,8 @@ export function createKeeper(options: KeeperOptions): Keeper {
               break;
             case "back":
               lost("the module has restarted");
-              wake();
+              if (flaps < flapsAtOnce) wake();
+              else wakeIn(pathRetryDelayMs(flaps, options.random.unit()));
               break;
             default:
           }

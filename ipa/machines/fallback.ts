@@ -40,6 +40,13 @@ export type FallbackInput =
   | { readonly kind: "emergencyOver" }
   /** The card was read: what is enabled. */
   | { readonly kind: "card"; readonly iccid: string | undefined }
+  /** The card has carried out an order whose end nobody waited for: what was interrupted has been gone on with. */
+  | {
+      readonly kind: "resumed";
+      readonly what: "fellBack" | "returned";
+      readonly fromIccid: string | undefined;
+      readonly toIccid: string | undefined;
+    }
   /** What became of an order to the card. */
   | {
       readonly kind: "ended";
@@ -110,6 +117,13 @@ export function nextFallback(state: FallbackState, input: FallbackInput): Step<F
       return stay;
     case "card":
       return card(state, input.iccid);
+    case "resumed": {
+      const isWaitedFor = state.phase === "fallingBack" || state.phase === "returning";
+      if (isWaitedFor) return stay;
+      const { what, fromIccid, toIccid } = input;
+      if (what === "fellBack") return goAway(state.failedReturns, fromIccid, toIccid, false);
+      return state.phase === "away" ? comeHome(state.failedReturns) : stay;
+    }
     case "ended":
       return ended(state, input);
     case "restart":
@@ -191,12 +205,11 @@ function ended(state: FallbackState, end: Extract<FallbackInput, { kind: "ended"
   const { outcome, iccid, online } = end;
   if (state.phase === "fallingBack") {
     const lost: FallbackState = { phase: "lost", failedReturns, onTrial: false, isDue: false, isBlocked: false };
+    // Whatever came after it, the card has done it.
+    if (iccid !== undefined && iccid !== state.fromIccid) return goAway(failedReturns, state.fromIccid, iccid, online === true);
     switch (outcome) {
-      case "switched": {
-        const isUp = online === true;
-        const away: FallbackState = { phase: "away", failedReturns, fromIccid: state.fromIccid, toIccid: iccid, isUp, isDue: false };
-        return to(away, schedule(isUp ? "return" : "dark", failedReturns), { do: "poll" });
-      }
+      case "switched":
+        return goAway(failedReturns, state.fromIccid, iccid, online === true);
       case "already":
       case "unavailable":
         return to({ ...lost, isBlocked: true }, { do: "unschedule" });
@@ -209,12 +222,11 @@ function ended(state: FallbackState, end: Extract<FallbackInput, { kind: "ended"
   }
   if (state.phase !== "returning") return { state, effects: [] };
   const away: FallbackState = { ...state, phase: "away", isUp: true, isDue: false };
+  const hasReturned = outcome === "switched" || (iccid !== undefined && iccid !== state.toIccid);
+  // No network still. It is known to be so: fallback does not wait again.
+  if (hasReturned) return online === false ? execute(grown(failedReturns), iccid) : comeHome(failedReturns);
   switch (outcome) {
-    case "switched":
     case "already":
-      if (online === true) return to({ phase: "home", failedReturns, onTrial: true }, schedule("trial", 0), { do: "poll" });
-      // No network still. It is known to be so: fallback does not wait again.
-      return execute(grown(failedReturns), iccid);
     case "unavailable":
       // There is nothing to return to: the profile that is enabled is the one to stay with.
       return to(home, { do: "unschedule" });
@@ -224,6 +236,20 @@ function ended(state: FallbackState, end: Extract<FallbackInput, { kind: "ended"
     case "failed":
       return to({ ...away, failedReturns: grown(failedReturns) }, schedule("return", grown(failedReturns)));
   }
+}
+
+function goAway(
+  failedReturns: number,
+  fromIccid: string | undefined,
+  toIccid: string | undefined,
+  isUp: boolean,
+): Step<FallbackState, FallbackEffect> {
+  const state: FallbackState = { phase: "away", failedReturns, fromIccid, toIccid, isUp, isDue: false };
+  return to(state, schedule(isUp ? "return" : "dark", failedReturns), { do: "poll" });
+}
+
+function comeHome(failedReturns: number): Step<FallbackState, FallbackEffect> {
+  return to({ phase: "home", failedReturns, onTrial: true }, schedule("trial", 0), { do: "poll" });
 }
 
 function asked(state: FallbackState, what: "execute" | "return", iccid: string | undefined): Step<FallbackState, FallbackEffect> {

@@ -85,6 +85,18 @@ describe("loss of connectivity", () => {
     expect(follow([ended(outcome, a)], state)).toMatchObject({ state: { phase }, done });
   });
 
+  test.each(["busy", "failed", "held"] as const)("the card has done it, though the answer is %s: away all the same", (outcome) => {
+    const { state } = follow(fallingBack);
+    expect(follow([ended(outcome, b)], state)).toMatchObject({ state: { phase: "away", toIccid: b }, done: ["dark", "poll"] });
+  });
+
+  test("what a full disk or a restart interrupted, and was gone on with later", () => {
+    const resumed: FallbackInput = { kind: "resumed", what: "fellBack", fromIccid: a, toIccid: b };
+    expect(follow([...fallingBack, ended("failed", a), resumed, up]).state).toMatchObject({ phase: "away", isUp: true });
+    // Whoever ordered hears it from the order.
+    expect(follow([...fallingBack, resumed]).state).toMatchObject({ phase: "fallingBack" });
+  });
+
   test("a card without fallback is not asked again until there was a path", () => {
     const blocked = follow([...fallingBack, ended("unavailable", a)]).state;
     expect(follow([exhausted, due(a), { kind: "emergencyOver" }], blocked).done).toEqual([]);
@@ -131,6 +143,14 @@ describe("return", () => {
   ] as const)("the card's answer is %s: %s", (outcome, phase, done) => {
     const { state } = follow([...away, due(b)]);
     expect(follow([ended(outcome, b)], state)).toMatchObject({ state: { phase }, done });
+  });
+
+  test("the card has done it, though the answer is another: on trial", () => {
+    const { state } = follow([...away, due(b)]);
+    for (const outcome of ["busy", "failed", "held"] as const)
+      expect(follow([ended(outcome, a)], state)).toMatchObject({ state: { phase: "home", onTrial: true }, done: ["trial", "poll"] });
+    const resumed: FallbackInput = { kind: "resumed", what: "returned", fromIccid: b, toIccid: a };
+    expect(follow([resumed], follow(away).state)).toMatchObject({ state: { phase: "home", onTrial: true } });
   });
 
   test("in an emergency it waits, and comes soon after it", () => {
