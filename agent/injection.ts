@@ -65,7 +65,9 @@ export function createInjection(options: InjectionOptions): Injection {
   let listening: Promise<void> = Promise.resolve();
 
   const refused = (peer: Pick<InjectionPeer, "scheme" | "address">, eimId: string | undefined, error: SimwardError): void => {
-    const { code, message: reason } = error;
+    const { code } = error;
+    // The table speaks of servers' certificates; here it is the peer's, and the detail names it.
+    const reason = code.startsWith("TLS_") ? (error.detail ?? error.message) : error.message;
     log.warn("injection.refused", { scheme: peer.scheme, peer: peer.address, eimId, code, reason });
     if (!mayRecord()) {
       unrecorded++;

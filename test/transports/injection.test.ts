@@ -5,11 +5,12 @@ import { connect as connectTls, type TLSSocket } from "node:tls";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { equalBytes, fromHex, toHexUpper } from "../../base/bytes.ts";
 import { SystemClock, VirtualClock } from "../../base/clock.ts";
-import type { SimwardError } from "../../base/errors.ts";
+import { SimwardError } from "../../base/errors.ts";
 import { seededRandom } from "../../base/random.ts";
 import { type Injector, openInjector } from "../../hw-sim/eim/inject.ts";
 import type { Identity } from "../../hw-sim/pki/pki.ts";
 import { checkClientIdentity } from "../../transports/certificates.ts";
+import { createCoapClient } from "../../transports/coap/client.ts";
 import { openDtls } from "../../transports/dtls/dtls.ts";
 import { type InjectionLimits, type InjectionPeer, type InjectionServer, listenForInjection } from "../../transports/injection.ts";
 import { createRateLimit, createRateLimits } from "../../transports/rate.ts";
@@ -31,6 +32,9 @@ beforeAll(() => {
   vehicle = makeCertificate({ name: "vehicle", altNames: ["127.0.0.1"] });
   eim = makeCertificate({ name: "eIM", issuer: ca, altNames: ["eim.example"], extendedKeyUsage: both });
 });
+
+/** The eIM was deleted from the card. */
+let isRevoked = false;
 
 const stops: (() => unknown)[] = [];
 afterEach(async () => {
@@ -60,8 +64,10 @@ async function bench(scheme: "coaps" | "https", limits: Partial<InjectionLimits>
     clock,
     random,
     limits: { connectionsPerMinute: 1_000, ...limits },
-    judge: (presented, time) =>
-      void checkClientIdentity(presented, { trust: { kind: "certificate", der: ca.der }, name: "eim.example", time }),
+    judge: (presented, time) => {
+      if (isRevoked) throw new SimwardError("TLS_UNTRUSTED", { detail: "the eIM is no longer associated" });
+      checkClientIdentity(presented, { trust: { kind: "certificate", der: ca.der }, name: "eim.example", time });
+    },
     handle: async (peer, octets) => {
       heard.push({ peer, message: octets });
       return { status: 200, body: (await handle?.()) ?? answer };
@@ -155,6 +161,33 @@ describe("who comes", () => {
         expect(toHexUpper(await (await open(eim)).transfer(message))).toBe("BF4E020500");
       });
   }
+
+  test("coaps: a resumed association is judged again, and known by the certificate it was made with", async () => {
+    const { server, heard, refused, refusals } = await bench("coaps");
+    const kept = new Map<string, Uint8Array>();
+    const sessions = {
+      load: (key: string) => kept.get(key),
+      save: ({ key, session }: { readonly key: string; readonly session: Uint8Array }) => void kept.set(key, session),
+      forget: (key: string) => void kept.delete(key),
+    };
+    const identity = { certificateChainPem: eim.chainPem, privateKeyPem: eim.privateKeyPem };
+    const trust = { kind: "certificate", der: vehicle.der } as const;
+    const come = async (): Promise<boolean> => {
+      const link = await dtls.connect({ host: "127.0.0.1", port: server.port, serverName: "127.0.0.1", trust, clock, identity, sessions });
+      const coap = createCoapClient({ link, clock, random });
+      expect((await coap.request({ method: "POST", path: "gsma/rsp2/asn1", payload: message })).code).toBe("2.04");
+      coap.close();
+      link.close();
+      return link.resumed;
+    };
+    expect([await come(), await come()]).toEqual([false, true]);
+    expect(heard.map(({ peer }) => equalBytes(peer.certificates[0] ?? answer, eim.der))).toEqual([true, true]);
+    isRevoked = true;
+    await come().catch(() => undefined);
+    await refusals(1);
+    isRevoked = false;
+    expect([heard.length, refused[0]?.code]).toEqual([2, "TLS_UNTRUSTED"]);
+  });
 
   test("the very certificate or key that is trusted needs no name, another one of its issuer does", () => {
     const time = { ms: Date.parse("2026-06-01"), source: "network" } as const;
