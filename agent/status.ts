@@ -68,7 +68,7 @@ export function statusOf(parts: StatusParts): Status {
         binding: eim.binding ?? "none",
         lastContact: eim.lastContactMs === undefined ? undefined : new Date(eim.lastContactMs).toISOString(),
         lastError: eim.error === undefined ? parts.lastErrors.get(eim.eimId) : errorReport(eim.error),
-        nextPollInMs: parts.nextPollInMs,
+        nextPollInMs: ipaStatus.card?.kind === "sgp32-ipae" ? undefined : parts.nextPollInMs,
       }),
     ),
     operation:

@@ -17,6 +17,8 @@ interface Call {
   readonly core: EimCore;
   readonly faults: FaultTargets;
   readonly request: HttpRequest;
+  /** EimConfigurationData, DER. */
+  readonly configuration: () => Uint8Array;
   /** The path's last segment where the row has {id}. */
   readonly id: string;
 }
@@ -52,11 +54,21 @@ const routes: readonly Route[] = [
     path: "/v1/notifications",
     run: ({ core, request }) => jsonAnswer(200, core.notifications(request.query.get("eid") ?? undefined).map(itemView)),
   },
+  {
+    method: "GET",
+    path: "/v1/configuration",
+    run: ({ configuration }) => jsonAnswer(200, { eimConfigurationData: toHexUpper(configuration()) }),
+  },
   { method: "GET", path: "/v1/faults", run: ({ faults }) => jsonAnswer(200, showFaults(faults)) },
   { method: "POST", path: "/v1/faults", run: setFaults },
 ];
 
-export async function answerApi(core: EimCore, faults: FaultTargets, request: HttpRequest): Promise<HttpAnswer> {
+export async function answerApi(
+  core: EimCore,
+  faults: FaultTargets,
+  request: HttpRequest,
+  configuration: () => Uint8Array,
+): Promise<HttpAnswer> {
   const match = (route: Route): string | undefined => {
     if (route.path === request.path) return "";
     const stem = route.path.endsWith("{id}") ? route.path.slice(0, -4) : undefined;
@@ -66,7 +78,7 @@ export async function answerApi(core: EimCore, faults: FaultTargets, request: Ht
   const here = routes.filter((route) => match(route) !== undefined);
   const route = here.find(({ method }) => method === request.method);
   if (route === undefined) return { status: here.length === 0 ? 404 : 405 };
-  return route.run({ core, faults, request, id: match(route) ?? "" });
+  return route.run({ core, faults, request, configuration, id: match(route) ?? "" });
 }
 
 /** An order as the API shows it. */

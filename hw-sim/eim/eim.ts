@@ -150,6 +150,21 @@ export function createEim(options: EimOptions): Eim {
   const targets: FaultTargets = { eim: { apply: applyFaults, show: () => render(faults) }, ...options.faultTargets };
   const configuredFqdn = (): string => `${fqdn}:${servers?.port ?? options.port ?? 0}`;
 
+  const configured = (configuration?: ConfigurationOptions): Uint8Array =>
+    configurationData(
+      {
+        eimId,
+        fqdn: configuredFqdn(),
+        signingCertificate: signing.certificate,
+        signingKey: spkiOf(signing.privateKey),
+        tlsCertificate: tls.certificate,
+        tlsKey: spkiOf(tls.privateKey),
+        caCertificate: pki.get("ci").certificate,
+        euiccCiPKId: pki.get("ci").subjectKeyIdentifier,
+      },
+      configuration,
+    );
+
   return {
     eimId,
     faults,
@@ -172,7 +187,7 @@ export function createEim(options: EimOptions): Eim {
         api = await startHttpServer({
           host: "127.0.0.1",
           port: options.apiPort ?? 0,
-          handle: (request) => answerApi(core, targets, request),
+          handle: (request) => answerApi(core, targets, request, () => configured()),
         });
       } catch (error) {
         await servers.stop();
@@ -206,20 +221,7 @@ export function createEim(options: EimOptions): Eim {
     },
     results: (eid) => core.results(eid).map(({ view }) => view),
     notifications: (eid) => core.notifications(eid).map(({ view }) => view),
-    configurationData: (configuration) =>
-      configurationData(
-        {
-          eimId,
-          fqdn: configuredFqdn(),
-          signingCertificate: signing.certificate,
-          signingKey: spkiOf(signing.privateKey),
-          tlsCertificate: tls.certificate,
-          tlsKey: spkiOf(tls.privateKey),
-          caCertificate: pki.get("ci").certificate,
-          euiccCiPKId: pki.get("ci").subjectKeyIdentifier,
-        },
-        configuration,
-      ),
+    configurationData: configured,
     onEvent: (listener) => core.events.follow(core.events.last, listener),
   };
 }
