@@ -73,6 +73,19 @@ describe("the data path", () => {
     await keeper.stop();
   });
 
+  test("a module that goes away every few seconds is left to the timer too, and the path is back when it stays", async () => {
+    const { keeper, module, pass, up, told } = await keeperBench();
+    keeper.start();
+    await up();
+    for (let n = 0; n < 180; n++) {
+      module.reset();
+      await pass(20_000);
+    }
+    expect(told.filter((event) => event === "path.down").length).toBeLessThan(40);
+    await up(600_000);
+    await keeper.stop();
+  });
+
   test("a module that goes away at any command of the way up: the path comes up all the same", async () => {
     let n = 1;
     for (; n < 100; n++) {
