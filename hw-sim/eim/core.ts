@@ -260,14 +260,14 @@ export class EimCore {
   }
 
   /** BF50 as it came, whoever carried it; the numbers to acknowledge, or the name of an error. */
-  #takeResult(message: Uint8Array): number[] | "missingEid" | "eidNotFound" {
+  #takeResult(message: Uint8Array): number[] | "missingEid" | "eidNotFound" | "invalidEid" {
     const { eidValue, eimPackageResult: result } = decode(ProvideEimPackageResult, message);
     const raw = childrenOf(innermost(message)).findLast((child) => child.tag !== 0x5a);
     if (raw === undefined) return "missingEid";
     const eid = eidValue === undefined ? this.#eidBehind(result, raw) : bcdToDigits(eidValue);
     if (eid === undefined) return "missingEid";
     const euicc = this.euiccs.find(eid);
-    if (euicc === undefined) return "eidNotFound";
+    if (euicc === undefined) return eidValue === undefined || isWellFormedEid(eidValue) ? "eidNotFound" : "invalidEid";
     return this.#take(euicc, result, raw);
   }
 
