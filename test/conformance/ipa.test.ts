@@ -173,6 +173,41 @@ describe("what the IPA tells of a state change", () => {
 });
 
 describe("a data request", () => {
+  // shows: e7.order
+  test("asks the card in one order, whatever the list's", async () => {
+    const vehicle = new Vehicle();
+    await vehicle.run(vehicle.ipa.start());
+    const before = vehicle.steps().length;
+    vehicle.order({ kind: "ipaEuiccData", tags: ["A9", "A6", "A5", "A2", "84", "BF22", "BF20", "83", "81", "A0"] });
+    await vehicle.poll();
+    const steps = vehicle.steps().slice(before);
+    expect(steps.slice(1, steps.indexOf("ESipa.ProvideEimPackageResult"))).toEqual([
+      "ES10a.GetEuiccConfiguredAddresses",
+      "ES10b.GetEUICCInfo1",
+      "ES10b.GetEUICCInfo2",
+      "ES10b.GetEimConfigurationData",
+      "ES10b.GetCerts",
+      // Notifications, then package results.
+      "ES10b.RetrieveNotificationsList",
+      "ES10b.RetrieveNotificationsList",
+    ]);
+  });
+
+  // shows: e7.ack-off, e7.acknowledged
+  test.each([
+    [true, 0],
+    [false, 1],
+  ])("whose acknowledgements are heeded (%s) leaves %i results on the card", async (ackOnDataResponse, left) => {
+    const vehicle = new Vehicle({ ipa: { peers: [{ eimId: pki.subjects.eimId, compat: { ackOnDataResponse } }] } });
+    vehicle.eim.faults.acknowledge = "none";
+    vehicle.order({ kind: "euiccPackage", psmos: [{ getRAT: {} }] });
+    await vehicle.poll();
+    vehicle.eim.faults.acknowledge = "all";
+    vehicle.order({ kind: "ipaEuiccData", tags: ["A2"] });
+    await vehicle.poll();
+    expect(vehicle.euicc.pending().packageResults).toHaveLength(left);
+  });
+
   // shows: e7.bf22-info2, e7.84-token, e7.bf20-info1
   test("for EUICCInfo2 and the association token of the eIM that asks", async () => {
     const vehicle = new Vehicle({ configuration: { associationToken: -1 } });
@@ -192,6 +227,43 @@ describe("a data request", () => {
     // In the card's octets.
     const info2 = eimPackageResult.value.value.euiccInfo2;
     expect(info2 !== undefined && toHexUpper(sent[0] ?? new Uint8Array(0)).includes(toHexUpper(encode(EUICCInfo2, info2)))).toBe(true);
+  });
+});
+
+describe("the virtual eIM", () => {
+  const result = "BF5105A203800165";
+
+  // shows: code.esipa-ProvideEimPackageResult.eidNotFound, code.esipa-ProvideEimPackageResult.invalidEid
+  // shows: code.esipa-ProvideEimPackageResult.missingEid
+  test.each([
+    ["eidNotFound", `BF501A5A1089044000000000000000000000000039${result}`],
+    ["invalidEid", `BF501A5A1089044000000000000000000000000000${result}`],
+    ["missingEid", `BF5008${result}`],
+  ])("refuses a result with %s, and the IPA hears that", async (name, message) => {
+    const eim = createEim({ clock, pki, euiccs: [{ eid }, { eid: "89049032000000000000000000000007" }] });
+    const client = new EimClient({
+      eimId: eim.eimId,
+      bindings: [
+        {
+          name: "https",
+          endpoint: { eimId: eim.eimId, host: "e.x", port: 443, serverName: "e.x", trust: { kind: "roots", certificates: [] } },
+          transport: {
+            scheme: "https",
+            exchange: async (_, { body }) => {
+              const answer = await eim.handle(body);
+              if (answer === "silence") throw new SimwardError("ESIPA_UNREACHABLE");
+              return answer;
+            },
+          },
+        },
+      ],
+      compat: defaultCompat,
+      eid: eidBytes,
+      clock: new VirtualClock(),
+      events: { emit: () => undefined },
+      timeoutMs: 60_000,
+    });
+    await expect(client.provideEimPackageResult(fromHex(message))).rejects.toMatchObject({ code: "ESIPA_REFUSED", data: { error: name } });
   });
 });
 

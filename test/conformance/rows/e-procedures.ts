@@ -122,6 +122,8 @@ export const procedureRows: readonly Group[] = [
     absent: "What is not there is left out",
     acknowledged: "What is acknowledged is removed",
     "own-only": "Another eIM's results are not given",
+    order: "The card is asked in one order",
+    "ack-off": "Acknowledgements of data are not heeded for an eIM of which it is configured so",
   }),
   group("Notification delivery", "e8", "SGP.32 §3.7", {
     order: "In the order of their numbers, per receiver",
