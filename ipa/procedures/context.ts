@@ -35,6 +35,8 @@ export interface ReceiverBackOff {
   readonly failures: number;
   /** Monotonic: left alone until then. */
   readonly untilMs: number;
+  /** Of the last attempt. */
+  readonly error: SimwardError;
 }
 
 export interface KeptResult {

@@ -113,7 +113,7 @@ export function createLocalAssistant({ slot, run }: LocalHost): LocalAssistant {
     deliver: (outer) =>
       run((context, signal) => {
         const { receivers } = context.memory;
-        for (const [receiver, { failures }] of receivers) receivers.set(receiver, { failures, untilMs: 0 });
+        for (const [receiver, known] of receivers) receivers.set(receiver, { ...known, untilMs: 0 });
         return deliverNotifications(context, signal);
       }, outer),
     memoryReset: (options, outer) =>

@@ -27,7 +27,7 @@ export async function deliverNotifications(
   const blocked = new Set<string>();
   let delivered = 0;
   let attempts = 0;
-  let problem: SimwardError | undefined;
+  let problem = relayedBy === undefined ? awaited(context, waiting) : undefined;
   for (const notification of wanted) {
     const { seqNumber, receiver, event } = notification;
     if (blocked.has(receiver)) continue;
@@ -51,19 +51,28 @@ export async function deliverNotifications(
 const backOff = { baseMs: 60_000, capMs: 24 * 3_600_000 } as const;
 /** Of many vehicles that a server refused together, not all come back together. */
 const jitterShare = 0.5;
+/** About a quarter of an hour. */
+const eagerFailures = 4;
 const maxReceivers = 64;
 
 function isDue({ memory, ports }: IpaContext, receiver: string): boolean {
   return ports.clock.monotonicMs() >= (memory.receivers.get(receiver)?.untilMs ?? 0);
 }
 
+/** What the next round is to come soon for: a failure that may be of the moment. Who has failed often is waited for by the ordinary rounds. */
+function awaited(context: IpaContext, waiting: readonly StoredNotification[]): SimwardError | undefined {
+  const leftAlone = waiting.filter(({ receiver }) => !isDue(context, receiver));
+  const failed = leftAlone.map(({ receiver }) => context.memory.receivers.get(receiver)).filter((one) => one !== undefined);
+  return failed.find(({ failures }) => failures <= eagerFailures)?.error;
+}
+
 /** It never comes to an end: a server that is away for a year gets its notifications after that. */
-function leaveAlone({ memory, ports }: IpaContext, receiver: string): void {
+function leaveAlone({ memory, ports }: IpaContext, receiver: string, error: SimwardError): void {
   const failures = (memory.receivers.get(receiver)?.failures ?? 0) + 1;
   const ceilingMs = Math.min(backOff.capMs, backOff.baseMs * 2 ** Math.min(failures - 1, 20));
   const delayMs = ceilingMs * (1 - jitterShare * ports.random.unit());
   memory.receivers.delete(receiver);
-  memory.receivers.set(receiver, { failures, untilMs: ports.clock.monotonicMs() + delayMs });
+  memory.receivers.set(receiver, { failures, error, untilMs: ports.clock.monotonicMs() + delayMs });
   for (const oldest of memory.receivers.keys()) {
     if (memory.receivers.size <= maxReceivers) break;
     memory.receivers.delete(oldest);
@@ -93,9 +102,10 @@ async function deliver(
       blocked.add(path.name);
     }
   }
+  const problem = failure ?? new SimwardError("ESIPA_UNREACHABLE", { detail: "every path failed in this round" });
   // An eIM that cannot be reached says nothing about who is behind it.
-  if (isReceivers) leaveAlone(context, notification.receiver);
-  return failure ?? new SimwardError("ESIPA_UNREACHABLE", { detail: "every path failed in this round" });
+  if (isReceivers) leaveAlone(context, notification.receiver, problem);
+  return problem;
 }
 
 interface Taker {

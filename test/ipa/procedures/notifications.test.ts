@@ -79,15 +79,17 @@ describe("a round", () => {
 });
 
 describe("a receiver that takes nothing", () => {
-  test("is left alone for longer and longer, a day at most, never given up; what waits is no error meanwhile", async () => {
+  test("is left alone for longer and longer, a day at most, never given up; what has failed often hastens nothing", async () => {
     const { vehicle, attempts, taken, refusing } = await servers();
     refusing.add("two.example.com");
     await vehicle.deliver();
-    expect(await vehicle.deliver()).toMatchObject({ delivered: 0, remaining: 2, error: undefined });
+    expect(await vehicle.deliver()).toMatchObject({ delivered: 0, remaining: 2, error: { code: "HTTP_STATUS" } });
+    expect(attempts.filter(({ host }) => host === "two.example.com")).toHaveLength(1);
     for (let minutes = 0; minutes < 30 * 24 * 60; minutes += 10) {
       await clock.advance(600_000);
       await vehicle.deliver();
     }
+    expect(await vehicle.deliver()).toMatchObject({ delivered: 0, remaining: 2, error: undefined });
     const times = attempts.filter(({ host }) => host === "two.example.com").map(({ atMs }) => atMs);
     const pauses = times.slice(1).map((atMs, index) => atMs - (times[index] ?? 0));
     expect(Math.max(...pauses)).toBeLessThanOrEqual(day + 600_000 + 1_000);
