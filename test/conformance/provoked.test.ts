@@ -89,6 +89,10 @@ async function fallenBack(stage: Stage): Promise<void> {
 type Case = readonly [id: string, code: string, options: Partial<EuiccOptions>, run: (stage: Stage) => Promise<unknown>];
 
 const cases: readonly Case[] = [
+  ["SetNickname", "ok", {}, ({ es10 }) => es10.carryOut(rows.setNickname, { iccid: iccidBytes("b"), profileNickname: "spare" })],
+  ["SetNickname", "iccidNotFound", {}, ({ es10 }) => es10.carryOut(rows.setNickname, { iccid: iccidBytes("c"), profileNickname: "spare" })],
+  ["SetDefaultDpAddress", "ok", {}, ({ es10 }) => es10.carryOut(rows.setDefaultDpAddressIot, { defaultDpAddress: "dp.example.com" })],
+  ["SetDefaultDpAddress-SGP22", "ok", {}, ({ es10 }) => es10.carryOut(rows.setDefaultDpAddress, { defaultDpAddress: "dp.example.com" })],
   ["EnableProfile", "ok", free, enable("b")],
   ["EnableProfile", "iccidOrAidNotFound", free, enable("c")],
   ["EnableProfile", "profileNotInDisabledState", free, enable("a")],
@@ -177,6 +181,7 @@ const cases: readonly Case[] = [
 ];
 
 describe("ES10 on the virtual card, heard by the IPA", () => {
+  // shows: code.SetNickname.ok, code.SetNickname.iccidNotFound, code.SetDefaultDpAddress.ok, code.SetDefaultDpAddress-SGP22.ok
   // shows: code.EnableProfile.ok, code.EnableProfile.iccidOrAidNotFound, code.EnableProfile.profileNotInDisabledState
   // shows: code.EnableProfile.disallowedByPolicy, code.EnableProfile.catBusy, code.EnableProfile.undefinedError
   // shows: code.DisableProfile.ok, code.DisableProfile.iccidOrAidNotFound, code.DisableProfile.profileNotInEnabledState
@@ -305,6 +310,7 @@ describe("CancelSession", () => {
 });
 
 describe("notifications and stored results", () => {
+  // shows: code.RemoveNotificationFromList.ok, code.RemoveNotificationFromList.nothingToDelete
   // shows: b4.numbers-shared, b4.retrieve-results, b4.retrieve-result-number, b4.remove, b4.numbers-once
   test("share one count; results are found by themselves and by number, removed like notifications, and no number comes again", async () => {
     await on({}, async ({ es10, card }) => {

@@ -429,7 +429,7 @@ describe("policy", () => {
     expect(vehicle.esipa).toEqual([]);
   });
 
-  // shows: bf54.result-error
+  // shows: bf54.result-error, code.ProfileDownloadError.undefinedError
   test("a refused download: profileDownloadError 127 with the transaction", async () => {
     const vehicle = new Vehicle();
     vehicle.verdict = (gate) =>
