@@ -228,6 +228,7 @@ describe("a voice call of the module", () => {
 });
 
 describe("the emergency profile", () => {
+  // shows: e11.enable, e11.disable, e11.told, e11.bars-packages, e11.bars-data, e11.bars-downloads, e7.ecall, e14.emergencyProfile
   scenario("the eIM is told with cause 2 and gets 104 for everything; afterwards the former profile is back, and it is told again", {
     installed: [ecall, fleet],
     config,
