@@ -139,6 +139,7 @@ describe("who is known", () => {
   const both = { issuer: ca, altNames: ["eim.example"] };
   const [one, two] = [makeCertificate({ name: "one", ...both }), makeCertificate({ name: "two", ...both })];
 
+  // shows: d6.inject-trust
   test("who holds the trusted key is that eIM alone, even where an issuer would vouch for it as another; an issuer's word needs the name", async () => {
     const injectors: EimAsClient[] = [
       { eimId: "by-issuer", trust: { kind: "certificate", der: ca.der }, name: "eim.example" },

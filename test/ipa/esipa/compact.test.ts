@@ -89,6 +89,7 @@ const runs = { seed: 32, numRuns: 120 };
 const same = (a: Uint8Array, b: Uint8Array): void => expect(toHexUpper(a)).toBe(toHexUpper(b));
 
 describe("built again, octet for octet", () => {
+  // shows: compact.authenticate-client, compact.certificates
   test("AuthenticateServer", () => {
     const told = fc.record({ info2: fc.boolean(), euicc: fc.boolean(), eum: fc.boolean(), context: fc.boolean() });
     let compacted = 0;
@@ -123,6 +124,7 @@ describe("built again, octet for octet", () => {
     expect(compacted).toBeGreaterThan(40);
   });
 
+  // shows: compact.get-bound-profile-package
   test("PrepareDownload", () => {
     let compacted = 0;
     fc.assert(
@@ -150,6 +152,7 @@ describe("built again, octet for octet", () => {
     expect(compacted).toBeGreaterThan(20);
   });
 
+  // shows: compact.cancel-session
   test("CancelSession", () => {
     fc.assert(
       fc.property(session, fc.constantFrom(0, 1, 2, 3, 4, 5, 127), fc.boolean(), (known, reason, isOther) => {
@@ -165,6 +168,7 @@ describe("built again, octet for octet", () => {
     );
   });
 
+  // shows: compact.installation-result
   test("ProfileInstallationResult", () => {
     const outcome = fc.record({
       error: maybe(

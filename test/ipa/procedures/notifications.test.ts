@@ -52,6 +52,7 @@ const numbers = (vehicle: Vehicle): number[] =>
   vehicle.events.flatMap((event) => (event.kind === "notification.delivered" ? [event.seqNumber] : []));
 
 describe("a round", () => {
+  // shows: e8.order, e8.taken
   test("goes to every receiver in the order of its own sequence numbers, and leaves nothing", async () => {
     const { vehicle, taken } = await servers();
     expect(vehicle.euicc.pending().notifications).toHaveLength(3);
@@ -61,6 +62,7 @@ describe("a round", () => {
     expect(vehicle.euicc.pending().notifications).toEqual([]);
   });
 
+  // shows: e8.refused
   test("a receiver that refuses keeps its own in their order; the others get theirs", async () => {
     const { vehicle, attempts, taken, refusing } = await servers();
     refusing.add("two.example.com");
@@ -128,6 +130,7 @@ describe("a receiver that takes nothing", () => {
   });
 });
 
+// shows: e8.by-eim
 test("what a server does not take goes through the eIM", async () => {
   const { vehicle, refusing, taken } = await servers();
   vehicle.intercept = undefined;
@@ -145,6 +148,7 @@ test("an eIM that cannot be reached says nothing of the servers behind it: once 
   expect(await vehicle.deliver()).toMatchObject({ delivered: 3, remaining: 0 });
 });
 
+// shows: e5.12-result
 test("the result of a direct download that no eIM could be told of goes by HandleNotification when it can", async () => {
   const vehicle = new Vehicle({ direct: true, configuration: { indirectProfileDownload: false } });
   const order = vehicle.download(c);
