@@ -83,6 +83,12 @@ export type Session =
   /** ESM cause, 3GPP TS 24.301 §9.9.4.4. */
   | { readonly kind: "refused"; readonly esmCause: number };
 
+/** For the APN's authentication (PAP, CHAP). */
+export interface SessionCredentials {
+  readonly user: string;
+  readonly password: string;
+}
+
 /** Countries, operators, who lets whom roam, and where the vehicle stands. */
 export interface RadioWorld {
   /** What a module with this subscription and technology finds where the vehicle stands now, trying one operator after the other. */
@@ -90,7 +96,9 @@ export interface RadioWorld {
   /** Whether an operator that has let the subscriber in still does. */
   serves(subscriber: Subscriber, rat: SimRat, plmn: string): boolean;
   /** Whether this subscription gets a session on this APN there; an empty APN asks for the subscription's default. */
-  session(subscriber: Subscriber, plmn: string, apn: string): Session;
+  session(subscriber: Subscriber, plmn: string, apn: string, credentials?: SessionCredentials): Session;
+  /** Whether this operator grants PSM and eDRX to its own, or to roamers. */
+  letsSleep(plmn: string, roaming: boolean): boolean;
   /** What a search on this technology finds. */
   scan(subscriber: Subscriber | undefined, rat: SimRat): readonly VisibleOperator[];
   /** The network's time and zone (3GPP TS 22.042), told at attach; undefined where the operator tells none. */

@@ -39,6 +39,7 @@ const digits = (text: string): string | undefined => (/^\d{3,20}$/.test(text) ? 
 const country = (text: string): string | undefined => (/^[A-Z]{2}$/.test(text) ? text : undefined);
 const refusal = (text: string): string | undefined => (/^\d{5,6}:\d{1,3}$/.test(text) ? text : undefined);
 const printable = (text: string): string | undefined => (/^[\x20-\x7e]+$/.test(text) ? text : undefined);
+const power = (text: string): "cycle" | "off" | undefined => (text === "cycle" || text === "off" ? text : undefined);
 const call = (text: string): CallKind | undefined => (text === "active" || text === "ringing" ? text : undefined);
 const flag = (text: string): true | undefined => (text === "1" || text === "on" ? true : undefined);
 
@@ -79,6 +80,13 @@ export const faultTable = {
   reset: row("module", nth, atCommand, "the module resets by itself instead of answering: boot lines, echo on again"),
   "voice-call": row("module", "active|ringing", call, "a voice call is under way, or comes in; a reset of the module ends it"),
   spew: row("module", "OCTETS", positive, "sends so many octets without a line end before the next reply"),
+  "urc-inside": row("module", "TEXT", printable, "prints this line inside every reply, behind its first line"),
+  hang: row("module", "1", flag, "answers nothing and says nothing, whatever it is told, until its power is switched"),
+  power: row("module", "cycle|off", power, "what a power hook does: off and on again, or off until this is cleared"),
+  "cts-stuck": row("module", "1", flag, "takes no octets: its host's writes block"),
+  "only-port": row("module", "N", positive, "answers only on the port opened as the Nth; unsolicited lines go to all"),
+  "hang-up-after-data": row("module", "1", flag, "a data call that ends closes its port"),
+  "hang-up-on-radio-off": row("module", "1", flag, "AT+CFUN=0 closes all ports right behind its OK, as some USB modules do"),
   loss: row("path", "0..1", share, "share of datagrams lost, each way"),
   "rtt-ms": row("path", "MS", whole, "round trip added, half of it each way"),
   duplicate: row("path", "0..1", share, "share of datagrams that come twice"),

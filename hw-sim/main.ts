@@ -6,7 +6,7 @@ import { SystemClock } from "../base/clock.ts";
 import { asSimwardError, isCode, type SimwardError } from "../base/errors.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { createCard } from "./card.ts";
-import { personalities } from "./modem/personality.ts";
+import { personalities } from "./modem/personalities/table.ts";
 import { type CardOptions, type CommandLine, parseCommandLine, type RunOptions } from "./options.ts";
 import { createVehicle } from "./vehicle.ts";
 

@@ -7,7 +7,7 @@ import { vpcdPort } from "./card-socket/vpcd-frames.ts";
 import { type EsipaVersion, esipaVersions } from "./eim/version-1.0.ts";
 import { type CardRoleName, cardRoleNames, cardRoles } from "./euicc/roles.ts";
 import { type FaultName, type FaultSetting, faultSetting, faultTable, parseFault } from "./faults.ts";
-import { personalities } from "./modem/personality.ts";
+import { personalities } from "./modem/personalities/table.ts";
 import type { Curve } from "./pki/pki.ts";
 import { type ProfileFile, parseProfileFile } from "./profile-files.ts";
 import { readScenarioFile } from "./scenarios/file.ts";

@@ -3,17 +3,18 @@
 import type { Clock, Disposer } from "../../base/clock.ts";
 import { type Log, silentLog } from "../../base/log.ts";
 import { builtInCard } from "../card-socket/built-in.ts";
-import type { Bearer, CardConnection, RadioWorld, Uicc } from "../contracts.ts";
+import type { Bearer, CardConnection, RadioWorld, SimRat, Uicc } from "../contracts.ts";
 import { Faults } from "../faults.ts";
 import { ClockChip, formatCtze, formatZone } from "./clock-chip.ts";
 import type { CommandRow } from "./commands/command.ts";
 import { commandTable } from "./commands/table.ts";
-import { PacketService } from "./packet.ts";
-import { generic3gpp, type ModemTimings, type Personality } from "./personality.ts";
+import { type PacketEvent, PacketService } from "./packet.ts";
+import { generic3gpp, type ModemTimings, type Personality, type UrcLine } from "./personality.ts";
 import { AtPort, type PortLine } from "./port.ts";
 import { Registration, type RegistrationState } from "./registration.ts";
 import { type RegistrationCommand, registrationCommands, registrationLine } from "./registration-lines.ts";
 import { SimSlot, type SimState } from "./sim-slot.ts";
+import { VendorSettings } from "./vendor-settings.ts";
 import { VoiceService } from "./voice.ts";
 
 export interface VirtualModemOptions {
@@ -26,7 +27,14 @@ export interface VirtualModemOptions {
   readonly personality?: Personality;
   readonly timings?: Partial<ModemTimings>;
   readonly faults?: Faults;
+  /** Octets of its sessions so far, for the counters of makes that have some. */
+  readonly traffic?: () => Traffic;
   readonly log?: Log;
+}
+
+export interface Traffic {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
 }
 
 /** Settings that all ports share; a reset brings back those that AT&W saved. */
@@ -38,16 +46,16 @@ export interface SharedSettings {
   copsFormat: number;
 }
 
-/** 0 minimum, 1 full, 4 flight (3GPP TS 27.007 §8.2). */
-export type FunctionLevel = 0 | 1 | 4;
-
-const factorySettings = (): SharedSettings => ({
+const factorySettings = ({ cgerep, cops }: Personality): SharedSettings => ({
   creg: { "+CREG": 0, "+CGREG": 0, "+CEREG": 0 },
-  cgerep: 0,
+  cgerep,
   ctzr: 0,
   ctzu: 1,
-  copsFormat: 0,
+  copsFormat: cops.defaultFormat,
 });
+
+/** Under which name the level of +CFUN is kept by makes that do. */
+const keptLevel = "+CFUN";
 
 export class VirtualModem {
   readonly clock: Clock;
@@ -62,11 +70,19 @@ export class VirtualModem {
   readonly voice: VoiceService;
   readonly commands: ReadonlyMap<string, CommandRow>;
   readonly log: Log;
-  settings: SharedSettings = factorySettings();
+  readonly vendor = new VendorSettings();
+  readonly traffic: () => Traffic;
+  settings: SharedSettings;
   readonly #ports = new Set<AtPort>();
   readonly #disposers: Disposer[] = [];
-  #saved = { creg: factorySettings().creg, echo: true };
-  #functionLevel: FunctionLevel = 1;
+  #saved: { readonly creg: SharedSettings["creg"]; readonly echo: boolean };
+  #functionLevel: number;
+  #radio = true;
+  #simPowered = true;
+  #baud: number;
+  /** Whether the first search and the first definition of a context since the start are still to come. */
+  readonly firsts = { scan: true, definition: true };
+  #portsOpened = 0;
   /** Counts boots: what was begun before one is not finished after it. */
   #life = 0;
   #running = false;
@@ -81,16 +97,20 @@ export class VirtualModem {
     this.personality = { ...personality, timings: { ...personality.timings, ...options.timings } };
     this.faults = options.faults ?? new Faults();
     this.log = options.log ?? silentLog;
+    this.traffic = options.traffic ?? (() => ({ sentBytes: 0, receivedBytes: 0 }));
+    this.settings = factorySettings(this.personality);
+    this.#saved = { creg: { ...this.settings.creg }, echo: this.personality.echo !== "off" };
+    this.#functionLevel = this.personality.bootLevel;
+    this.#baud = this.personality.baud;
     this.commands = commandTable(this.personality);
     this.chip = new ClockChip(this.clock);
     this.voice = new VoiceService(this.clock, (line) => this.urc(line));
-    this.packet = new PacketService(this.world, (event) => {
-      if (this.settings.cgerep > 0) this.urc(`+CGEV: ${event}`);
-    });
+    this.packet = new PacketService(this.world, this.personality.contexts.defaultCid, (event) => this.#onPacket(event));
     this.registration = new Registration({
       clock: this.clock,
       world: this.world,
       personality: this.personality,
+      rats: () => this.rats,
       admit: (subscriber, cell, rat) => this.packet.attach(subscriber, cell.plmn, rat !== "gsm"),
       forbidden: {
         list: () => this.sim.forbidden,
@@ -107,6 +127,7 @@ export class VirtualModem {
       clock: this.clock,
       card: connectionTo(options.uicc),
       personality: this.personality,
+      holdsIsdR: () => this.#holdsIsdR(),
       onState: (state) => this.#onSim(state),
     });
     this.#disposers.push(
@@ -114,6 +135,8 @@ export class VirtualModem {
       this.faults.onChange(({ name }) => {
         if (name === "silent-ms") this.#watchSilence();
         if (name === "voice-call") this.#callAsFault();
+        if (name === "power") this.#powerAsFault();
+        if (name === "cts-stuck") this.#holdLines();
       }),
     );
     this.#watchSilence();
@@ -130,8 +153,25 @@ export class VirtualModem {
     return this.#running;
   }
 
-  get functionLevel(): FunctionLevel {
+  /** <fun> of +CFUN (3GPP TS 27.007 §8.2). */
+  get functionLevel(): number {
     return this.#functionLevel;
+  }
+
+  /** Whether it may transmit. */
+  get radio(): boolean {
+    return this.#running && this.#radio;
+  }
+
+  /** Technologies that its settings leave, in the order in which it tries them. */
+  get rats(): readonly SimRat[] {
+    const { chosenRats, rats } = this.personality;
+    return chosenRats === undefined ? rats : chosenRats(this.vendor);
+  }
+
+  /** Bits a second of its lines: what a host on a real one had to use. Pseudo-terminals and sockets pass octets at any. */
+  get baud(): number {
+    return this.#baud;
   }
 
   get savedEcho(): boolean {
@@ -139,44 +179,68 @@ export class VirtualModem {
   }
 
   powerOn(): void {
-    this.#stopBoot();
-    const { bootMs } = this.personality.timings;
-    if (bootMs === 0) this.#booted();
-    else this.#stopBoot = this.clock.after(bootMs, () => this.#booted());
+    // Taking its power away is what ends a hang; the first start is not that.
+    if (this.#life > 0) this.faults.clear("hang");
+    this.#boot();
   }
 
   powerOff(): void {
     this.#stopBoot();
     this.#running = false;
+    for (const port of this.#ports) port.reset();
     this.voice.hangUp();
     this.sim.powerOff();
     this.registration.supply(false, undefined);
     this.packet.detach("ME");
   }
 
-  /** As AT+CFUN=1,1 or a watchdog does it. */
+  /** As AT+CFUN=1,1 or a watchdog does it; what hangs stays so. */
   reset(): void {
     this.powerOff();
-    const hangUp = this.faults.get("hang-up-on-reset") === true;
-    for (const port of [...this.#ports]) {
-      port.reset();
-      if (hangUp) port.hangUp();
+    if (this.faults.get("hang-up-on-reset") === true) this.hangUpPorts();
+    const { baudAfterReset } = this.personality;
+    if (baudAfterReset !== undefined) {
+      this.#baud = baudAfterReset;
+      this.log.warn("modem baud changed by the reset", { baud: this.#baud });
     }
-    this.powerOn();
+    this.#boot();
   }
 
-  /** Switches SIM and radio; takes `radioMs`. */
-  async setFunction(level: FunctionLevel): Promise<void> {
-    const before = this.#functionLevel;
+  /** By a command of its host: it stays off until it is given power anew. */
+  shutDown(farewell: string | undefined): void {
     const life = this.#life;
-    if (level === before) return;
+    this.clock.after(this.personality.timings.powerDownMs, () => {
+      if (life !== this.#life || !this.#running) return;
+      if (farewell !== undefined) this.urc(farewell);
+      this.powerOff();
+    });
+  }
+
+  hangUpPorts(): void {
+    for (const port of [...this.#ports]) port.hangUp();
+  }
+
+  /** Switches SIM and radio as the make's level says; takes `radioMs`. */
+  async setFunction(level: number): Promise<void> {
+    const life = this.#life;
+    const { functionLevels, keptLevels, timings } = this.personality;
+    if (level === this.#functionLevel) return;
     this.#functionLevel = level;
-    if (level !== 1) this.voice.hangUp();
-    await this.clock.sleep(this.personality.timings.radioMs);
-    if (life !== this.#life) return;
-    if (level === 0) this.sim.powerOff();
-    else if (before === 0) this.sim.powerOn();
+    if (keptLevels.includes(level)) this.vendor.set(keptLevel, String(level), "now");
+    const { radio = this.#radio, sim = this.#simPowered } = functionLevels[level] ?? {};
+    this.#radio = radio;
+    if (!radio) this.voice.hangUp();
+    await this.clock.sleep(timings.radioMs);
+    if (life !== this.#life || level !== this.#functionLevel) return;
+    const before = this.#simPowered;
+    this.#simPowered = sim;
+    if (!sim && before) this.sim.powerOff();
+    if (sim && !before) this.sim.powerOn();
     this.#supplyRegistration();
+  }
+
+  setBaud(baud: number): void {
+    this.#baud = baud;
   }
 
   /** AT&W */
@@ -191,13 +255,15 @@ export class VirtualModem {
 
   /** AT&F: registration lines and events off. */
   factoryDefaults(): void {
-    this.settings = { ...this.settings, creg: factorySettings().creg, cgerep: 0 };
+    const { creg, cgerep } = factorySettings(this.personality);
+    this.settings = { ...this.settings, creg, cgerep };
   }
 
   /** Gives the module one more AT port; its host is at the other end of the line. */
   openPort(line: PortLine): AtPort {
-    const port = new AtPort(this, line);
+    const port = new AtPort(this, line, ++this.#portsOpened);
     this.#ports.add(port);
+    if (this.faults.get("cts-stuck") === true) port.hold(true);
     return port;
   }
 
@@ -208,8 +274,16 @@ export class VirtualModem {
 
   /** An unsolicited result code, to every port. */
   urc(text: string): void {
-    if (!this.#running) return;
+    if (!this.#running || this.faults.get("hang") === true) return;
     for (const port of [...this.#ports]) port.urc(text);
+  }
+
+  /** Lines of a make; those that a setting switches only while it does. */
+  urcs(lines: readonly UrcLine[]): void {
+    for (const line of lines) {
+      if (typeof line === "string") this.urc(line);
+      else if (this.vendor.get(line.if, "0") !== "0") this.urc(line.text);
+    }
   }
 
   close(): void {
@@ -221,31 +295,59 @@ export class VirtualModem {
     for (const port of [...this.#ports]) this.closePort(port);
   }
 
+  #boot(): void {
+    this.#stopBoot();
+    const { bootMs } = this.personality.timings;
+    if (bootMs === 0) this.#booted();
+    else this.#stopBoot = this.clock.after(bootMs, () => this.#booted());
+  }
+
   #booted(): void {
+    const { bootLevel, functionLevels, contexts, bootNoise, bootLines } = this.personality;
     this.#running = true;
     this.#life++;
-    this.#functionLevel = 1;
-    this.settings = { ...factorySettings(), creg: { ...this.#saved.creg } };
-    this.packet.reset();
+    this.vendor.started();
+    this.#functionLevel = Number(this.vendor.get(keptLevel, String(bootLevel)));
+    const { radio = true, sim = true } = functionLevels[this.#functionLevel] ?? {};
+    this.#radio = radio;
+    this.#simPowered = sim;
+    Object.assign(this.firsts, { scan: true, definition: true });
+    this.settings = { ...factorySettings(this.personality), creg: { ...this.#saved.creg } };
+    if (!contexts.kept) this.packet.reset();
     this.registration.reset();
     this.chip.reset();
-    for (const line of this.personality.bootLines) this.urc(line);
-    this.sim.powerOn();
+    if (bootNoise !== "") for (const port of this.#ports) port.noise(bootNoise);
+    for (const line of bootLines) this.urc(line);
+    if (sim) this.sim.powerOn();
     this.#supplyRegistration();
   }
 
   #supplyRegistration(): void {
-    const radio = this.#running && this.#functionLevel === 1;
-    const subscriber = radio ? this.sim.subscriber : undefined;
+    const subscriber = this.radio ? this.sim.subscriber : undefined;
     if (subscriber === undefined) this.packet.detach("ME");
-    this.registration.supply(radio, subscriber);
+    this.registration.supply(this.radio, subscriber);
   }
 
   #onSim(state: SimState): void {
     this.log.info("modem sim", { state, iccid: this.sim.subscriber?.iccid });
-    if (state === "starting") this.urc("+CPIN: NOT READY");
-    if (state === "ready") this.urc("+CPIN: READY");
+    const { simLines } = this.personality;
+    if (state === "starting" || state === "ready" || state === "absent") this.urcs(simLines[state]);
     this.#supplyRegistration();
+  }
+
+  #onPacket(event: PacketEvent): void {
+    if (event.kind === "deactivated" || event.kind === "detached")
+      for (const port of this.#ports) port.lostData("cid" in event ? event.cid : undefined);
+    if (this.settings.cgerep === 0) return;
+    const { cgev } = this.personality;
+    const texts = event.kind === "deactivated" || event.kind === "detached" ? cgev[event.kind][event.by] : cgev[event.kind];
+    const { cid = "", address = "" } = { cid: undefined, address: undefined, ...event };
+    for (const text of texts) this.urc(`+CGEV: ${text.replace("{cid}", String(cid)).replace("{address}", address)}`);
+  }
+
+  #holdsIsdR(): boolean {
+    const { ownLpa } = this.personality;
+    return ownLpa !== undefined && this.vendor.get(ownLpa.setting, "1") !== "0";
   }
 
   #onRegistration(state: RegistrationState, before: RegistrationState): void {
@@ -280,6 +382,18 @@ export class VirtualModem {
     const kind = this.faults.get("voice-call");
     if (kind === undefined) this.voice.remoteEnds();
     else this.voice.begin(kind);
+  }
+
+  #powerAsFault(): void {
+    const asked = this.faults.get("power");
+    if (asked !== undefined) this.powerOff();
+    if (asked === "cycle") this.faults.clear("power");
+    else if (asked === undefined) this.powerOn();
+  }
+
+  #holdLines(): void {
+    const stuck = this.faults.get("cts-stuck") === true;
+    for (const port of this.#ports) port.hold(stuck);
   }
 
   #watchSilence(): void {

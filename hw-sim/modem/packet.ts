@@ -17,14 +17,18 @@ export interface Credentials {
 
 export type ActiveSession = Extract<Session, { kind: "up" }>;
 
-/** The +CGEV text that goes with a change (3GPP TS 27.007 §10.1.19). */
-export type PacketEvent = string;
+/** What +CGEV tells of (3GPP TS 27.007 §10.1.19). */
+export type PacketEvent =
+  | { readonly kind: "attached" | "activated"; readonly cid: number }
+  | { readonly kind: "deactivated"; readonly cid: number; readonly by: "ME" | "NW"; readonly address: string }
+  | { readonly kind: "detached"; readonly by: "ME" | "NW" };
 
 /** ESM causes as the module prints them (3GPP TS 24.301 §9.9.4.4). */
 export const esmTexts: Readonly<Record<number, string>> = {
   8: "operator determined barring",
   26: "insufficient resources",
   27: "missing or unknown APN",
+  28: "unknown PDN type",
   29: "user authentication failed",
   30: "request rejected by the gateway",
   31: "request rejected, unspecified",
@@ -32,13 +36,10 @@ export const esmTexts: Readonly<Record<number, string>> = {
   38: "network failure",
 };
 
-/** The context an LTE attach brings up. */
-export const defaultCid = 1;
-export const maxCid = 8;
-
 export class PacketService {
   readonly #world: RadioWorld;
   readonly #onEvent: (event: PacketEvent) => void;
+  readonly #defaultCid: number;
   readonly #contexts = new Map<number, Context>();
   /** Kept with the contexts, through every reset of the module. */
   readonly #credentials = new Map<number, Credentials>();
@@ -49,8 +50,9 @@ export class PacketService {
   /** Of the last refusal, for +CEER. */
   lastEsmCause: number | undefined;
 
-  constructor(world: RadioWorld, onEvent: (event: PacketEvent) => void) {
+  constructor(world: RadioWorld, defaultCid: number, onEvent: (event: PacketEvent) => void) {
     this.#world = world;
+    this.#defaultCid = defaultCid;
     this.#onEvent = onEvent;
     this.reset();
   }
@@ -69,7 +71,7 @@ export class PacketService {
   reset(): void {
     this.#contexts.clear();
     this.#credentials.clear();
-    this.#contexts.set(defaultCid, { cid: defaultCid, type: "IP", apn: "" });
+    this.#contexts.set(this.#defaultCid, { cid: this.#defaultCid, type: "IP", apn: "" });
   }
 
   get contexts(): readonly Context[] {
@@ -113,7 +115,7 @@ export class PacketService {
   attach(subscriber: Subscriber, plmn: string, withDefaultContext: boolean): number | undefined {
     this.#where = { subscriber, plmn };
     if (!withDefaultContext) return undefined;
-    const esmCause = this.activate(defaultCid, "NW");
+    const esmCause = this.activate(this.#defaultCid, "NW");
     if (esmCause !== undefined) this.#where = undefined;
     return esmCause;
   }
@@ -123,28 +125,30 @@ export class PacketService {
     if (this.#where === undefined) return;
     this.#where = undefined;
     this.#active.clear();
-    this.#onEvent(`${by} DETACH`);
+    this.#onEvent({ kind: "detached", by });
     this.#tellBearer();
   }
 
   /** Answers the ESM cause when the network refuses. Call it only while attached. */
   activate(cid: number, by: "ME" | "NW" = "ME"): number | undefined {
     if (this.#where === undefined || this.#active.has(cid)) return undefined;
-    const session = this.#world.session(this.#where.subscriber, this.#where.plmn, this.#contexts.get(cid)?.apn ?? "");
+    const session = this.#sessionOf(this.#where, cid);
     if (session.kind === "refused") {
       this.lastEsmCause = session.esmCause;
       return session.esmCause;
     }
     this.lastEsmCause = undefined;
     this.#active.set(cid, session);
-    this.#onEvent(by === "ME" ? `ME PDN ACT ${cid}` : `PDN ACT ${cid}`);
+    this.#onEvent({ kind: by === "ME" ? "activated" : "attached", cid });
     this.#tellBearer();
     return undefined;
   }
 
   deactivate(cid: number, by: "ME" | "NW"): void {
-    if (!this.#active.delete(cid)) return;
-    this.#onEvent(`${by} PDN DEACT ${cid}`);
+    const session = this.#active.get(cid);
+    if (session === undefined) return;
+    this.#active.delete(cid);
+    this.#onEvent({ kind: "deactivated", cid, by, address: session.address });
     this.#tellBearer();
   }
 
@@ -152,12 +156,17 @@ export class PacketService {
   worldChanged(): void {
     const where = this.#where;
     if (where === undefined) return;
-    for (const [cid, { apn }] of [...this.#active]) {
-      const session = this.#world.session(where.subscriber, where.plmn, apn);
+    for (const cid of [...this.#active.keys()]) {
+      const session = this.#sessionOf(where, cid);
       if (session.kind === "up") continue;
       this.lastEsmCause = session.esmCause;
       this.deactivate(cid, "NW");
     }
+  }
+
+  #sessionOf({ subscriber, plmn }: { readonly subscriber: Subscriber; readonly plmn: string }, cid: number): Session {
+    const apn = this.#active.get(cid)?.apn ?? this.#contexts.get(cid)?.apn ?? "";
+    return this.#world.session(subscriber, plmn, apn, this.#credentials.get(cid));
   }
 
   #tellBearer(): void {

@@ -1,5 +1,6 @@
 // One AT port: echo, command lines one after the other, final result codes in the form its host asked for, unsolicited lines in between.
 // What goes wrong on purpose (faults.ts) goes wrong here.
+import type { Disposer } from "../../base/clock.ts";
 import type { Faults } from "../faults.ts";
 import { CmeError, cme, cmeTexts } from "./cme.ts";
 import { LineAssembler, type ParsedCommand, parseCommandLine } from "./command-line.ts";
@@ -11,6 +12,8 @@ export interface PortLine {
   write(bytes: Uint8Array): void;
   /** Everything written so far is the last that comes. */
   hangUp(): void;
+  /** The module takes no octets, so that its host's writes block (CTS). Lines that cannot do it lose what is sent meanwhile. */
+  hold?(held: boolean): void;
 }
 
 /** What an armed fault makes of one command line. */
@@ -23,14 +26,20 @@ interface Mischief {
   readonly reset: boolean;
   /** Lines between echo and reply. */
   readonly before: readonly string[];
+  /** Behind the first line of the reply. */
+  readonly inside: string | undefined;
   readonly spewOctets: number;
   readonly lateMs: number;
   readonly hangUp: boolean;
 }
 
 /** Numeric result codes of ATV0 (V.250 §5.7). */
-const numericFinals: Readonly<Record<string, string>> = { OK: "0", "NO CARRIER": "3", ERROR: "4" };
+const numericFinals: Readonly<Record<string, string>> = { OK: "0", CONNECT: "1", "NO CARRIER": "3", ERROR: "4", BUSY: "7" };
 const plainError: Answer = { lines: [], final: "ERROR" };
+const aborted: Answer = { lines: [], final: "ABORTED" };
+/** Silence around "+++" (V.250 has no escape; S12 of the Hayes set: 50 fiftieths of a second). */
+const guardMs = 1_000;
+const escapeSequence = "+++";
 
 /** How many octets wait for a module that is busy; what comes on top is lost, as in a UART. */
 const maxWaitingOctets = 16_384;
@@ -39,27 +48,48 @@ export class AtPort {
   readonly settings: PortSettings;
   readonly #modem: VirtualModem;
   readonly #line: PortLine;
+  /** As they were opened, from 1. */
+  readonly #number: number;
   readonly #assembler: LineAssembler;
   #waiting: number[] = [];
   #lastLine = "";
   #busy = false;
   #closed = false;
+  #held = false;
+  /** The context whose data the port carries now, in place of commands. */
+  #onlineCid: number | undefined;
+  #lastOctetMs = Number.NEGATIVE_INFINITY;
+  #escape = "";
+  #stopEscape: Disposer = () => {};
+  /** Ends the command that any octet ends. */
+  #abort: (() => void) | undefined;
   /** Counts resets: what a command answers after one is nobody's. */
   #life = 0;
   readonly #heldUrcs: string[] = [];
   /** Octets that go out one by one. */
   readonly #slow: number[] = [];
 
-  constructor(modem: VirtualModem, line: PortLine) {
+  constructor(modem: VirtualModem, line: PortLine, number: number) {
     this.#modem = modem;
     this.#line = line;
+    this.#number = number;
     this.#assembler = new LineAssembler(modem.personality.maxLineChars);
-    this.settings = { echo: modem.savedEcho, verbose: true, quiet: false, cmee: 0 };
+    this.settings = freshSettings(modem);
   }
 
   /** Octets from the host. */
   receive(bytes: Uint8Array): void {
-    if (!this.#modem.running || this.#closed) return;
+    if (!this.#modem.running || this.#closed || this.#held) return;
+    const only = this.#modem.faults.get("only-port");
+    if (only !== undefined && only !== this.#number) return;
+    if (this.#onlineCid !== undefined) {
+      this.#data(bytes);
+      return;
+    }
+    if (this.#abort !== undefined) {
+      this.#abort();
+      return;
+    }
     for (const octet of bytes) if (this.#waiting.length < maxWaitingOctets) this.#waiting.push(octet);
     this.#consume();
   }
@@ -67,13 +97,38 @@ export class AtPort {
   /** Held back while a command runs; lines must not be torn. */
   urc(text: string): void {
     if (this.#closed) return;
-    if (this.#busy) this.#heldUrcs.push(text);
+    if (this.#busy || this.#onlineCid !== undefined) this.#heldUrcs.push(text);
     else this.#print(this.#framed(text));
+  }
+
+  /** Octets that are no line. */
+  noise(text: string): void {
+    this.#print(text);
+  }
+
+  /** Stops or begins taking octets. */
+  hold(held: boolean): void {
+    this.#held = held && this.#line.hold === undefined;
+    this.#line.hold?.(held);
+  }
+
+  /** A context has gone; undefined: all of them. Whoever dialled it hears of it. */
+  lostData(cid: number | undefined): void {
+    const lost = (mine: number | undefined): boolean => mine !== undefined && (cid === undefined || cid === mine);
+    if (lost(this.settings.dataCid)) this.settings.dataCid = undefined;
+    if (!lost(this.#onlineCid)) return;
+    this.#leaveData();
+    this.#print(this.#final("NO CARRIER"));
+    // DCD drops with the call: a terminal whose host did not say CLOCAL is hung up.
+    if (this.#modem.faults.get("hang-up-after-data") === true) this.hangUp();
+    else this.#flushHeld();
   }
 
   /** Back to what it was when powered on. */
   reset(): void {
-    Object.assign(this.settings, { echo: this.#modem.savedEcho, verbose: true, quiet: false, cmee: 0 });
+    Object.assign(this.settings, freshSettings(this.#modem));
+    this.#leaveData();
+    this.#abort = undefined;
     this.#life++;
     this.#busy = false;
     this.#waiting = [];
@@ -88,6 +143,7 @@ export class AtPort {
 
   close(): void {
     this.#closed = true;
+    this.#leaveData();
     this.#waiting = [];
   }
 
@@ -127,16 +183,55 @@ export class AtPort {
       if (mischief.lateMs > 0) await this.#modem.clock.sleep(mischief.lateMs);
       if (life !== this.#life) return;
       after = answer.after;
+      const lines = mischief.inside === undefined ? answer.lines : withLine(answer.lines, mischief.inside);
       this.#print(mischief.before.map((text) => this.#framed(text)).join("") + "x".repeat(mischief.spewOctets));
-      this.#print(answer.lines.map((text) => this.#framed(text)).join("") + this.#finalOf(mischief.denyDone ? plainError : answer));
+      if (answer.silent !== true)
+        this.#print(lines.map((text) => this.#framed(text)).join("") + this.#finalOf(mischief.denyDone ? plainError : answer));
+      if (answer.online !== undefined && !mischief.denyDone) this.#enterData(answer.online);
     }
     this.#busy = false;
     if (this.#closed) return;
     if (mischief.hangUp) this.hangUp();
     after?.();
     if (life !== this.#life) return;
-    for (const text of this.#heldUrcs.splice(0)) this.urc(text);
+    this.#flushHeld();
     this.#consume();
+  }
+
+  #flushHeld(): void {
+    if (this.#onlineCid !== undefined) return;
+    for (const text of this.#heldUrcs.splice(0)) this.urc(text);
+  }
+
+  #enterData(cid: number): void {
+    this.#onlineCid = cid;
+    this.settings.dataCid = undefined;
+    this.#lastOctetMs = this.#modem.clock.monotonicMs();
+    this.#waiting = [];
+  }
+
+  #leaveData(): void {
+    this.#stopEscape();
+    this.#escape = "";
+    this.#onlineCid = undefined;
+  }
+
+  /** Nothing answers at the other end of the line; what matters here is the way out: silence, "+++", silence. */
+  #data(bytes: Uint8Array): void {
+    const nowMs = this.#modem.clock.monotonicMs();
+    const quiet = nowMs - this.#lastOctetMs >= guardMs;
+    this.#lastOctetMs = nowMs;
+    this.#stopEscape();
+    const text = Buffer.from(bytes).toString("latin1");
+    this.#escape = quiet || this.#escape !== "" ? this.#escape + text : "";
+    if (!escapeSequence.startsWith(this.#escape)) this.#escape = "";
+    if (this.#escape !== escapeSequence) return;
+    this.#stopEscape = this.#modem.clock.after(guardMs, () => {
+      this.settings.dataCid = this.#onlineCid;
+      this.#leaveData();
+      this.#print(this.#final("OK"));
+      this.#flushHeld();
+    });
   }
 
   async #carryOut(commands: readonly ParsedCommand[]): Promise<Answer> {
@@ -153,11 +248,14 @@ export class AtPort {
   async #one({ name, kind, args }: ParsedCommand): Promise<Answer> {
     const row = this.#modem.commands.get(name);
     if (row === undefined) return plainError;
+    const { busyWithSim, cops } = this.#modem.personality;
+    if (busyWithSim.includes(name) && this.#modem.sim.state === "starting") return { lines: [], cme: cme.simBusy };
     const handler = row[kind];
     // Every extended command that is there answers its test form.
     if (handler === undefined) return kind === "test" ? { lines: [] } : { lines: [], cme: cme.notSupported };
     try {
-      return await handler({ modem: this.#modem, port: this.settings, args, name });
+      const answer = handler({ modem: this.#modem, port: this.settings, args, name });
+      return cops.abortable && name === "+COPS" && kind === "test" ? await this.#abortable(answer) : await answer;
     } catch (error) {
       if (error instanceof CmeError) return { lines: [], cme: error.cme };
       this.#modem.log.error("a command handler failed", { command: name, error });
@@ -165,20 +263,34 @@ export class AtPort {
     }
   }
 
+  async #abortable(answer: Answer | Promise<Answer>): Promise<Answer> {
+    const stopped = new Promise<Answer>((resolve) => {
+      this.#abort = () => resolve(aborted);
+    });
+    try {
+      return await Promise.race([answer, stopped]);
+    } finally {
+      this.#abort = undefined;
+    }
+  }
+
   #finalOf(answer: Answer): string {
     if (answer.cme === undefined) return this.#final(answer.final ?? "OK");
-    if (this.settings.cmee === 0) return this.#final("ERROR");
-    return this.#final(`+CME ERROR: ${this.settings.cmee === 1 ? answer.cme : (cmeTexts[answer.cme] ?? answer.cme)}`);
+    const { cmeAlwaysText } = this.#modem.personality;
+    if (this.settings.cmee === 0 && !cmeAlwaysText) return this.#final("ERROR");
+    const inWords = this.settings.cmee === 2 || cmeAlwaysText;
+    return this.#final(`+CME ERROR: ${inWords ? (cmeTexts[answer.cme] ?? answer.cme) : answer.cme}`);
   }
 
   #final(text: string): string {
-    if (this.settings.quiet) return "";
-    if (this.settings.verbose) return `\r\n${text}\r\n`;
+    if (this.settings.quiet || text === "") return "";
+    if (this.settings.verbose) return this.#framed(text);
     return `${numericFinals[text] ?? text}\r`;
   }
 
   #framed(text: string): string {
-    return this.settings.verbose ? `\r\n${text}\r\n` : `${text}\r\n`;
+    const { head, tail } = this.#modem.personality.frame;
+    return this.settings.verbose ? `${head}${text}${tail}` : `${text}\r\n`;
   }
 
   #print(text: string): void {
@@ -210,18 +322,29 @@ export class AtPort {
 /** Line noise: what a loose connector or a wrong baud rate looks like, without a line end of its own. */
 const noise = "\xfe\x81\x00\xc3+C\x7f\xff";
 
+/** Behind the first of them; alone where there is none. */
+function withLine([first, ...rest]: readonly string[], line: string): readonly string[] {
+  return first === undefined ? [line] : [first, line, ...rest];
+}
+
+function freshSettings({ savedEcho, personality }: VirtualModem): PortSettings {
+  return { echo: savedEcho, verbose: true, quiet: false, cmee: personality.cmee, dataCid: undefined };
+}
+
 function plan(faults: Faults, commands: readonly string[]): Mischief {
   const refused = faults.strike("cme", commands);
   const urc = faults.get("urc");
   const spewOctets = faults.get("spew") ?? 0;
   if (spewOctets > 0) faults.clear("spew");
+  const hung = faults.get("hang") === true || faults.get("silent-ms") !== undefined;
   return {
-    silent: faults.get("silent-ms") !== undefined || faults.spend("silent-commands"),
+    silent: hung || faults.spend("silent-commands"),
     refuse:
       refused !== undefined ? { lines: [], cme: refused.cme } : faults.strike("error", commands) !== undefined ? plainError : undefined,
     denyDone: faults.strike("error-done", commands) !== undefined,
     reset: faults.strike("reset", commands) !== undefined,
     before: [...(urc === undefined ? [] : [urc]), ...(faults.strike("garbage", commands) === undefined ? [] : [noise])],
+    inside: faults.get("urc-inside"),
     spewOctets,
     lateMs: faults.strike("late", commands)?.ms ?? 0,
     hangUp: faults.strike("hang-up", commands) !== undefined,

@@ -30,6 +30,8 @@ export interface RegistrationOptions {
   readonly clock: Clock;
   readonly world: RadioWorld;
   readonly personality: Personality;
+  /** Those that its settings leave, in the order in which it tries them. */
+  readonly rats: () => readonly SimRat[];
   /** An LTE attach brings its PDN connection along: answers the ESM cause that makes it fail. */
   readonly admit: (subscriber: Subscriber, cell: Registered, rat: SimRat) => number | undefined;
   /** EF.FPLMN as the module knows it: operators that it does not try by itself. */
@@ -151,11 +153,11 @@ export class Registration {
 
   #look(subscriber: Subscriber): { attach: Exclude<Attach, { kind: "no-coverage" }>; rat: SimRat } | undefined {
     const { mode, plmn, rat } = this.#selection;
-    const rats = rat === undefined ? this.#options.personality.rats : [rat];
+    const rats = rat === undefined ? this.#options.rats() : [rat];
     const manual = mode === copsMode.manual || mode === copsMode.manualThenAutomatic ? plmn : undefined;
     return (
       this.#tryRats(subscriber, rats, manual) ??
-      (mode === copsMode.manualThenAutomatic ? this.#tryRats(subscriber, this.#options.personality.rats, undefined) : undefined)
+      (mode === copsMode.manualThenAutomatic ? this.#tryRats(subscriber, this.#options.rats(), undefined) : undefined)
     );
   }
 

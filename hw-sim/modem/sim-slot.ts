@@ -1,5 +1,5 @@
 // The module's SIM side: powers the card, is busy for a while, keeps logical channels for its host, and follows the card's REFRESH.
-import { concatBytes, emptyBytes, fromHex } from "../../base/bytes.ts";
+import { concatBytes, emptyBytes, equalBytes, fromHex } from "../../base/bytes.ts";
 import type { Clock, Disposer } from "../../base/clock.ts";
 import { isCode } from "../../base/errors.ts";
 import { CardTurns, type Eventual } from "../card-socket/procedure.ts";
@@ -16,6 +16,8 @@ export interface SimSlotOptions {
   readonly clock: Clock;
   readonly card: CardConnection | undefined;
   readonly personality: Personality;
+  /** Whether an assistant of the module's own keeps the ISD-R to itself. */
+  readonly holdsIsdR: () => boolean;
   readonly onState: (state: SimState) => void;
 }
 
@@ -28,6 +30,7 @@ interface Channel {
 /** TERMINAL PROFILE (ETSI TS 102 223 §5.2): profile download, and of the proactive commands REFRESH. */
 const terminalProfile = fromHex("8010000003 010080");
 const refreshCommand = 0x01;
+const isdrAid = fromHex("A0000005591010FFFFFFFF8900000100");
 /** A card that was there and does not answer is looked for again. */
 const lookAgainMs = 5_000;
 
@@ -36,6 +39,7 @@ export class SimSlot {
   readonly #card: CardConnection | undefined;
   readonly #turns: CardTurns | undefined;
   readonly #personality: Personality;
+  readonly #holdsIsdR: () => boolean;
   readonly #onState: (state: SimState) => void;
   #state: SimState = "off";
   #busyCme: number = cme.simBusy;
@@ -56,6 +60,7 @@ export class SimSlot {
     this.#card = options.card;
     this.#turns = options.card === undefined ? undefined : new CardTurns(options.card);
     this.#personality = options.personality;
+    this.#holdsIsdR = options.holdsIsdR;
     this.#onState = options.onState;
     this.#stopWatching = options.card?.onPresence(() => this.#presenceChanged()) ?? (() => {});
   }
@@ -117,6 +122,7 @@ export class SimSlot {
   /** +CCHO: a channel with the application selected on it; answers the session id. */
   open(aid: Uint8Array): Eventual<string> {
     this.needCard();
+    if (this.#holdsIsdR() && equalBytes(aid, isdrAid)) throw new CmeError(this.#personality.cchoErrors.notFound);
     return this.#perform(this.#opening(aid));
   }
 
@@ -127,6 +133,10 @@ export class SimSlot {
     if (channel === undefined) throw new CmeError(cme.invalidIndex);
     this.#checkApdu(apdu);
     return this.#perform(this.#exchange(channel, Uint8Array.of(withChannel(apdu[0] ?? 0, channel.number), ...apdu.subarray(1))));
+  }
+
+  isOpen(session: string): boolean {
+    return this.#sessions.has(session);
   }
 
   /** +CCHC. */
@@ -143,6 +153,9 @@ export class SimSlot {
     this.needCard();
     this.#checkApdu(apdu);
     if (this.#personality.csimForbidden.includes(apdu[1] ?? 0)) throw new CmeError(cme.notAllowed);
+    // SELECT by name of what the module's own assistant holds: the application is not to be found.
+    if (apdu[1] === 0xa4 && apdu[2] === 0x04 && this.#holdsIsdR() && equalBytes(apdu.subarray(5, 5 + isdrAid.length), isdrAid))
+      return Uint8Array.of(0x6a, 0x82);
     return this.#perform(this.#exchange(this.#basic, apdu));
   }
 

@@ -23,6 +23,8 @@ export interface Operator {
   readonly nitz: boolean;
   /** What it does to datagrams; nothing by default. */
   readonly path?: PathQuality | undefined;
+  /** To whom it grants PSM and eDRX: its own subscribers by default, and then not to roamers. */
+  readonly powerSaving?: "all" | "own" | "none" | undefined;
 }
 
 /** What a network does to the datagrams of its sessions. */
@@ -49,6 +51,8 @@ export interface Subscription {
   readonly home?: string | undefined;
   /** The first is the default; "*" takes any name. */
   readonly apns: readonly string[];
+  /** What its APNs ask for (PAP, CHAP); by default they take anybody. */
+  readonly credentials?: { readonly user: string; readonly password: string } | undefined;
 }
 
 /** First match counts; without one the visited operator refuses with EMM cause 11. */

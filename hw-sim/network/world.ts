@@ -2,7 +2,17 @@
 // switch coverage off and on, and let the core network fail.
 import type { Clock, Disposer } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
-import type { Attach, NetworkChoice, RadioWorld, Refusal, Session, SimRat, Subscriber, VisibleOperator } from "../contracts.ts";
+import type {
+  Attach,
+  NetworkChoice,
+  RadioWorld,
+  Refusal,
+  Session,
+  SessionCredentials,
+  SimRat,
+  Subscriber,
+  VisibleOperator,
+} from "../contracts.ts";
 import { defaultWorld, type Operator, type PathQuality, type Steering, type Subscription, type WorldData } from "./data.ts";
 
 /** Whom a switch concerns; a field left out means everybody. */
@@ -25,6 +35,7 @@ export interface WorldOptions {
 const plmnNotAllowed = 11;
 /** ESM causes (3GPP TS 24.301 §9.9.4.4). */
 const missingOrUnknownApn = 27;
+const userAuthenticationFailed = 29;
 const networkFailure = 38;
 
 export class World implements RadioWorld {
@@ -131,14 +142,21 @@ export class World implements RadioWorld {
     return this.#inReach(subscriber, rat).some((found) => found.plmn === plmn) && typeof this.#outcome(subscriber, plmn) !== "number";
   }
 
-  session(subscriber: Subscriber, plmn: string, apn: string): Session {
+  session(subscriber: Subscriber, plmn: string, apn: string, credentials?: SessionCredentials): Session {
     if (this.#coreDown.some((rule) => concerns(rule, subscriber, plmn))) return { kind: "refused", esmCause: networkFailure };
-    const apns = this.#subscription(subscriber)?.apns ?? [];
+    const { apns = [], credentials: wanted } = this.#subscription(subscriber) ?? {};
     const granted = apn === "" ? apns[0] : apns.find((known) => known === "*" || known.toLowerCase() === apn.toLowerCase());
     if (granted === undefined) return { kind: "refused", esmCause: missingOrUnknownApn };
+    if (wanted !== undefined && (credentials?.user !== wanted.user || credentials.password !== wanted.password))
+      return { kind: "refused", esmCause: userAuthenticationFailed };
     this.#sessions = (this.#sessions % 65_000) + 1;
     const address = `10.${plmn.length * 10}.${this.#sessions >> 8}.${this.#sessions & 0xff}`;
     return { kind: "up", apn: granted === "*" ? apn || "internet" : granted, address, dns: ["10.0.0.53", "10.0.1.53"] };
+  }
+
+  letsSleep(plmn: string, roaming: boolean): boolean {
+    const { powerSaving = "own" } = this.#data.operators.find((known) => known.plmn === plmn) ?? {};
+    return powerSaving === "all" || (powerSaving === "own" && !roaming);
   }
 
   scan(subscriber: Subscriber | undefined, rat: SimRat): readonly VisibleOperator[] {

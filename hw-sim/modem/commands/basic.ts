@@ -4,7 +4,7 @@ import { type CommandRow, doNothing, type Handler, int, line, ok, refuse, says }
 
 /** Without a number it is 0. */
 const onOff =
-  (setting: "echo" | "verbose" | "quiet"): Handler =>
+  (setting: "verbose" | "quiet"): Handler =>
   (call) => {
     call.port[setting] = int(call, 0, 0, 1, 0) === 1;
     return ok;
@@ -23,14 +23,24 @@ const inert: Readonly<Record<string, number>> = { X: 4, L: 3, M: 2, "&C": 1, "&D
 
 const registers: Readonly<Record<string, number>> = { S0: 0, S3: 13, S4: 10, S5: 8, S7: 60, S10: 15 };
 
+const rates: readonly number[] = [9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600];
+
 export const basicCommands: readonly CommandRow[] = [
-  { name: "E", execute: onOff("echo") },
+  {
+    name: "E",
+    execute: (call) => {
+      const on = int(call, 0, 0, 1, 0) === 1;
+      if (on || call.modem.personality.echo !== "stuck") call.port.echo = on;
+      return ok;
+    },
+  },
   { name: "V", execute: onOff("verbose") },
   { name: "Q", execute: onOff("quiet") },
   {
     name: "&F",
     execute: ({ modem, port }) => {
-      Object.assign(port, { echo: true, verbose: true, quiet: false, cmee: 0 });
+      const { echo, cmee } = modem.personality;
+      Object.assign(port, { echo: echo !== "off", verbose: true, quiet: false, cmee });
       modem.factoryDefaults();
       return ok;
     },
@@ -54,8 +64,6 @@ export const basicCommands: readonly CommandRow[] = [
   ...Object.entries(registers).map(
     ([name, value]): CommandRow => ({ name, read: says(String(value).padStart(3, "0")), set: within(0, 255) }),
   ),
-  // No data call is to be had on a control port.
-  { name: "O", execute: () => ({ lines: [], final: "NO CARRIER" }) },
   {
     name: "+CMEE",
     test: says("+CMEE: (0-2)"),
@@ -71,6 +79,15 @@ export const basicCommands: readonly CommandRow[] = [
     read: says('+CSCS: "IRA"'),
     set: ({ args }) => (args[0] === "IRA" ? ok : refuse(cme.notSupported)),
   },
-  { name: "+IPR", test: says("+IPR: (),(115200)"), read: says("+IPR: 115200"), set: within(115_200, 115_200) },
+  {
+    name: "+IPR",
+    test: says(`+IPR: (0),(${rates.join(",")})`),
+    read: ({ modem }) => line(`+IPR: ${modem.baud}`),
+    set: (call) => {
+      const rate = int(call, 0, 0, 4_000_000);
+      if (rate !== 0 && !rates.includes(rate)) return refuse(cme.incorrectParameters);
+      return { lines: [], after: () => call.modem.setBaud(rate) };
+    },
+  },
   { name: "+IFC", read: says("+IFC: 0,0"), set: doNothing },
 ];

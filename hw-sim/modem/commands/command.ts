@@ -10,6 +10,8 @@ export interface PortSettings {
   quiet: boolean;
   /** +CMEE: 0 plain ERROR, 1 number, 2 words. */
   cmee: number;
+  /** The context of a data call that "+++" has left waiting for ATO or ATH. */
+  dataCid: number | undefined;
 }
 
 export interface Call {
@@ -25,6 +27,10 @@ export interface Answer {
   readonly final?: string;
   /** +CME ERROR; ends the command line. */
   readonly cme?: number;
+  /** Nothing at all is said, not even the final result code. */
+  readonly silent?: boolean;
+  /** From the final result code on the port carries this context's data. */
+  readonly online?: number;
   /** Done once the final result code is out. */
   readonly after?: () => void;
 }
@@ -62,4 +68,11 @@ export function int(call: Call, index: number, min: number, max: number, fallbac
 
 export function text(call: Call, index: number, fallback?: string): string {
   return call.args[index] ?? fallback ?? refuse(cme.incorrectParameters);
+}
+
+/** As test forms list numbers: "(0-2)", "(0,1,4)". */
+export function listed(numbers: readonly number[]): string {
+  const [first = 0] = numbers;
+  const last = numbers.at(-1) ?? first;
+  return numbers.length > 2 && last - first === numbers.length - 1 ? `(${first}-${last})` : `(${numbers.join(",")})`;
 }

@@ -2,9 +2,10 @@
 import type { SimRat, VisibleOperator } from "../../contracts.ts";
 import { cme } from "../cme.ts";
 import type { VirtualModem } from "../module.ts";
+import { esmTexts } from "../packet.ts";
 import { copsMode, stat } from "../registration.ts";
-import { registrationCommands, registrationLine, registrationModes } from "../registration-lines.ts";
-import { type Answer, type Call, type CommandRow, int, line, ok, refuse, says, text } from "./command.ts";
+import { registrationCommands, registrationLine } from "../registration-lines.ts";
+import { type Answer, type Call, type CommandRow, int, line, listed, ok, refuse, says, text } from "./command.ts";
 
 /** EMM causes as +CME ERROR (3GPP TS 27.007 §9.2.2). */
 const cmeOfEmmCause: Readonly<Record<number, number>> = { 3: 103, 6: 106, 7: 107, 11: 111, 12: 112, 13: 113, 15: 115, 19: 119 };
@@ -14,16 +15,24 @@ function cops(call: Call): Answer | Promise<Answer> {
   const { modem } = call;
   const mode = int(call, 0, 0, 4);
   if (mode === setFormatOnly) {
-    modem.settings.copsFormat = int(call, 1, 0, 2);
+    modem.settings.copsFormat = formatOf(call);
     return ok;
   }
   if (mode === copsMode.deregister) return modem.registration.select({ mode, plmn: undefined, rat: undefined }).then(() => ok);
   modem.sim.needProfile();
-  if (modem.functionLevel !== 1) return refuse(cme.notAllowed);
-  if (mode === copsMode.automatic) return modem.registration.select({ mode, plmn: undefined, rat: undefined }).then(() => ok);
-  const plmn = plmnOf(modem, int(call, 1, 0, 2), text(call, 2));
+  if (!modem.radio) return refuse(cme.notAllowed);
+  if (mode === copsMode.automatic) {
+    const answer: Answer = modem.personality.cops.automaticSaysError ? { lines: [], final: "ERROR" } : ok;
+    return modem.registration.select({ mode, plmn: undefined, rat: undefined }).then(() => answer);
+  }
+  const plmn = plmnOf(modem, formatOf(call), text(call, 2));
   const rat = call.args[3] === undefined ? undefined : ratOf(modem, int(call, 3, 0, 9));
   return manual(modem, mode === copsMode.manual ? copsMode.manual : copsMode.manualThenAutomatic, plmn, rat);
+}
+
+function formatOf(call: Call): number {
+  const format = int(call, 1, 0, 2);
+  return call.modem.personality.cops.formats.includes(format) ? format : refuse(cme.incorrectParameters);
 }
 
 async function manual(modem: VirtualModem, mode: 1 | 4, plmn: string, rat: SimRat | undefined): Promise<Answer> {
@@ -39,7 +48,7 @@ function plmnOf(modem: VirtualModem, format: number, given: string): string {
 }
 
 function ratOf(modem: VirtualModem, act: number): SimRat {
-  return modem.personality.rats.find((rat) => modem.personality.act[rat] === act) ?? refuse(cme.notSupported);
+  return modem.rats.find((rat) => modem.personality.act[rat] === act) ?? refuse(cme.notSupported);
 }
 
 function operatorName({ name, shortName, plmn }: VisibleOperator, format: number): string {
@@ -47,7 +56,7 @@ function operatorName({ name, shortName, plmn }: VisibleOperator, format: number
 }
 
 function visible(modem: VirtualModem): { readonly operator: VisibleOperator; readonly rat: SimRat }[] {
-  return modem.personality.rats.flatMap((rat) => modem.world.scan(modem.sim.subscriber, rat).map((operator) => ({ operator, rat })));
+  return modem.rats.flatMap((rat) => modem.world.scan(modem.sim.subscriber, rat).map((operator) => ({ operator, rat })));
 }
 
 function copsRead({ modem }: Call): Answer {
@@ -62,7 +71,11 @@ function copsRead({ modem }: Call): Answer {
 
 /** Its port answers nothing else for as long as it lasts. */
 async function copsTest({ modem }: Call): Promise<Answer> {
-  if (modem.functionLevel !== 1) return refuse(cme.notAllowed);
+  if (!modem.radio) return refuse(cme.notAllowed);
+  const { firstScanFails, formats, brokenLines } = modem.personality.cops;
+  const fails = firstScanFails && modem.firsts.scan;
+  modem.firsts.scan = false;
+  if (fails) return { lines: [], final: "ERROR" };
   await modem.clock.sleep(modem.personality.timings.scanMs);
   const current = modem.registration.state;
   const found = visible(modem).map(({ operator, rat }) => {
@@ -70,7 +83,7 @@ async function copsTest({ modem }: Call): Promise<Answer> {
     const status = isCurrent ? 2 : operator.allowed ? 1 : 3;
     return `(${status},"${operator.name}","${operator.shortName}","${operator.plmn}",${modem.personality.act[rat]})`;
   });
-  return line(`+COPS: ${[...found, ",(0-4),(0-2)"].join(",")}`);
+  return line(`+COPS: ${[...found, `,(0-4),${listed(formats)}`].join(brokenLines ? ",\r\n" : ",")}`);
 }
 
 /** RSSI as 27.007 §8.5 counts it, from RSRP over ten resource blocks' worth of subcarriers. */
@@ -93,10 +106,12 @@ export const networkCommands: readonly CommandRow[] = [
   ...registrationCommands.map(
     (name): CommandRow => ({
       name,
-      test: says(`${name}: (0-${registrationModes[name]})`),
+      test: ({ modem }) => line(`${name}: ${listed(modem.personality.registration.modes[name])}`),
       read: ({ modem }) => line(registrationLine(modem, name, "read") ?? ""),
       set: (call) => {
-        call.modem.settings.creg[name] = int(call, 0, 0, registrationModes[name], 0);
+        const n = int(call, 0, 0, 9, 0);
+        if (!call.modem.personality.registration.modes[name].includes(n)) return refuse(cme.incorrectParameters);
+        call.modem.settings.creg[name] = n;
         return ok;
       },
     }),
@@ -110,10 +125,32 @@ export const networkCommands: readonly CommandRow[] = [
   },
 ];
 
+/** EMM causes as modules print them (3GPP TS 24.301 §9.9.3.9). */
+const emmTexts: Readonly<Record<number, string>> = {
+  3: "illegal UE",
+  6: "illegal ME",
+  7: "EPS services not allowed",
+  8: "EPS services and non-EPS services not allowed",
+  11: "PLMN not allowed",
+  12: "tracking area not allowed",
+  13: "roaming not allowed in this tracking area",
+  14: "EPS services not allowed in this PLMN",
+  15: "no suitable cells in tracking area",
+  17: "network failure",
+  19: "ESM failure",
+  22: "congestion",
+};
+
 function lastFailure(modem: VirtualModem): string {
   const { emmCause, stat: shown } = modem.registration.state;
   const { lastEsmCause } = modem.packet;
-  if (lastEsmCause !== undefined) return `"ESM cause",${lastEsmCause}`;
-  if (emmCause !== undefined) return `"EMM cause",${emmCause}`;
-  return shown === stat.searching ? '"No network found",0' : '"No cause information available",0';
+  const { failure, none } = modem.personality.ceer;
+  const said = (domain: string, cause: number, words: string | undefined): string =>
+    failure
+      .replace("{domain}", domain)
+      .replace("{cause}", String(cause))
+      .replace("{text}", words ?? `cause ${cause}`);
+  if (lastEsmCause !== undefined) return said("ESM", lastEsmCause, esmTexts[lastEsmCause]);
+  if (emmCause !== undefined) return said("EMM", emmCause, emmTexts[emmCause]);
+  return shown === stat.searching ? '"No network found",0' : none;
 }

@@ -1,7 +1,6 @@
 // PDP contexts (3GPP TS 27.007 §10.1).
 import { cme } from "../cme.ts";
 import type { VirtualModem } from "../module.ts";
-import { maxCid } from "../packet.ts";
 import { type Answer, type Call, type CommandRow, int, line, ok, refuse, says, text } from "./command.ts";
 
 const types = ["IP", "IPV6", "IPV4V6"];
@@ -19,9 +18,12 @@ const cmeOfEsmCause: Readonly<Record<number, number>> = {
   34: 134,
 };
 const mtuBytes = 1_430;
+/** <auth_prot> of +CGAUTH. */
+const chap = 2;
 
 function cid(call: Call, index: number): number {
-  return int(call, index, 1, maxCid);
+  const { minCid, maxCid } = call.modem.personality.contexts;
+  return int(call, index, minCid, maxCid);
 }
 
 function define(call: Call): Answer {
@@ -33,6 +35,10 @@ function define(call: Call): Answer {
   const type = text(call, 1, "IP").toUpperCase();
   const apn = text(call, 2, "");
   if (!types.includes(type) || !/^[A-Za-z0-9.-]{0,100}$/.test(apn)) return refuse(cme.incorrectParameters);
+  const { firsts, personality } = call.modem;
+  const fails = personality.contexts.firstDefinitionFails && firsts.definition;
+  firsts.definition = false;
+  if (fails) return { lines: [], final: "ERROR" };
   call.modem.packet.define({ cid: number, type, apn });
   return ok;
 }
@@ -50,14 +56,15 @@ function activate(call: Call): Answer {
     if (packet.context(number) === undefined) refuse(cme.incorrectParameters);
     if (on) switchOn(call.modem, number);
     else if (packet.active(number) !== undefined) {
-      if (packet.activeCount === 1 && call.modem.registration.state.rat !== "gsm") refuse(cme.lastPdn);
+      if (packet.activeCount === 1 && call.modem.registration.state.rat !== "gsm") refuse(call.modem.personality.contexts.lastPdnCme);
       packet.deactivate(number, "ME");
     }
   }
   return ok;
 }
 
-function switchOn(modem: VirtualModem, number: number): void {
+/** Refuses as +CGACT does. */
+export function switchOn(modem: VirtualModem, number: number): void {
   if (!modem.packet.attached) refuse(cme.noNetworkService);
   const esmCause = modem.packet.activate(number);
   if (esmCause !== undefined) refuse(cmeOfEsmCause[esmCause] ?? cme.unspecifiedSession);
@@ -80,23 +87,47 @@ function attach(call: Call): Answer {
 function dynamicParameters(modem: VirtualModem, number: number): string[] {
   const session = modem.packet.active(number);
   if (session === undefined) return [];
+  const head = `+CGCONTRDP: ${number},${number + 4},"${session.apn}"`;
+  if (modem.personality.cgcontrdp === "short") return [head];
   const mask = `${session.address}.255.255.255.255`;
   const [dns1 = "", dns2 = ""] = session.dns;
   const gateway = session.address.replace(/\d+$/, "1");
-  return [`+CGCONTRDP: ${number},${number + 4},"${session.apn}","${mask}","${gateway}","${dns1}","${dns2}",,,0,0,${mtuBytes}`];
+  return [`${head},"${mask}","${gateway}","${dns1}","${dns2}",,,0,0,${mtuBytes}`];
+}
+
+function cidRange({ personality: { contexts } }: VirtualModem): string {
+  return `(${contexts.minCid}-${contexts.maxCid})`;
+}
+
+/** 3GPP TS 27.007 §10.1.31 has the user first; makes differ. */
+function authenticate(call: Call): Answer {
+  const { order, maxChars } = call.modem.personality.cgauth;
+  const number = cid(call, 0);
+  const protocol = int(call, 1, 0, 3);
+  if (protocol === 0) {
+    call.modem.packet.authenticate(number, undefined);
+    return ok;
+  }
+  const [first, second] = [text(call, 2, ""), text(call, 3, "")];
+  // With the password first, CHAP may do without the user.
+  const enough = call.args.length >= 4 || (order === "password-user" && protocol === chap && call.args.length === 3);
+  if (!enough || first.length > maxChars || second.length > maxChars) return refuse(cme.incorrectParameters);
+  const [user, password] = order === "user-password" ? [first, second] : [second, first];
+  call.modem.packet.authenticate(number, { protocol, user, password });
+  return ok;
 }
 
 export const packetCommands: readonly CommandRow[] = [
   {
     name: "+CGDCONT",
-    test: () => line(...types.map((type) => `+CGDCONT: (1-${maxCid}),"${type}",,,(0),(0)`)),
+    test: ({ modem }) => line(...types.map((type) => `+CGDCONT: ${cidRange(modem)},"${type}",,,(0),(0)`)),
     read: ({ modem }) =>
       line(...modem.packet.contexts.map(({ cid: number, type, apn }) => `+CGDCONT: ${number},"${type}","${apn}","0.0.0.0",0,0`)),
     set: define,
   },
   {
     name: "+CGAUTH",
-    test: says(`+CGAUTH: (1-${maxCid}),(0-3),(0-64),(0-64)`),
+    test: ({ modem }) => line(`+CGAUTH: ${cidRange(modem)},(0-3),(0-${modem.personality.cgauth.maxChars})`),
     read: ({ modem: { packet } }) =>
       line(
         ...packet.contexts.map(({ cid: number }) => {
@@ -105,15 +136,7 @@ export const packetCommands: readonly CommandRow[] = [
           return protocol === 0 ? `+CGAUTH: ${number},0` : `+CGAUTH: ${number},${protocol},"${user}",""`;
         }),
       ),
-    // The virtual networks accept any.
-    set: (call) => {
-      const number = cid(call, 0);
-      const protocol = int(call, 1, 0, 3);
-      if (protocol > 0 && call.args.length < 4) return refuse(cme.incorrectParameters);
-      const credentials = { protocol, user: text(call, 2, ""), password: text(call, 3, "") };
-      call.modem.packet.authenticate(number, protocol === 0 ? undefined : credentials);
-      return ok;
-    },
+    set: authenticate,
   },
   { name: "+CGATT", test: says("+CGATT: (0,1)"), read: ({ modem }) => line(`+CGATT: ${Number(modem.packet.attached)}`), set: attach },
   {

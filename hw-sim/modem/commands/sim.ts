@@ -3,7 +3,7 @@ import { fromHex, toHexUpper } from "../../../base/bytes.ts";
 import { type Eventual, whenDone } from "../../card-socket/procedure.ts";
 import { cme } from "../cme.ts";
 import type { Personality } from "../personality.ts";
-import { type Call, type CommandRow, int, line, ok, refuse, says, text } from "./command.ts";
+import { type Call, type CommandRow, type Handler, int, line, ok, refuse, says, text } from "./command.ts";
 
 /** <length> counts hexadecimal characters and must be that of <command>. */
 function apdu(call: Call, lengthAt: number): Uint8Array {
@@ -57,6 +57,18 @@ function crsmAnswer(response: Uint8Array): string {
 
 const aidPattern = /^([0-9A-Fa-f]{2}){5,16}$/;
 
+/** What an APDU takes on top of the card's own time: installing a profile keeps a slow one busy for minutes. */
+function taking<T>({ modem }: Call, result: Eventual<T>): Eventual<T> {
+  const { apduMs } = modem.personality.timings;
+  return apduMs === 0 ? result : modem.clock.sleep(apduMs).then(() => result);
+}
+
+const testForm: Handler = ({ modem }) => {
+  const { apduTest } = modem.personality;
+  if (apduTest === "silent") return { lines: [], silent: true };
+  return apduTest === "error" ? { lines: [], final: "ERROR" } : ok;
+};
+
 export function simCommands(personality: Personality): readonly CommandRow[] {
   return [
     {
@@ -72,17 +84,27 @@ export function simCommands(personality: Personality): readonly CommandRow[] {
       },
     },
     { name: "+CIMI", execute: ({ modem }) => line(modem.sim.needProfile().imsi) },
-    ...Object.entries(personality.iccidCommands).map(([name, prefix]): CommandRow => {
+    ...Object.entries(personality.iccidCommands).map(([name, template]): CommandRow => {
       const iccid = ({ modem }: Call): ReturnType<typeof line> => {
         modem.sim.needProfile();
-        return line(`${prefix}: ${modem.sim.iccid ?? refuse(cme.simFailure)}`);
+        const digits = modem.sim.iccid ?? refuse(cme.simFailure);
+        return line(template.replace("{iccid}", digits).replace("{padded}", digits.padEnd(20, "F")));
       };
       return { name, execute: iccid, read: iccid };
     }),
-    { name: "+CSIM", set: (call) => whenDone(call.modem.sim.raw(apdu(call, 0)), (response) => line(shown("+CSIM", response))) },
+    {
+      name: "+CSIM",
+      test: testForm,
+      set: (call) => {
+        // AT+CSIM=1 and =0 lock and unlock the card for the host, where a make has that.
+        if (call.args.length === 1 && /^[01]$/.test(call.args[0] ?? "")) return ok;
+        return whenDone(taking(call, call.modem.sim.raw(apdu(call, 0))), (response) => line(shown("+CSIM", response)));
+      },
+    },
     { name: "+CRSM", set: (call) => whenDone(restricted(call), line) },
     {
       name: "+CCHO",
+      test: testForm,
       set: (call) => {
         const aid = text(call, 0);
         if (!aidPattern.test(aid)) return refuse(cme.incorrectParameters);
@@ -91,11 +113,19 @@ export function simCommands(personality: Personality): readonly CommandRow[] {
     },
     {
       name: "+CGLA",
-      set: (call) => whenDone(call.modem.sim.transmit(text(call, 0), apdu(call, 1)), (response) => line(shown("+CGLA", response))),
+      test: testForm,
+      set: (call) =>
+        whenDone(taking(call, call.modem.sim.transmit(text(call, 0), apdu(call, 1))), (response) => line(shown("+CGLA", response))),
     },
     {
       name: "+CCHC",
-      set: (call) => whenDone(call.modem.sim.close(text(call, 0)), () => (personality.cchcLine ? line("+CCHC") : ok)),
+      test: testForm,
+      set: (call) => {
+        const session = text(call, 0);
+        call.modem.sim.needCard();
+        if (personality.cchcUnknown === "ok" && !call.modem.sim.isOpen(session)) return ok;
+        return whenDone(call.modem.sim.close(session), () => (personality.cchcLine ? line("+CCHC") : ok));
+      },
     },
     {
       name: "+CLCK",

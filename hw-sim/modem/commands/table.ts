@@ -2,15 +2,16 @@
 import type { Personality } from "../personality.ts";
 import { basicCommands } from "./basic.ts";
 import type { CommandRow } from "./command.ts";
-import { identityCommands } from "./identity.ts";
+import { identityCommands, ownIdentity } from "./identity.ts";
 import { networkCommands } from "./network.ts";
 import { packetCommands } from "./packet.ts";
 import { simCommands } from "./sim.ts";
 import { timeCommands } from "./time.ts";
 import { voiceCommands } from "./voice.ts";
 
+/** What a make says for itself replaces what all say. */
 export function commandTable(personality: Personality): ReadonlyMap<string, CommandRow> {
-  const rows = [
+  const common = [
     ...basicCommands,
     ...identityCommands,
     ...simCommands(personality),
@@ -18,6 +19,7 @@ export function commandTable(personality: Personality): ReadonlyMap<string, Comm
     ...packetCommands,
     ...timeCommands,
     ...voiceCommands,
-  ];
-  return new Map(rows.map((row) => [row.name, row]));
+    ...ownIdentity(personality),
+  ].filter(({ name }) => !personality.without.includes(name));
+  return new Map([...common, ...personality.commands].map((row) => [row.name, row]));
 }

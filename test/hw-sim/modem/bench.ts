@@ -7,7 +7,7 @@ import type { AtPort } from "../../../hw-sim/modem/port.ts";
 import { World } from "../../../hw-sim/network/world.ts";
 import { StubCard } from "./stub-card.ts";
 
-const final = /\r\n(OK|ERROR|NO CARRIER|\+CME ERROR: [^\r]*)\r\n|(?:^|[\r\n])[0-9]\r$/;
+const final = /\r\n(OK|ERROR|NO CARRIER|BUSY|CONNECT|ABORTED|NORMAL POWER DOWN|\+CME ERROR: [^\r]*)\r\n|(?:^|[\r\n])[0-9]\r$/;
 
 /** A program at the other end of a port. */
 export class Host {
