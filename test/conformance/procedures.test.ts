@@ -6,6 +6,7 @@ import { sealed, signed } from "../../ipa/asn1/schema.ts";
 import { ServerSigned1 } from "../../ipa/messages/rsp.ts";
 import { checkServer } from "../../ipa/procedures/rsp-checks.ts";
 import { a, b, c, clock, factoryProfile, pki, Vehicle, type VehicleOptions } from "../ipa/support/vehicle.ts";
+import { es9Statuses } from "./rows/es9.ts";
 
 const two: VehicleOptions = { profiles: [factoryProfile(a, true), factoryProfile(b, false)] };
 const direct: VehicleOptions = { direct: true, configuration: { indirectProfileDownload: false } };
@@ -159,6 +160,25 @@ describe("a download", () => {
     const asked = vehicle.es9.map((one) => one.replace("dp.example.com ", ""));
     expect(asked.slice(asked.indexOf(functionName) + 1)).toEqual(then);
     expect(vehicle.esipa).toEqual(["getEimPackage", "handleNotification", "getEimPackage"]);
+    expect(vehicle.eim.order(id)).toMatchObject({ state: "failed" });
+    expect(vehicle.installed()).toEqual([a]);
+  });
+});
+
+describe("an SM-DP+ that refuses a direct download", () => {
+  // shows: es9.*
+  test.each(es9Statuses)("%s: subject %s, reason %s is %s, the session is closed, the eIM told", async (name, subject, reason, meaning) => {
+    const vehicle = new Vehicle(direct);
+    vehicle.smdp.applyFaults({ status: { [name]: { subjectCode: subject, reasonCode: reason, times: 1 } } });
+    const id = vehicle.download(c);
+    await vehicle.poll();
+    expect(vehicle.events).toContainEqual(
+      expect.objectContaining({
+        kind: "download.failed",
+        error: expect.objectContaining({ code: "RSP_SERVER", message: expect.stringContaining(`${meaning} (${subject}/${reason})`) }),
+      }),
+    );
+    expect(vehicle.es9.at(-1)).toBe(`dp.example.com ${name === "initiateAuthentication" ? name : "cancelSession"}`);
     expect(vehicle.eim.order(id)).toMatchObject({ state: "failed" });
     expect(vehicle.installed()).toEqual([a]);
   });

@@ -5,6 +5,7 @@ import { packageRows } from "./c-packages.ts";
 import { codeRows } from "./codes.ts";
 import { esipaRows } from "./d-esipa.ts";
 import { procedureRows } from "./e-procedures.ts";
+import { es9Rows } from "./es9.ts";
 import { compactRows } from "./f-compact.ts";
 import { fieldRows } from "./g-field.ts";
 import type { Group, Row } from "./row.ts";
@@ -17,7 +18,7 @@ export const parts: readonly { readonly heading: string; readonly groups: readon
   { heading: "Procedures", groups: procedureRows },
   { heading: "Compact messages", groups: compactRows },
   { heading: "The field", groups: fieldRows },
-  { heading: "Result codes", groups: codeRows },
+  { heading: "Result codes", groups: [...codeRows, ...es9Rows] },
 ];
 
 export const rows: readonly Row[] = parts.flatMap(({ groups }) => groups.flatMap((group) => group.rows));
