@@ -80,6 +80,6 @@ export const cardRows: readonly Group[] = [
     csim: ["AT+CSIM: the channel's number stands in CLA", "3GPP TS 27.007 §8.17"],
     ccho: ["AT+CCHO, AT+CGLA, AT+CCHC", "3GPP TS 27.007 §8.45"],
     "session-number": ["A session is no channel number; the bare number is read too", "3GPP TS 27.007 §8.45"],
-    pcsc: "PC/SC and vpcd, as other tools and card simulators use them",
+    vpcd: "vpcd, over which PC/SC readers and card simulators are attached",
   }),
 ];

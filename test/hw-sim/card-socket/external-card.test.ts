@@ -23,7 +23,7 @@ describe("download and enable with an external card", () => {
       stop();
     }));
 
-  // shows: a8.pcsc
+  // shows: a8.vpcd
   test("over vpcd, the card inserted when all is running", () =>
     inDirectory(async (pkiDir) => {
       const { clock, stop } = timeLapse();

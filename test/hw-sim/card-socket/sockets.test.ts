@@ -68,6 +68,7 @@ describe("vpcd", () => {
     expect(seen).toEqual([1, 300, 0]);
   });
 
+  // shows: a8.vpcd
   test("our card obeys a reader: no answer to power and reset, ATR when asked, else an APDU", async () => {
     const uicc = new StubCard();
     const reader = createServer();
@@ -97,6 +98,7 @@ describe("vpcd", () => {
     again.destroy();
   });
 
+  // shows: a8.vpcd
   test("our slot powers a card, asks its ATR, gives it APDUs, and turns a second card away", async () => {
     const slot = await openVpcdSlot({ clock, host: loopback, port: 0 });
     stops.push(() => slot.close());
