@@ -40,19 +40,9 @@ export class Minimizer {
 
   /** The eIM has taken a BF52. */
   async told(ipaEuiccDataResponse: Uint8Array): Promise<void> {
-    const response = decode(IpaEuiccDataResponse, ipaEuiccDataResponse, { name: "IpaEuiccDataResponse" });
-    const data = childOf(readOnlyTlv(ipaEuiccDataResponse), 0xa0);
-    if (response.kind !== "ipaEuiccData" || data === undefined) return;
-    const info1 = childOf(data, 0xbf20);
-    const info2 = childOf(data, 0xbf22);
-    const { euiccCertificate, eumCertificate } = response.value;
-    await this.#memory.save(this.#eimId, {
-      ...this.#memory.load(this.#eimId),
-      ...(info1 === undefined ? {} : { euiccInfo1: digestOf(rawOf(info1)) }),
-      ...(info2 === undefined ? {} : { euiccInfo2: info2Digest(rawOf(info2)) }),
-      ...(euiccCertificate === undefined ? {} : { euiccCertificate: digestOf(euiccCertificate) }),
-      ...(eumCertificate === undefined ? {} : { eumCertificate: digestOf(eumCertificate) }),
-    });
+    const facts = factsIn(ipaEuiccDataResponse);
+    if (facts === undefined) return;
+    await this.#memory.save(this.#eimId, { ...this.#memory.load(this.#eimId), ...facts });
     this.#gaveUp = false;
   }
 
@@ -122,5 +112,25 @@ export class Minimizer {
   #sessionOf(transactionId: Uint8Array): RelayedSession | undefined {
     const session = this.#session;
     return !this.#gaveUp && session !== undefined && equalBytes(session.transactionId, transactionId) ? session : undefined;
+  }
+}
+
+/** What a BF52 tells of the eUICC. Undefined for an error, and for what cannot be read here: a card's affair, which must not spoil the report. */
+function factsIn(ipaEuiccDataResponse: Uint8Array): ToldFacts | undefined {
+  try {
+    const response = decode(IpaEuiccDataResponse, ipaEuiccDataResponse, { name: "IpaEuiccDataResponse" });
+    const data = childOf(readOnlyTlv(ipaEuiccDataResponse), 0xa0);
+    if (response.kind !== "ipaEuiccData" || data === undefined) return undefined;
+    const info1 = childOf(data, 0xbf20);
+    const info2 = childOf(data, 0xbf22);
+    const { euiccCertificate, eumCertificate } = response.value;
+    return {
+      ...(info1 === undefined ? {} : { euiccInfo1: digestOf(rawOf(info1)) }),
+      ...(info2 === undefined ? {} : { euiccInfo2: info2Digest(rawOf(info2)) }),
+      ...(euiccCertificate === undefined ? {} : { euiccCertificate: digestOf(euiccCertificate) }),
+      ...(eumCertificate === undefined ? {} : { eumCertificate: digestOf(eumCertificate) }),
+    };
+  } catch {
+    return undefined;
   }
 }

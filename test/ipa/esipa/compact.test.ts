@@ -14,7 +14,7 @@ import {
 } from "../../../hw-sim/eim/restore.ts";
 import { createPki } from "../../../hw-sim/pki/pki.ts";
 import { decode, encode, oid } from "../../../ipa/asn1/schema.ts";
-import { writeTlv as tlv } from "../../../ipa/asn1/tlv.ts";
+import { retag, writeTlv as tlv } from "../../../ipa/asn1/tlv.ts";
 import {
   compactAuthenticateServerResponse,
   compactCancelSessionResponse,
@@ -26,6 +26,7 @@ import {
   type RelayedSession,
   type ToldFacts,
 } from "../../../ipa/esipa/compact.ts";
+import { Minimizer } from "../../../ipa/esipa/minimizer.ts";
 import { PendingNotification } from "../../../ipa/messages/notifications.ts";
 
 const clock = new VirtualClock();
@@ -259,5 +260,25 @@ describe("no compact form", () => {
   test("of a card's answer with more in it than is known here", () => {
     const signed = tlv(0x30, tlv(0x80, known.transactionId), encode(oid(0x81), "2.999.10"), tlv(0x82, Uint8Array.of(3)), tlv(0x83));
     expect(compactCancelSessionResponse(tlv(0xbf41, tlv(0xa0, signed, sign(signed))), known)).toBeUndefined();
+  });
+});
+
+describe("what an eIM was told", () => {
+  test("adds up, and is forgotten when it could not be used; what cannot be read tells nothing and spoils nothing", async () => {
+    let known: ToldFacts = {};
+    const save = async (_: string, facts: ToldFacts): Promise<void> => {
+      known = facts;
+    };
+    const minimizer = new Minimizer("eim1", { load: () => known, save });
+    const info1 = tlv(0xbf20, tlv(0x82, Uint8Array.of(2, 5, 1)), tlv(0xa9), tlv(0xaa));
+    await minimizer.told(tlv(0xbf52, tlv(0xa0, info1)));
+    await minimizer.told(tlv(0xbf52, tlv(0xa0, retag(eum, 0xa5), retag(certificate, 0xa6))));
+    const facts = { euiccInfo1: digestOf(info1), euiccCertificate: digestOf(certificate), eumCertificate: digestOf(eum) };
+    expect(known).toEqual(facts);
+    for (const unreadable of ["BF5206A50404010101", "BF5205A103020101", "BF52"]) await minimizer.told(fromHex(unreadable));
+    expect(known).toEqual(facts);
+    expect(minimizer.knowsInfo1(info1)).toBe(true);
+    await minimizer.giveUp();
+    expect([known, minimizer.knowsInfo1(info1), minimizer.active]).toEqual([{}, false, false]);
   });
 });
