@@ -7,6 +7,15 @@ export interface ModemIdentity {
   readonly revision: string;
 }
 
+/** What is done about a module that does not answer, in the order of recovery.ts. */
+export type RecoveryStep = "reopen" | "marker" | "escape" | "baud-hunt" | "cfun-reset" | "module-reset" | "power";
+
+/** silent: the port is there and nothing answers. absent: there is no port. unfit: it answers, but cannot be brought into the state wanted. */
+export type RecoveryTrouble = "silent" | "absent" | "unfit";
+
+/** held: not taken, because it would disturb at a time when nothing may. failed: it could not be carried out. */
+export type RecoveryOutcome = "answered" | "no-answer" | "failed" | "held";
+
 /** One step of the ladder by which a module is brought to read the card anew. */
 export type RefreshStep = "wait" | "sim-power" | "cfun-cycle" | "reset";
 
@@ -47,6 +56,19 @@ export type ModemEvent =
   | { readonly kind: "time"; readonly utcMs: number }
   /** Voice calls have changed; `voiceCall` says to what. */
   | { readonly kind: "call" }
+  /** What was done about a module that did not answer, and what came of it. */
+  | {
+      readonly kind: "recovery";
+      readonly step: RecoveryStep;
+      readonly outcome: RecoveryOutcome;
+      /** Of this step. */
+      readonly tookMs: number;
+      /** Since the module was last ready, or first looked for. */
+      readonly downMs: number;
+      /** How many times the ladder was begun. */
+      readonly round: number;
+      readonly reason?: string;
+    }
   | { readonly kind: "gone"; readonly reason: string }
   | { readonly kind: "back" };
 
