@@ -40,7 +40,9 @@ export function createCardWatch(parts: CardWatchParts): CardWatch {
 
   const quietly = (what: string, job: () => Promise<void>): Promise<void> =>
     work.run(job).catch((error: unknown) => {
-      if (!signal.aborted && !isCode(error, "QUEUE_CLOSED")) log.warn(what, { error: asSimwardError(error) });
+      // While the module is away or starting there is nothing to be noticed.
+      if (!signal.aborted && !isCode(error, "QUEUE_CLOSED", "PORT_CLOSED", "MODEM_ABSENT"))
+        log.warn(what, { error: asSimwardError(error) });
     });
 
   const note = async (iccid: string): Promise<void> => {

@@ -23,6 +23,7 @@ import { faultDisk } from "../../base/fault-disk.ts";
 import { createLog, silentLog } from "../../base/log.ts";
 import { seededRandom } from "../../base/random.ts";
 import type { Eim } from "../../hw-sim/eim/eim.ts";
+import type { CardRoleName } from "../../hw-sim/euicc/roles.ts";
 import type { EuiccFaults, EuiccOptions } from "../../hw-sim/euicc/types.ts";
 import type { ModemTimings } from "../../hw-sim/modem/personality.ts";
 import { createPki, type Pki } from "../../hw-sim/pki/pki.ts";
@@ -58,6 +59,8 @@ export interface Given {
   /** Installed at the factory, disabled. */
   readonly installed?: readonly ProfilePlan[];
   readonly euicc?: Pick<EuiccOptions, "capabilities">;
+  /** The built-in card; an IoT eUICC by default. */
+  readonly cardRole?: CardRoleName;
   /** Faults from the beginning, as POST /v1/faults has them. */
   readonly faults?: FaultsByTarget;
   /** How long the module takes. */
@@ -151,7 +154,8 @@ export async function inWorld(given: Omit<Given, "run">, run: (world: World) => 
     const world = await build(given, started);
     if (given.offline !== true) await world.online();
     await run(world);
-    await isWell(world);
+    if (given.cardRole === undefined) await isWell(world);
+    else expect(await world.agent.verifyAudit()).toMatchObject({ ok: true });
   } finally {
     await started.stop();
   }
@@ -243,6 +247,7 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
     seed: given.seed ?? 1,
     ...(given.timings === undefined ? {} : { timings: given.timings }),
     indirectDownload: given.direct !== true,
+    ...(given.cardRole === undefined ? {} : { cardRole: given.cardRole }),
     ...(given.esipaVersion === undefined ? {} : { esipaVersion: given.esipaVersion }),
     modem: [portKind === "tcp" ? { kind: "tcp", port: 0 } : { kind: portKind, path: undefined }],
     euicc: {
@@ -379,7 +384,8 @@ function worldOf(parts: Pick<World, "clock" | "vehicle" | "modem" | "agent" | "f
     online: async () => {
       await until(
         () => agent.status(),
-        ({ network, eims }) => network.address !== undefined && eims.length > 0,
+        // Only an IoT eUICC has eIMs of its own.
+        ({ network, eims, card }) => network.address !== undefined && (eims.length > 0 || (card?.class ?? "sgp32-ipad") !== "sgp32-ipad"),
       );
     },
     status: () => agent.status(),
