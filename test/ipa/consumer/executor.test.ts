@@ -1,5 +1,6 @@
 // The software package executor on a virtual consumer eUICC: every check of SGP.32 §5.9.1 in its order, every operation with its codes, and no package
 // obeyed twice wherever the power is cut.
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromHex, iccidToBytes } from "../../../base/bytes.ts";
 import { isCode } from "../../../base/errors.ts";
@@ -14,14 +15,15 @@ import {
   retrieveNotificationsList,
 } from "../../../ipa/euicc/es10.ts";
 import type { AddInitialEimRequest, EimConfigurationData } from "../../../ipa/messages/eim-config.ts";
-import { type Eco, EuiccPackageResult, type EuiccPackage } from "../../../ipa/messages/package.ts";
+import { type Eco, type EuiccPackage, EuiccPackageResult } from "../../../ipa/messages/package.ts";
 import {
   a,
-  b,
   Bench,
+  b,
   c,
   configuration,
   disable,
+  eid,
   eim,
   enable,
   list,
@@ -51,7 +53,11 @@ describe("checks before the first operation, in the card's order", () => {
     ["no token where there is one", { token: 0 }, { unsigned: 1 }],
     ["a foreign token", { token: 2 }, { unsigned: 1 }],
     ["another EID", { token: 1, eid: otherEid }, { error: "invalidEid" }],
-    ["another EID and a counter that is too large: the EID counts", { token: 1, eid: otherEid, counterValue: 2 ** 40 }, { error: "invalidEid" }],
+    [
+      "another EID and a counter that is too large: the EID counts",
+      { token: 1, eid: otherEid, counterValue: 2 ** 40 },
+      { error: "invalidEid" },
+    ],
     ["a counter that is too large", { token: 1, counterValue: 0x8000_0000 }, { error: "counterValueOutOfRange" }],
     ["the counter as it stands", { token: 1, counterValue: 7 }, { error: "replayError" }],
     ["a counter of before", { token: 1, counterValue: 6 }, { error: "replayError" }],
@@ -98,6 +104,39 @@ describe("checks before the first operation, in the card's order", () => {
     const bench = await associated();
     const many = Array.from({ length: 1_200 }, () => remove(c));
     expect(read(await bench.send(packageOf({ euiccPackage: psmos(...many) })))).toEqual({ error: "sizeOverflow" });
+  });
+
+  test("whatever comes in whatever order: carried out is exactly what a card would carry out", async () => {
+    const attempt = fc.record({
+      counterValue: fc.integer({ min: -1, max: 9 }),
+      isSigned: fc.boolean(),
+      hasToken: fc.boolean(),
+      isForUs: fc.boolean(),
+      restart: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(attempt, { maxLength: 12 }), async (attempts) => {
+        const bench = await associated({ associationToken: -1 });
+        let counter = 0;
+        for (const { counterValue, isSigned, hasToken, isForUs, restart } of attempts) {
+          if (restart) await bench.start();
+          const fields = { counterValue, by: isSigned ? eim : stranger, token: hasToken ? 1 : 0, eid: isForUs ? eid : otherEid };
+          const answer = read(await bench.send(packageOf(fields)));
+          const expected =
+            !isSigned || !hasToken
+              ? { unsigned: 1 }
+              : !isForUs
+                ? { error: "invalidEid" }
+                : counterValue <= counter
+                  ? { error: "replayError" }
+                  : ["listProfileInfoResult"];
+          expect(answer).toEqual(expected);
+          if (Array.isArray(expected)) counter = counterValue;
+          expect(bench.executor?.card.eims).toMatchObject([{ counterValue: counter }]);
+        }
+      }),
+      { seed: 32, numRuns: 40 },
+    );
   });
 
   test("brainpoolP256r1 signs too; a key of another curve is no key", async () => {
@@ -271,7 +310,9 @@ describe("eIMs", () => {
     expect(await send(3, 1, { kind: "addEim", value: second })).toEqual(["addEimResult"]);
     const old = packageOf({ eimId: "eim2", counterValue: 1, token: 2, by: stranger });
     expect(read(await bench.send(old))).toEqual({ unsigned: 3 });
-    expect(read(await bench.send(packageOf({ eimId: "eim2", counterValue: 1, token: 3, by: stranger })))).toEqual(["listProfileInfoResult"]);
+    expect(read(await bench.send(packageOf({ eimId: "eim2", counterValue: 1, token: 3, by: stranger })))).toEqual([
+      "listProfileInfoResult",
+    ]);
     expect(await send(4, 1, { kind: "deleteEim", value: { eimId: "eim2" } }, { kind: "deleteEim", value: { eimId: "eim1" } })).toEqual([
       "deleteEimResult ok",
       "deleteEimResult lastEimDeleted",
