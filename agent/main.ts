@@ -35,7 +35,8 @@ import { createInjection } from "./injection.ts";
 import { createIpaEvents } from "./ipa-events.ts";
 import { createLocalActs } from "./local-acts.ts";
 import { createLocalProfiles } from "./local-profiles.ts";
-import { bindRules, createPolicyGate } from "./policy/engine.ts";
+import { createPolicyGate } from "./policy/engine.ts";
+import { bindRules } from "./policy/rules/table.ts";
 import { createPoller } from "./scheduler/poller.ts";
 import { type AgentState, openAgentState } from "./state/agent-state.ts";
 import { openCardMemory } from "./state/card-memory.ts";
@@ -152,7 +153,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     clock,
     random,
     events: createIpaEvents({ hub, log, record }),
-    gate: createPolicyGate(bindRules(config.policy)),
+    gate: createPolicyGate(bindRules(config)),
     journal: {
       load: async () => state.get().journal ?? undefined,
       save: (journal) => keep((s) => ({ ...s, journal })),

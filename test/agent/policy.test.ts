@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../agent/config/load.ts";
 import { chooseApn } from "../../agent/connectivity/apn.ts";
-import { bindRules, createPolicyGate } from "../../agent/policy/engine.ts";
+import { createPolicyGate } from "../../agent/policy/engine.ts";
+import { bindRules } from "../../agent/policy/rules/table.ts";
 import type { GateFacts } from "../../ipa/ports.ts";
 
 const packageFacts = (facts: Partial<GateFacts["euiccPackage"]>): GateFacts["euiccPackage"] => ({
@@ -15,7 +16,8 @@ const packageFacts = (facts: Partial<GateFacts["euiccPackage"]>): GateFacts["eui
 });
 
 describe("no_way_back", () => {
-  const gate = (mode: "warn" | "refuse") => createPolicyGate(bindRules({ no_way_back: mode }));
+  const gate = (mode: "warn" | "refuse") =>
+    createPolicyGate(bindRules(parseConfig(`[modem]\naddress = "pty:/x"\n[policy]\nno_way_back = "${mode}"`)));
 
   test("a change of profile without a way back is warned about or refused, as configured", () => {
     expect(gate("warn").check("euiccPackage", packageFacts({}))).toMatchObject({ kind: "warn", rule: "no_way_back" });
