@@ -10,10 +10,16 @@ import type { EuiccOptions, VirtualEuicc } from "../../../hw-sim/euicc/types.ts"
 import { decode, encode, integer, sealed, signed } from "../../../ipa/asn1/schema.ts";
 import { PackageExecutor } from "../../../ipa/consumer/executor.ts";
 import { ConsumerMemory } from "../../../ipa/consumer/memory.ts";
-import { Es10, type Es10Link } from "../../../ipa/euicc/es10.ts";
+import type { Es10, Es10Link } from "../../../ipa/euicc/es10.ts";
 import { createEuiccSession } from "../../../ipa/euicc/session.ts";
 import type { EimConfigurationData } from "../../../ipa/messages/eim-config.ts";
-import { type EuiccPackage, EuiccPackageRequest, EuiccPackageResult, EuiccPackageSigned, type Psmo } from "../../../ipa/messages/package.ts";
+import {
+  type EuiccPackage,
+  EuiccPackageRequest,
+  EuiccPackageResult,
+  EuiccPackageSigned,
+  type Psmo,
+} from "../../../ipa/messages/package.ts";
 import { eidOf } from "../../../ipa/procedures/card.ts";
 import { a, b, c, factoryProfile, pki } from "../support/vehicle.ts";
 import { cardOf } from "../support/virtual-card.ts";
