@@ -2,12 +2,17 @@
 import type { RetryClass } from "../../base/errors.ts";
 import { type Step, unreachable } from "../../base/machine.ts";
 
+/** How many polls in a row failed, or were cut off by the card going away: the next is due soon after it is back. None: not there. */
+interface CutOff {
+  readonly cutOff?: number;
+}
+
 export type PollState =
   /** No module, or no card that answers. */
-  | { readonly phase: "absent" }
-  | { readonly phase: "starting"; readonly failures: number }
+  | ({ readonly phase: "absent" } & CutOff)
+  | ({ readonly phase: "starting"; readonly failures: number } & CutOff)
   /** The start failed; a timer runs. */
-  | { readonly phase: "startFailed"; readonly failures: number; readonly retry: RetryClass }
+  | ({ readonly phase: "startFailed"; readonly failures: number; readonly retry: RetryClass } & CutOff)
   /** A timer runs until the next poll. `awaitsPath`: the last one failed for want of a data path. */
   | {
       readonly phase: "idle";
@@ -44,27 +49,38 @@ export type PollEffect =
 
 export const initialPollState: PollState = { phase: "absent" };
 
+/** It may be the poll that takes the module down: then it has its time. */
+const cutOffSoon = 3;
+
 export function nextPoll(state: PollState, input: PollInput): Step<PollState, PollEffect> {
   const stay: Step<PollState, PollEffect> = { state, effects: [] };
   switch (input.kind) {
     case "cardReady":
-      return state.phase === "absent" ? { state: { phase: "starting", failures: 0 }, effects: [{ kind: "start" }] } : stay;
+      return state.phase === "absent" ? { state: { ...state, phase: "starting", failures: 0 }, effects: [{ kind: "start" }] } : stay;
     case "cardGone":
-      return state.phase === "absent" ? stay : { state: { phase: "absent" }, effects: [{ kind: "unschedule" }] };
-    case "started":
-      return state.phase === "starting"
-        ? { state: { phase: "idle", failures: 0, awaitsPath: false }, effects: [{ kind: "schedule", why: "start" }] }
-        : stay;
+      return state.phase === "absent" ? stay : { state: { phase: "absent", ...cutOffOf(state) }, effects: [{ kind: "unschedule" }] };
+    case "started": {
+      if (state.phase !== "starting") return stay;
+      const { cutOff: failures } = state;
+      if (failures === undefined)
+        return { state: { phase: "idle", failures: 0, awaitsPath: false }, effects: [{ kind: "schedule", why: "start" }] };
+      const retry = failures > cutOffSoon ? "later" : "soon";
+      return {
+        state: { phase: "idle", failures, awaitsPath: false },
+        effects: [{ kind: "schedule", why: "backOff", retry, failures }],
+      };
+    }
     case "startFailed": {
       if (state.phase !== "starting") return stay;
       const failures = state.failures + 1;
       return {
-        state: { phase: "startFailed", failures, retry: input.retry },
+        state: { phase: "startFailed", failures, retry: input.retry, ...cutOffOf(state) },
         effects: [{ kind: "schedule", why: "backOff", retry: input.retry, failures }],
       };
     }
     case "due":
-      if (state.phase === "startFailed") return { state: { phase: "starting", failures: state.failures }, effects: [{ kind: "start" }] };
+      if (state.phase === "startFailed")
+        return { state: { phase: "starting", failures: state.failures, ...cutOffOf(state) }, effects: [{ kind: "start" }] };
       if (state.phase !== "idle") return stay;
       return input.isHeld === true ? { state: { ...state, isHeld: true }, effects: [] } : { state, effects: [{ kind: "poll" }] };
     case "released": {
@@ -85,7 +101,12 @@ export function nextPoll(state: PollState, input: PollInput): Step<PollState, Po
     case "pollBegun":
       return state.phase === "idle" ? { state: { phase: "polling", failures: state.failures }, effects: [{ kind: "unschedule" }] } : stay;
     case "pollEnded": {
-      if (state.phase !== "polling") return stay;
+      if (state.phase !== "polling") {
+        // The card went away under it, and it needed it no more.
+        if (state.phase === "idle" || state.cutOff === undefined || input.retry !== undefined || input.unfinished) return stay;
+        const { cutOff: _cutOff, ...whole } = state;
+        return { state: whole, effects: [] };
+      }
       if (input.retry === undefined && !input.unfinished) {
         return { state: { phase: "idle", failures: 0, awaitsPath: false }, effects: [{ kind: "schedule", why: "interval" }] };
       }
@@ -100,5 +121,16 @@ export function nextPoll(state: PollState, input: PollInput): Step<PollState, Po
     }
     default:
       return unreachable(input);
+  }
+}
+
+function cutOffOf(state: PollState): CutOff {
+  switch (state.phase) {
+    case "polling":
+      return { cutOff: state.failures + 1 };
+    case "idle":
+      return state.failures === 0 && state.isHeld !== true ? {} : { cutOff: Math.max(1, state.failures) };
+    default:
+      return state.cutOff === undefined ? {} : { cutOff: state.cutOff };
   }
 }
