@@ -20,6 +20,7 @@ import { LinkKeeper } from "./link-keeper.ts";
 import type { CardSwitch, DataSession, Modem, ModemStatus, OperatorFound, PdpAuth, SimState } from "./modem.ts";
 import { climbRefreshLadder } from "./refresh.ts";
 import { fromLine, isRegistered, sameRegistration } from "./registration.ts";
+import type { RecoveryEvent } from "./rescue.ts";
 import { abortable, isRefusal, simBusyLimitMs, whileSimBusy } from "./retry.ts";
 import { readToolkit, type Toolkit } from "./toolkit.ts";
 import type { ModemEvent, ModemIdentity, ModemListener, PdpContext, RefreshStep, Registration, SignalQuality } from "./types.ts";
@@ -35,6 +36,10 @@ export interface ModemOptions {
   readonly family?: string | undefined;
   readonly trace?: ((entry: AtTraceEntry) => void) | undefined;
   readonly apduTimeouts?: ApduTimeouts | undefined;
+  /** Why nothing may be done now that could end a call or a session, in words; undefined: it may. */
+  readonly mayDisturb?: (() => string | undefined) | undefined;
+  /** Takes the module's power away and gives it back; undefined: nobody can. */
+  readonly powerCycle?: (() => Promise<void>) | undefined;
   /** Instead of `openChannel`, for tests. */
   readonly open?: ((address: string, options: { readonly clock: Clock }) => Promise<ByteChannel>) | undefined;
 }
@@ -98,6 +103,13 @@ class Driver implements Modem {
       onReady: () => log.info("modem.ready", { address, family: this.#family.id, ...this.#identity, imei: this.#imei, sim: this.#sim }),
       onGone: (reason) => this.#onGone(reason),
       onBack: () => this.#emit({ kind: "back" }),
+      rescue: {
+        mayDisturb: options.mayDisturb,
+        powerCycle: options.powerCycle,
+        resets: () => this.#family.quirks.resets.map((reset) => reset.text()),
+        bootMs: () => this.#family.quirks.bootMs,
+        report: (event) => this.#onRecovery(event),
+      },
     });
     this.apdu = createApdu(
       { clock, port: () => this.#link.readyPort(), quirks: () => this.#family.quirks, epoch: () => this.#epoch },
@@ -434,6 +446,12 @@ class Driver implements Modem {
     this.#registration = { status: "unknown" };
     this.#log.warn("modem.gone", { address: this.address, reason });
     this.#emit({ kind: "gone", reason });
+  }
+
+  #onRecovery(event: RecoveryEvent): void {
+    const { kind: _, ...said } = event;
+    this.#log.warn("modem.recovery", { address: this.address, ...said });
+    this.#emit(event);
   }
 
   // URCs and watching

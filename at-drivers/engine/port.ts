@@ -6,7 +6,7 @@ import { type Log, silentLog } from "../../base/log.ts";
 import { Queue } from "../../base/queue.ts";
 import { afterPrefix, ReplyCollector } from "./reply.ts";
 import { finalResult } from "./results.ts";
-import { resync } from "./resync.ts";
+import { escapeGuardMs, resync } from "./resync.ts";
 import { type Token, Tokenizer } from "./tokenizer.ts";
 import type { AtCommand, AtPort, AtReply, AtTraceEntry, ByteChannel, ChannelEnd, SendOptions } from "./types.ts";
 
@@ -21,6 +21,10 @@ export interface AtPortOptions {
   readonly resyncTimeoutMs?: number;
   /** Beginnings of lines that are unsolicited even though nobody listens; those of the form `+NAME:` are known without it. */
   readonly urcs?: readonly string[];
+  /** Whether `+++` may be sent to a module that does not answer; it takes a data call back to commands. */
+  readonly mayEscape?: (() => boolean) | undefined;
+  /** The echo that we had switched off is back: the module has started anew, though it may not have said so. */
+  readonly onEchoAgain?: (() => void) | undefined;
 }
 
 /** The owner's side of a port. */
@@ -29,6 +33,10 @@ export interface OwnedAtPort extends AtPort {
   resync(timeoutMs: number, signal?: AbortSignal): Promise<void>;
   /** The module has started anew: gives up on the command in flight, and greets before the next. */
   interrupt(reason: SimwardError): void;
+  /** Out of whatever text or data state the port may be stuck in: ESC, then `+++` between its silences. Nothing is read. */
+  breakOut(signal?: AbortSignal): Promise<void>;
+  /** Sends a command line to a module that does not answer, in the hope that it listens; what it answers is nobody's. */
+  shout(line: string, signal?: AbortSignal): Promise<void>;
   /** What the family says once it is known. */
   tune(settings: { readonly gapMs: number; readonly urcs: readonly string[] }): void;
 }
@@ -37,6 +45,11 @@ export interface OwnedAtPort extends AtPort {
 const hello = "ATE0Q0V1";
 const maxReplyCharacters = 262_144;
 const escapeKey = "\u001b";
+/** What was shouted has left by then, unless flow control has stopped the line. */
+const shoutMs = 1_000;
+
+/** Noise hides an echo now and then, also that of a module which cannot be brought to leave it. */
+const surelyWithoutEcho = 3;
 
 /** What the port keeps of a command whose reply is under way or was given up. */
 type CommandTraits = Pick<AtCommand<never, unknown>, "name" | "prefix" | "sensitive">;
@@ -64,6 +77,8 @@ class Port implements OwnedAtPort {
   readonly #log: Log;
   readonly #trace: ((entry: AtTraceEntry) => void) | undefined;
   readonly #resyncTimeoutMs: number;
+  readonly #mayEscape: () => boolean;
+  readonly #onEchoAgain: () => void;
   readonly #queue = new Queue(200);
   readonly #tokenizer = new Tokenizer();
   readonly #listeners = new Map<string, Set<(line: string) => void>>();
@@ -73,6 +88,8 @@ class Port implements OwnedAtPort {
   #consumer: Consumer | undefined;
   #doubt: Doubt | undefined = { hello: true, command: undefined };
   #echoOn = false;
+  /** How many replies in a row came without one. */
+  #withoutEcho = 0;
   #lastFinalMs = Number.NEGATIVE_INFINITY;
   #lastOctetMs = Number.NEGATIVE_INFINITY;
   #ended: SimwardError | undefined;
@@ -86,6 +103,8 @@ class Port implements OwnedAtPort {
     this.#gapMs = options.gapMs ?? 20;
     this.#resyncTimeoutMs = options.resyncTimeoutMs ?? 10_000;
     this.#urcs = options.urcs ?? [];
+    this.#mayEscape = options.mayEscape ?? (() => true);
+    this.#onEchoAgain = options.onEchoAgain ?? (() => undefined);
     this.#channel.onData((octets) => this.#onData(octets));
     void this.#channel.closed.then((end) => this.#onEnd(end));
   }
@@ -148,6 +167,28 @@ class Port implements OwnedAtPort {
 
   resync(timeoutMs: number, signal?: AbortSignal): Promise<void> {
     return this.#queue.run(() => this.#resync(timeoutMs, signal), signal);
+  }
+
+  breakOut(signal?: AbortSignal): Promise<void> {
+    return this.#queue.run(async () => {
+      for (const text of [escapeKey, "+++", "\r"]) {
+        this.#whisper(text);
+        await this.#clock.sleep(escapeGuardMs, signal);
+      }
+    }, signal);
+  }
+
+  shout(line: string, signal?: AbortSignal): Promise<void> {
+    return this.#queue.run(async () => {
+      this.#whisper(`\r${line}\r`);
+      await this.#clock.sleep(shoutMs, signal);
+    }, signal);
+  }
+
+  /** Writes without waiting for it: a line that takes nothing must hold nobody up. */
+  #whisper(text: string): void {
+    this.#doubt = { hello: true, command: this.#doubt?.command };
+    this.#write(text).catch(() => undefined);
   }
 
   async #gap(signal: AbortSignal | undefined): Promise<void> {
@@ -215,7 +256,7 @@ class Port implements OwnedAtPort {
         if (verdict.kind !== "final") return;
         this.#lastFinalMs = this.#clock.monotonicMs();
         this.consecutiveTimeouts = 0;
-        this.#echoOn = collector.echoSeen && !/^ATE0/i.test(text);
+        this.#noteEcho(collector.echoSeen && !/^ATE0/i.test(text));
         if (verdict.result.kind === "error") {
           // NO CARRIER and its like may be the end of a call, and this command's result still to come.
           const ownResult = verdict.result.error.code !== "AT_NO_CARRIER" || /^AT(?:D|A$|O)/i.test(text);
@@ -290,7 +331,8 @@ class Port implements OwnedAtPort {
       const found = await resync(
         {
           clock: this.#clock,
-          write: (text) => this.#write(text),
+          // A line that takes nothing is told from the answer that does not come.
+          write: (text) => void this.#write(text).catch(failed),
           next,
           quietForMs: () => this.#clock.monotonicMs() - this.#lastOctetMs,
         },
@@ -299,6 +341,7 @@ class Port implements OwnedAtPort {
           outstanding: this.#outstanding,
           avoid: doubt.command?.prefix,
           hello: doubt.hello ? hello : undefined,
+          mayEscape: this.#mayEscape,
           onMissed: () => {
             this.consecutiveTimeouts++;
           },
@@ -310,7 +353,8 @@ class Port implements OwnedAtPort {
           data: { timeoutMs: limitMs },
         });
       this.#doubt = undefined;
-      this.#echoOn = found.echo;
+      if (doubt.hello) this.#withoutEcho = 0;
+      this.#noteEcho(found.echo);
       this.#lastFinalMs = this.#clock.monotonicMs();
       this.consecutiveTimeouts = 0;
     } finally {
@@ -324,6 +368,13 @@ class Port implements OwnedAtPort {
     const prefix = doubt?.command?.prefix;
     if (prefix !== undefined && afterPrefix(line, prefix) !== undefined) return;
     if (this.#isUrc(line)) this.#dispatch(line);
+  }
+
+  #noteEcho(on: boolean): void {
+    const isBack = on && this.#withoutEcho >= surelyWithoutEcho;
+    this.#echoOn = on;
+    this.#withoutEcho = on ? 0 : this.#withoutEcho + 1;
+    if (isBack) this.#onEchoAgain();
   }
 
   #doubtBecauseOf(command: CommandTraits): void {

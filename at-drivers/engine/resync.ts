@@ -6,8 +6,8 @@ import type { Token } from "./tokenizer.ts";
 
 export interface ResyncIo {
   readonly clock: Clock;
-  /** Exactly these characters. */
-  write(text: string): Promise<void>;
+  /** Exactly these characters, without waiting until they are out; what goes wrong `next` says. */
+  write(text: string): void;
   /** The next token, or undefined when none came in time. Rejects when the port has closed or the caller gave up. */
   next(withinMs: number): Promise<Token | undefined>;
   /** Since the last octet came. */
@@ -22,6 +22,8 @@ export interface ResyncRequest {
   readonly avoid: string | undefined;
   /** Sent before each question, its answer not awaited for long: a module in ATV0, ATQ1 or with echo comes out of it. */
   readonly hello: string | undefined;
+  /** Whether the data state may be left. */
+  readonly mayEscape: () => boolean;
   /** One question went unanswered. */
   readonly onMissed: () => void;
 }
@@ -46,7 +48,7 @@ const noiseLimitMs = 2_000;
 const firstWaitMs = 1_000;
 const longestWaitMs = 8_000;
 /** The silence on both sides of `+++` (V.250 S12 and one module's own minimum of 1,004 ms). */
-const escapeGuardMs = 1_100;
+export const escapeGuardMs = 1_100;
 /** Every so manieth question is preceded by an attempt to leave the data state. */
 const escapeEvery = 3;
 
@@ -56,13 +58,13 @@ export async function resync(io: ResyncIo, request: ResyncRequest): Promise<{ re
   const leftMs = (): number => endMs - io.clock.monotonicMs();
   for (let attempt = 0; leftMs() > 0; attempt++) {
     await awaitQuiet(io, Math.min(noiseLimitMs, leftMs()));
-    if (attempt % escapeEvery === escapeEvery - 1) await leaveDataState(io);
+    if (attempt % escapeEvery === escapeEvery - 1 && request.mayEscape()) await leaveDataState(io);
     if (request.hello !== undefined) await greet(io, request.hello, Math.min(firstWaitMs, leftMs()));
     if (leftMs() <= 0) break;
     const question = pick(request, attempt);
     request.outstanding.push(question.prefix);
     if (request.outstanding.length > keptOutstanding) request.outstanding.shift();
-    await io.write(`${question.text}\r`);
+    io.write(`${question.text}\r`);
     const answer = await awaitAnswer(io, request.outstanding, question, Math.min(firstWaitMs * 2 ** attempt, longestWaitMs), leftMs());
     if (answer.kind === "silence") request.onMissed();
     if (answer.kind === "answered" && (await staysQuiet(io))) return { echo: answer.echo };
@@ -78,16 +80,16 @@ async function awaitQuiet(io: ResyncIo, limitMs: number): Promise<void> {
 /** A module that waits for a text takes everything for that text until it is told to give up. */
 async function nextOutsidePrompt(io: ResyncIo, withinMs: number): Promise<Token | undefined> {
   const token = await io.next(withinMs);
-  if (token?.kind === "prompt") await io.write(escapeKey);
+  if (token?.kind === "prompt") io.write(escapeKey);
   return token;
 }
 
 async function leaveDataState(io: ResyncIo): Promise<void> {
   await drain(io, escapeGuardMs);
-  await io.write("+++");
+  io.write("+++");
   await drain(io, escapeGuardMs);
   // In the command state the three signs are the beginning of a line: this ends it.
-  await io.write("\r");
+  io.write("\r");
   await drain(io, quietMs);
 }
 
@@ -99,7 +101,7 @@ async function drain(io: ResyncIo, ms: number): Promise<void> {
 /** The greeting's own result cannot be told from another's and need not be: it only must not run into the question behind it. */
 async function greet(io: ResyncIo, hello: string, limitMs: number): Promise<void> {
   const endMs = io.clock.monotonicMs() + limitMs;
-  await io.write(`${hello}\r`);
+  io.write(`${hello}\r`);
   for (;;) {
     const token = await nextOutsidePrompt(io, endMs - io.clock.monotonicMs());
     if (token === undefined || (token.kind === "line" && isFinal(token.text))) return;
