@@ -72,12 +72,21 @@ describe("addresses", () => {
     "tcp:gateway.local:5000",
     "unix:/run/x",
     "unix:@module",
+    "/dev/serial/by-id/usb-X_Y-if02-port0",
+    "/dev/ttyUSB2?baud=921600",
+    "auto",
+    "usb:2c7c:0125",
+    "usb:2c7c:0125:02",
   ])("%s", (address) => expect(parsePortAddress(address)).toBeTypeOf("function"));
 
   test.each([
     "",
-    "/dev/ttyUSB2",
+    "ttyUSB2",
+    "automatic",
+    "auto:1",
+    "usb",
     "usb:1",
+    "/dev/ttyUSB2?speed=1",
     "serial:ttyUSB2",
     "serial:/dev/ttyUSB2?speed=1",
     "serial:/dev/x?baud=fast",

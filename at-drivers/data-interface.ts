@@ -1,0 +1,48 @@
+// How the host gets at the packets of a module: what its family says of it, on the module that is there.
+import type { AtPort } from "./engine/types.ts";
+import type { Change, DataInterfaceKind, DataInterfaceWay, ModemFamily, ModemOps } from "./family.ts";
+
+export interface ModemDataInterface {
+  /** What the family has, in order of preference. */
+  readonly kinds: readonly DataInterfaceKind[];
+  /** What the module's USB composition offers; undefined where it cannot be asked. */
+  present(signal?: AbortSignal): Promise<DataInterfaceKind | undefined>;
+  /** Read first, written only where it differs. Throws MODEM_UNABLE for a kind the family does not have. */
+  choose(kind: DataInterfaceKind, signal?: AbortSignal): Promise<Change>;
+  /** Binds the context to the interface; nothing where it comes up with the context. */
+  start(kind: DataInterfaceKind, cid: number, signal?: AbortSignal): Promise<void>;
+  stop(kind: DataInterfaceKind, cid: number, signal?: AbortSignal): Promise<void>;
+  /** What is dialled for PPP, such as `*99***1#`; undefined where the family has none. */
+  dialled(cid: number): string | undefined;
+}
+
+export interface DataInterfaceModule {
+  readonly link: { use<T>(signal: AbortSignal | undefined, run: (port: AtPort) => Promise<T>): Promise<T> };
+  readonly ops: () => ModemOps;
+  readonly family: () => ModemFamily;
+  /** The function level that the module is to be at. */
+  readonly wanted: () => 0 | 1 | 4;
+}
+
+export function createDataInterface({ link, ops, family, wanted }: DataInterfaceModule): ModemDataInterface {
+  const ways = (): readonly DataInterfaceWay[] => family().quirks.dataInterfaces;
+  return {
+    get kinds() {
+      return ways().map(({ kind }) => kind);
+    },
+    present: (signal) => link.use(signal, (port) => ops().dataInterface(port)),
+    choose: (kind, signal) =>
+      link.use(signal, (port) =>
+        ops().setDataInterface(port, kind, {
+          off: (level) => ops().setFunction(port, level),
+          on: () => ops().setFunction(port, wanted()),
+        }),
+      ),
+    start: (kind, cid, signal) => link.use(signal, (port) => ops().startDataInterface(port, kind, cid)),
+    stop: (kind, cid, signal) => link.use(signal, (port) => ops().stopDataInterface(port, kind, cid)),
+    dialled: (cid) =>
+      ways()
+        .find(({ kind }) => kind === "ppp")
+        ?.dial?.(cid),
+  };
+}
