@@ -6,6 +6,7 @@ import { SystemClock } from "../base/clock.ts";
 import { asSimwardError, isCode, type SimwardError } from "../base/errors.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { createCard } from "./card.ts";
+import { withQuirks } from "./modem/personalities/quirks.ts";
 import { personalities } from "./modem/personalities/table.ts";
 import { type CardOptions, type CommandLine, parseCommandLine, type RunOptions } from "./options.ts";
 import { createVehicle } from "./vehicle.ts";
@@ -90,7 +91,7 @@ function vehicle(options: RunOptions, place: Place): Promise<Running> {
     indirectDownload: options.indirectDownload,
     esipaVersion: options.esipaVersion,
     ...(options.card === undefined ? {} : { card: options.card }),
-    ...(personality === undefined ? {} : { personality }),
+    ...(personality === undefined ? {} : { personality: withQuirks(personality, options.quirks) }),
     ...(options.imei === undefined ? {} : { imei: options.imei }),
     ...(options.seed === undefined ? {} : { seed: options.seed }),
   });

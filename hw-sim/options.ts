@@ -7,6 +7,7 @@ import { vpcdPort } from "./card-socket/vpcd-frames.ts";
 import { type EsipaVersion, esipaVersions } from "./eim/version-1.0.ts";
 import { type CardRoleName, cardRoleNames, cardRoles } from "./euicc/roles.ts";
 import { type FaultName, type FaultSetting, faultSetting, faultTable, parseFault } from "./faults.ts";
+import { type QuirkName, quirkNames, quirks } from "./modem/personalities/quirks.ts";
 import { personalities } from "./modem/personalities/table.ts";
 import type { Curve } from "./pki/pki.ts";
 import { type ProfileFile, parseProfileFile } from "./profile-files.ts";
@@ -39,6 +40,8 @@ export interface CardOptions {
 export interface RunOptions extends CardOptions {
   readonly modem: readonly ModemPortOption[];
   readonly personality: string;
+  /** On top of it: see modem/personalities/quirks.ts. */
+  readonly quirks: readonly QuirkName[];
   /** undefined: the built-in one. */
   readonly card: ExternalCardOption | undefined;
   /** Offered by the SM-DP+ on top of the scenario's. */
@@ -139,6 +142,23 @@ function scenarioHelp(): string {
   return ["", "Scenarios:", ...Object.values(scenarios).map(({ name, text }) => `  ${name.padEnd(12)}  ${text}`)].join("\n");
 }
 
+function personalityHelp(): string {
+  const rows = (heading: string, entries: readonly (readonly [string, string])[]): string[] => {
+    const width = Math.max(...entries.map(([name]) => name.length));
+    return ["", heading, ...entries.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`)];
+  };
+  return [
+    ...rows(
+      "Personalities:",
+      Object.values(personalities).map(({ id, makes }) => [id, makes]),
+    ),
+    ...rows(
+      "Quirks:",
+      quirkNames.map((name) => [name, quirks[name].text]),
+    ),
+  ].join("\n");
+}
+
 function roleHelp(): string {
   return ["", "Built-in cards:", ...cardRoleNames.map((name) => `  ${name.padEnd(12)}  ${cardRoles[name].text}`)].join("\n");
 }
@@ -156,8 +176,9 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   const run = program
     .command("run")
     .description("Starts it all and prints one line of JSON on stdout: where everything is. Ends on SIGINT or SIGTERM.")
-    .option("--modem <kind...>", "AT ports: pty[:PATH], tcp[:PORT], unix[:PATH]; all three by default")
-    .option("--personality <id>", `make of the module: ${Object.keys(personalities).join(", ")}`, "generic")
+    .option("--modem <kind...>", "AT ports: pty[:PATH], tcp[:PORT], unix[:PATH|:@NAME]; all three by default")
+    .option("--personality <id>", "make of the module: one of those below", "generic")
+    .option("--quirk <name>", "what single firmwares do otherwise: one of those below; may be repeated", collect)
     .option(
       "--card <card>",
       "in the module's slot: builtin or one of the roles below, vpcd[:[HOST:]PORT] (listens there), http://HOST:PORT/apdu",
@@ -181,6 +202,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     .option("--fault <name=value>", "one of those below", collect)
     .addHelpText("after", roleHelp())
     .addHelpText("after", scenarioHelp())
+    .addHelpText("after", personalityHelp())
     .addHelpText("after", faultHelp())
     .action((raw: Readonly<Record<string, unknown>>) => {
       asked = { kind: "run", options: readRunOptions(raw) };
@@ -286,6 +308,7 @@ function readRunOptions(raw: Raw): RunOptions {
     esipaVersion: oneOf("--esipa-version", text("esipaVersion") ?? "", esipaVersions),
     modem: modem.length > 0 ? modem : [modemPort("pty"), modemPort("tcp"), modemPort("unix")],
     personality: oneOf("--personality", text("personality") ?? "", Object.keys(personalities)),
+    quirks: listed("quirk").map((name) => oneOf("--quirk", name, quirkNames)),
     eimPort: port("--eim-port", text("eimPort") ?? "0"),
     apiPort: port("--api-port", text("apiPort") ?? "0"),
     eimFqdn: text("eimFqdn") ?? "localhost",

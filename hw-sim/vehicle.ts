@@ -268,6 +268,7 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
     faults,
     log,
     personality: options.personality ?? generic3gpp,
+    traffic: () => ({ sentBytes: gate.counters.bytes.up, receivedBytes: gate.counters.bytes.down }),
     ...(options.timings === undefined ? {} : { timings: options.timings }),
   });
   started.add(() => modem.close());

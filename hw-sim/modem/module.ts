@@ -79,6 +79,8 @@ export class VirtualModem {
   #functionLevel: number;
   #radio = true;
   #simPowered = true;
+  /** Counts changes of level: a later one overtakes the one under way. */
+  #functionTurn = 0;
   #baud: number;
   /** Whether the first search and the first definition of a context since the start are still to come. */
   readonly firsts = { scan: true, definition: true };
@@ -224,14 +226,15 @@ export class VirtualModem {
   async setFunction(level: number): Promise<void> {
     const life = this.#life;
     const { functionLevels, keptLevels, timings } = this.personality;
-    if (level === this.#functionLevel) return;
-    this.#functionLevel = level;
+    const { radio = this.#radio, sim = this.#simPowered, shows = level } = functionLevels[level] ?? {};
+    if (radio === this.#radio && sim === this.#simPowered && (shows === this.#functionLevel || shows === "as before")) return;
+    if (shows !== "as before") this.#functionLevel = shows;
     if (keptLevels.includes(level)) this.vendor.set(keptLevel, String(level), "now");
-    const { radio = this.#radio, sim = this.#simPowered } = functionLevels[level] ?? {};
+    const turn = ++this.#functionTurn;
     this.#radio = radio;
     if (!radio) this.voice.hangUp();
     await this.clock.sleep(timings.radioMs);
-    if (life !== this.#life || level !== this.#functionLevel) return;
+    if (life !== this.#life || turn !== this.#functionTurn) return;
     const before = this.#simPowered;
     this.#simPowered = sim;
     if (!sim && before) this.sim.powerOff();
@@ -333,6 +336,15 @@ export class VirtualModem {
     const { simLines } = this.personality;
     if (state === "starting" || state === "ready" || state === "absent") this.urcs(simLines[state]);
     this.#supplyRegistration();
+  }
+
+  /** The network's word on timers came with a tracking area update: whoever asked for them hears of it. */
+  tellTimers(): void {
+    for (const command of registrationCommands) {
+      if (this.settings.creg[command] < 4 || this.registration.state.cell === undefined) continue;
+      const line = registrationLine(this, command, "urc");
+      if (line !== undefined) this.urc(line);
+    }
   }
 
   #onPacket(event: PacketEvent): void {

@@ -35,6 +35,8 @@ export interface FunctionEffect {
   readonly radio?: boolean;
   readonly sim?: boolean;
   readonly reset?: boolean;
+  /** What +CFUN? shows from then on: the level by default. */
+  readonly shows?: number | "as before";
 }
 
 /** Lines of +CGEV, "{cid}" and "{address}" filled in; several where a make prints several. */
@@ -99,7 +101,10 @@ export interface Personality {
   readonly apduTest: "ok" | "error" | "silent";
   /** An assistant of the module's own that holds the ISD-R: this setting switches it off, from the next start of the module. */
   readonly ownLpa: { readonly setting: string } | undefined;
+  /** Of a command line, "AT" included. */
   readonly maxLineChars: number;
+  /** Commands on one line. */
+  readonly maxCommands: number;
   /** What stands around every line and final result code (V.250 §5.7.1), but for makes that know better. */
   readonly frame: { readonly head: string; readonly tail: string };
   /** stuck: ATE0 is answered OK and changes nothing. */
@@ -151,7 +156,7 @@ export interface Personality {
     readonly kept: boolean;
     /** The first definition after a start is answered ERROR. */
     readonly firstDefinitionFails: boolean;
-    /** Contexts become active only by command, also with LTE. */
+    /** +CME ERROR of whoever wants to take down the last one of LTE. */
     readonly lastPdnCme: number;
   };
   /** Fields of +CGAUTH behind <auth_prot>. */
@@ -194,6 +199,7 @@ export const generic3gpp: Personality = {
   apduTest: "ok",
   ownLpa: undefined,
   maxLineChars: 2_048,
+  maxCommands: 200,
   frame: { head: "\r\n", tail: "\r\n" },
   echo: "on",
   cmee: 0,

@@ -173,7 +173,8 @@ export class AtPort {
   async #run(line: string): Promise<void> {
     const life = this.#life;
     this.#busy = true;
-    const commands = parseCommandLine(line);
+    const parsed = parseCommandLine(line);
+    const commands = parsed !== undefined && parsed.length <= this.#modem.personality.maxCommands ? parsed : undefined;
     const names = (commands ?? []).map(({ name }) => name);
     const mischief = plan(this.#modem.faults, names);
     let after: (() => void) | undefined;

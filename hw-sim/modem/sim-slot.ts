@@ -1,5 +1,5 @@
 // The module's SIM side: powers the card, is busy for a while, keeps logical channels for its host, and follows the card's REFRESH.
-import { concatBytes, emptyBytes, equalBytes, fromHex } from "../../base/bytes.ts";
+import { concatBytes, emptyBytes, equalBytes, fromHex, toHex } from "../../base/bytes.ts";
 import type { Clock, Disposer } from "../../base/clock.ts";
 import { isCode } from "../../base/errors.ts";
 import { CardTurns, type Eventual } from "../card-socket/procedure.ts";
@@ -30,6 +30,8 @@ interface Channel {
 /** TERMINAL PROFILE (ETSI TS 102 223 §5.2): profile download, and of the proactive commands REFRESH. */
 const terminalProfile = fromHex("8010000003 010080");
 const refreshCommand = 0x01;
+/** STORE DATA with GetEuiccDataRequest, without its CLA. */
+const getEid = fromHex("E2910006BF3E035C015A");
 const isdrAid = fromHex("A0000005591010FFFFFFFF8900000100");
 /** A card that was there and does not answer is looked for again. */
 const lookAgainMs = 5_000;
@@ -168,6 +170,21 @@ export class SimSlot {
     return this.#perform(this.#fileCommand(path, command));
   }
 
+  /** The EID as a module asks for it by itself (SGP.22 §5.7.20); undefined where the card is no eUICC. */
+  eid(): Eventual<string | undefined> {
+    this.needCard();
+    return this.#perform(this.#askingEid());
+  }
+
+  *#askingEid(): CardProcedure<string | undefined> {
+    const channel = yield* this.#openingChannel();
+    const selected = yield* whole(channel, Uint8Array.of(withChannel(0x00, channel), 0xa4, 0x04, 0x00, isdrAid.length, ...isdrAid, 0x00));
+    const answer = isDone(selected) ? yield* whole(channel, Uint8Array.of(withChannel(0x80, channel), ...getEid)) : emptyBytes;
+    yield* closing(channel);
+    // BF3E 12 5A 10 and sixteen octets.
+    return answer.length >= 21 && isDone(answer) ? toHex(answer.subarray(5, 21)) : undefined;
+  }
+
   /** In its turn; a card that has gone is a SIM failure. */
   #perform<T>(procedure: CardProcedure<T>): Eventual<T> {
     if (this.#turns === undefined) throw new CmeError(cme.simNotInserted);
@@ -232,7 +249,8 @@ export class SimSlot {
     const isGetResponse = apdu[1] === 0xc0 && channel.pending.length > 0;
     const response = isGetResponse ? channel.pending : yield apdu;
     if (this.#personality.getResponse === "module") {
-      const all = yield* followed(channel.number, apdu, response);
+      // What +CSIM sends goes where its own CLA says.
+      const all = yield* followed(channel === this.#basic ? (apdu[0] ?? 0) & 0x03 : channel.number, apdu, response);
       this.#watch(all);
       return all;
     }

@@ -78,6 +78,10 @@ function openTerminal(calls: PtyCalls, modem: VirtualModem, onHangUp: () => void
       if (!stream.destroyed && stream.writableLength < maxUnsentBytes) stream.write(bytes);
     },
     hangUp: onHangUp,
+    hold: (held) => {
+      if (held) stream.pause();
+      else stream.resume();
+    },
   });
   stream.on("data", (bytes: Buffer) => port.receive(bytes));
   // EIO: the other side is gone. With the slave held open it comes only while closing.

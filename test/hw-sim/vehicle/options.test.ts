@@ -14,6 +14,7 @@ describe("simward-sim run", () => {
     expect(run()).toEqual({
       modem: [{ kind: "pty" }, { kind: "tcp", port: 0 }, { kind: "unix" }],
       personality: "generic",
+      quirks: [],
       indirectDownload: true,
       esipaVersion: "1.2",
       scenario: defaultScenario,

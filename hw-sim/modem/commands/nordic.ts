@@ -1,0 +1,65 @@
+// Commands of Nordic's nRF91 modem firmware (LTE-M and NB-IoT).
+import type { SimRat } from "../../contracts.ts";
+import type { VirtualModem } from "../module.ts";
+import { grantedEdrx, grantedPsm } from "../power-saving.ts";
+import { domainStat } from "../registration-lines.ts";
+import { clamp, servingCell } from "../serving-cell.ts";
+import type { VendorSettings } from "../vendor-settings.ts";
+import { type Answer, type CommandRow, line, refuse, says } from "./command.ts";
+import { among, inForce, plain, type Setting, setting } from "./setting.ts";
+
+/** +CME ERROR of Nordic's own: not allowed while the modem is active. */
+const notWhileActive = 518;
+
+const whileInactive = (modem: VirtualModem): void => {
+  if (modem.functionLevel !== 0 && modem.functionLevel !== 4 && modem.functionLevel !== 44) refuse(notWhileActive);
+};
+
+/** <LTE-M>,<NB-IoT>,<GNSS>,<preference: 0 none, 1 LTE-M, 2 NB-IoT, 3 and 4 by network>. */
+const systemMode: Setting = {
+  fields: [among([0, 1], 1), among([0, 1], 0), among([0, 1], 0), among([0, 1, 2, 3, 4], 0)],
+  optional: 1,
+  effect: "now",
+  when: whileInactive,
+  test: "(0,1),(0,1),(0,1),(0-4)",
+};
+
+export function nordicRats(settings: VendorSettings): readonly SimRat[] {
+  const [lteM, nbIot, , preference] = inForce(settings, "%XSYSTEMMODE", systemMode);
+  const found: readonly SimRat[] = [...(lteM === "1" ? (["lte-m"] as const) : []), ...(nbIot === "1" ? (["nb-iot"] as const) : [])];
+  return preference === "2" ? [...found].reverse() : found;
+}
+
+/** Registration, names, PLMN, TAC, AcT, band, cell, PCI, EARFCN, RSRP index, SNR index, eDRX, active time, periodic TAU. */
+function monitor(modem: VirtualModem): Answer {
+  const stat = domainStat(modem, "+CEREG");
+  const cell = servingCell(modem);
+  if (cell === undefined) return line(`%XMONITOR: ${stat}`);
+  const { name, shortName, plmn, tac, rat, band, cellId, pci, channel, rsrpDbm, sinrDb } = cell;
+  const { activeTime, periodicTau } = grantedPsm(modem) ?? { activeTime: "11100000", periodicTau: "11100000" };
+  const radio = [modem.personality.act[rat], band, `"${cellId}"`, pci, channel, clamp(rsrpDbm + 140, 0, 97), clamp(sinrDb + 24, 0, 48)];
+  return line(
+    `%XMONITOR: ${stat},"${name}","${shortName}","${plmn}","${tac}",${radio.join(",")},"${grantedEdrx(modem) ?? ""}","${activeTime}","${periodicTau}"`,
+  );
+}
+
+export const nordicCommands: readonly CommandRow[] = [
+  setting("%XSYSTEMMODE", systemMode),
+  setting("%XBANDLOCK", {
+    fields: [among([0, 1, 2, 3]), plain(/^[01]{0,88}$/, "")],
+    optional: 1,
+    effect: "now",
+    when: whileInactive,
+    test: "(0-3)",
+  }),
+  { name: "%XMONITOR", execute: ({ modem }) => monitor(modem) },
+  setting("%XSIM", { fields: [among([0, 1])], effect: "session", test: "(0,1)" }),
+  setting("+CNEC", { fields: [among([0, 1, 8, 9, 16, 24])], effect: "session", test: "(0,1,8,9,16,24)" }),
+  setting("%UICCPOWERSAVE", { fields: [among([0, 1, 2, 3])], effect: "now", when: whileInactive, test: "(0-3)" }),
+  setting("%CESQ", { fields: [among([0, 1])], effect: "session" }),
+  {
+    name: "%XCBAND",
+    execute: ({ modem }) => line(`%XCBAND: ${servingCell(modem)?.band ?? 0}`),
+    test: says("%XCBAND: (1,2,3,4,5,8,12,13,18,19,20,25,26,28,66)"),
+  },
+];
