@@ -521,7 +521,7 @@ test("closing while the port is being opened closes what was opened", async () =
 
 test("an address or a family that nobody knows is refused at once", () => {
   const options = { clock: new SystemClock(), log: silentLog, random: systemRandom };
-  expect(() => openModem({ ...options, address: "/dev/ttyUSB0" })).toThrow(expect.objectContaining({ code: "PORT_ADDRESS" }));
+  expect(() => openModem({ ...options, address: "modem:/dev/ttyUSB0" })).toThrow(expect.objectContaining({ code: "PORT_ADDRESS" }));
   expect(() => openModem({ ...options, address: "tcp:127.0.0.1:1", family: "nokia" })).toThrow(
     expect.objectContaining({ code: "MODEM_FAMILY" }),
   );

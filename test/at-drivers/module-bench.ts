@@ -38,6 +38,8 @@ export interface ModuleBenchOptions {
   readonly module?: Partial<VirtualModemOptions>;
   readonly modem?: Partial<ModemOptions>;
   readonly noCard?: boolean;
+  /** What stands between the driver and the module's port: bad lines, wrong rates. */
+  readonly line?: (channel: ByteChannel, address: string) => ByteChannel;
   readonly prepare?: (bench: { readonly card: StubCard; readonly faults: Faults; readonly module: VirtualModem }) => void;
 }
 
@@ -71,7 +73,7 @@ export function moduleBench(options: ModuleBenchOptions = {}): ModuleBench {
       }
       const channel = channelTo(module, address);
       unplug = () => channel.hangUp();
-      return channel;
+      return options.line?.(channel, address) ?? channel;
     },
     ...options.modem,
   });

@@ -179,6 +179,18 @@ describe("a module that does not answer", () => {
     await expect(run(port.send(readCpin))).rejects.toMatchObject({ code: "AT_TIMEOUT" });
   });
 
+  test("nor is it waited for by the questions that look for the module, which are counted as missed", async () => {
+    const { port, run, far } = await bench(() => undefined);
+    far.stuck = true;
+    await expect(run(port.send(readCpin))).rejects.toMatchObject({ code: "AT_TIMEOUT" });
+    for (let tries = 0; tries < 3; tries++) await expect(run(port.send(cgmi))).rejects.toMatchObject({ code: "AT_TIMEOUT" });
+    expect(port.consecutiveTimeouts).toBeGreaterThan(6);
+    await expect(run(port.resync(5_000))).rejects.toMatchObject({ code: "AT_TIMEOUT" });
+    // What is shouted and what breaks out ends as well, though none of it leaves.
+    await run(port.shout("AT+CFUN=1,1"));
+    await run(port.breakOut());
+  });
+
   test("after it wakes up it is found again", async () => {
     let awake = false;
     const { port, run, far } = await bench((line) => (awake ? (line === "AT+CGMI" ? info("the maker") : undefined) : silence));
@@ -431,5 +443,76 @@ describe("the trace", () => {
     expect(shown.join("\n")).not.toMatch(/BEEF|CAFE/);
     expect(shown).toContain("tx AT+CMEE=1");
     expect(entries.at(-1)?.masked).toBe(false);
+  });
+});
+
+describe("a port in a state where commands are not heard", () => {
+  test("is broken out of: ESC, then +++ with silence on both sides", async () => {
+    const { port, run, far, clock } = await bench(() => undefined);
+    const times: number[] = [];
+    const { write } = far.channel;
+    Object.assign(far.channel, {
+      write: (octets: Uint8Array) => {
+        times.push(clock.monotonicMs());
+        return write(octets);
+      },
+    });
+    await run(port.breakOut());
+    expect(far.octets).toBe("\u001b+++\r");
+    expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(1_004);
+    expect((times[2] ?? 0) - (times[1] ?? 0)).toBeGreaterThanOrEqual(1_004);
+  });
+
+  test("is not taken out of the data state while that is forbidden", async () => {
+    let mayEscape = false;
+    const { port, run, far } = await bench(() => silence, { mayEscape: () => mayEscape });
+    far.answer = () => silence;
+    await expect(run(port.resync(60_000))).rejects.toMatchObject({ code: "AT_TIMEOUT" });
+    expect(far.octets).not.toContain("+++");
+    mayEscape = true;
+    await expect(run(port.resync(60_000))).rejects.toMatchObject({ code: "AT_TIMEOUT" });
+    expect(far.octets).toContain("+++");
+  });
+
+  test("what a shouted command is answered reaches nobody", async () => {
+    const { port, run, far } = await bench((line) => (line === "AT+CGMI" ? info("the maker") : undefined));
+    far.answer = (line) =>
+      line === "AT+CFUN=1,1" ? info("+CGMI: the wrong one") : line === "AT+CGMI" ? info("the maker") : answersProbe(line);
+    const shouted = port.shout("AT+CFUN=1,1");
+    const asked = port.send(cgmi);
+    await run(shouted);
+    expect(await run(asked)).toBe("the maker");
+    expect(far.received.filter((line) => line.startsWith("ATE0"))).toHaveLength(1);
+  });
+});
+
+describe("an echo that is back", () => {
+  const echoing = (line: string, answer: string): string => `${line}\r${answer}`;
+
+  test("after replies without one is told, once", async () => {
+    let told = 0;
+    let echo = false;
+    const { port, run } = await bench(
+      (line) => (line === "AT+CGMI" ? (echo ? echoing(line, info("the maker")) : info("the maker")) : undefined),
+      {
+        onEchoAgain: () => told++,
+      },
+    );
+    for (let i = 0; i < 4; i++) await run(port.send(cgmi));
+    expect(told).toBe(0);
+    echo = true;
+    for (let i = 0; i < 4; i++) expect(await run(port.send(cgmi))).toBe("the maker");
+    expect(told).toBe(1);
+  });
+
+  test("of a module that always echoes is none, though noise hides it now and then", async () => {
+    let told = 0;
+    let n = 0;
+    const { port, run } = await bench(
+      (line) => (line === "AT+CGMI" ? (++n % 3 === 0 ? info("the maker") : echoing(line, info("the maker"))) : undefined),
+      { onEchoAgain: () => told++ },
+    );
+    for (let i = 0; i < 12; i++) await run(port.send(cgmi).catch(() => undefined));
+    expect(told).toBe(0);
   });
 });
