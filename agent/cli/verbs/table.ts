@@ -7,6 +7,7 @@ import { eimAddInitial } from "./eim-add-initial.ts";
 import { eimPoll } from "./eim-poll.ts";
 import { emergencyOff, emergencyOn, emergencyStatus } from "./emergency.ts";
 import { events } from "./events.ts";
+import { modemList } from "./modem-list.ts";
 import { notifDeliver, notifList } from "./notif.ts";
 import { packageDecode } from "./package-decode.ts";
 import { profileList } from "./profile-list.ts";
@@ -43,6 +44,7 @@ export const verbs: readonly Verb[] = [
   cardMemoryReset,
   eimPoll,
   eimAddInitial,
+  modemList,
   packageDecode,
   auditTail,
   auditVerify,
