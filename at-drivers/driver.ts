@@ -18,6 +18,7 @@ import { bootLinesOfAll, familyNamed, familyOf, opsOf } from "./families/table.t
 import type { ModemFamily, ModemOps, OwnLpa } from "./family.ts";
 import { LinkKeeper } from "./link-keeper.ts";
 import type { CardSwitch, DataSession, Modem, ModemStatus, OperatorFound, PdpAuth, SimState } from "./modem.ts";
+import { createRadio, type ModemRadio } from "./radio.ts";
 import { climbRefreshLadder } from "./refresh.ts";
 import { fromLine, isRegistered, sameRegistration } from "./registration.ts";
 import type { RecoveryEvent } from "./rescue.ts";
@@ -67,6 +68,7 @@ export function openModem(options: ModemOptions): Modem {
 class Driver implements Modem {
   readonly address: string;
   readonly apdu: OwnedApdu;
+  readonly radio: ModemRadio;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #fixedFamily: ModemFamily | undefined;
@@ -115,6 +117,7 @@ class Driver implements Modem {
       { clock, port: () => this.#link.readyPort(), quirks: () => this.#family.quirks, epoch: () => this.#epoch },
       options.apduTimeouts,
     );
+    this.radio = createRadio({ link: this.#link, ops: () => this.#ops, wanted: () => this.#wantedFunction });
     this.#stopWatch = clock.every(watchMs, () => this.#watch());
     this.#link.start();
   }

@@ -1,6 +1,7 @@
 // What the rest of simward sees of a cellular module: one object that outlives port losses, resets and changes of profile.
 // Every operation has a deadline of its own; while the link is not `ready` it is refused with PORT_CLOSED or MODEM_ABSENT.
 import type { OwnLpa } from "./family.ts";
+import type { ModemRadio } from "./radio.ts";
 import type { Toolkit } from "./toolkit.ts";
 import type { ModemIdentity, ModemListener, PdpContext, RefreshStep, Registration, SignalQuality, Unsubscribe } from "./types.ts";
 
@@ -119,6 +120,8 @@ export interface Modem {
   /** Whether there is a voice call, in whatever state; undefined when the module cannot tell. */
   voiceCall(signal?: AbortSignal): Promise<boolean | undefined>;
 
+  /** Operator, forbidden list, technologies, bands, power saving. */
+  readonly radio: ModemRadio;
   readonly apdu: ModemApdu;
   /** After a change of profile: waits, then climbs the family's refresh ladder until the ICCID read back is this one. Throws SWITCH_NOT_SEEN. */
   awaitCard(options: { readonly iccid: string; readonly settleMs?: number; readonly signal?: AbortSignal }): Promise<CardSwitch>;

@@ -1,0 +1,80 @@
+// The radio side of a module as its owner sees it: operator, forbidden list, causes, technologies, bands, power saving.
+// Each operation is the family's; the radio is switched off and on again where a write wants that.
+import type { AtPort } from "./engine/types.ts";
+import type {
+  Bands,
+  Change,
+  Edrx,
+  EdrxState,
+  FailureCause,
+  ModemOps,
+  OperatorChoice,
+  PowerSaving,
+  PsmTimers,
+  RadioAccess,
+  RadioSwitch,
+} from "./family.ts";
+import type { Rat } from "./types.ts";
+
+/** Every operation is refused with PORT_CLOSED or MODEM_ABSENT while the link is not ready. */
+export interface ModemRadio {
+  /** As the module reads it now. */
+  operator(signal?: AbortSignal): Promise<OperatorChoice>;
+  /** EF.FPLMN: MCC and MNC digits. */
+  forbiddenOperators(signal?: AbortSignal): Promise<readonly string[]>;
+  /** Empties EF.FPLMN and switches the radio off and on, since modules keep a copy. Answers whether something stood there; else the radio stays. */
+  clearForbiddenOperators(signal?: AbortSignal): Promise<boolean>;
+  /** Why the last attempt failed, in the module's words; undefined where it has none. */
+  failureCause(signal?: AbortSignal): Promise<FailureCause | undefined>;
+  access(signal?: AbortSignal): Promise<RadioAccess | undefined>;
+  /** Read, compare, write, read back. Throws MODEM_UNABLE, AT_REPLY. A reset that the change needs is the caller's to do. */
+  setAccess(rats: readonly Rat[], signal?: AbortSignal): Promise<Change>;
+  bands(signal?: AbortSignal): Promise<Bands | undefined>;
+  setBands(bands: Bands, signal?: AbortSignal): Promise<Change>;
+  powerSaving(signal?: AbortSignal): Promise<PowerSaving | undefined>;
+  setPowerSaving(timers: PsmTimers | undefined, signal?: AbortSignal): Promise<Change>;
+  edrx(signal?: AbortSignal): Promise<EdrxState | undefined>;
+  setEdrx(rat: Edrx["rat"], cycleSeconds: number | undefined, signal?: AbortSignal): Promise<Change>;
+}
+
+export interface RadioParts {
+  readonly link: {
+    use<T>(signal: AbortSignal | undefined, job: (port: AtPort) => Promise<T>): Promise<T>;
+    readyPort(): AtPort;
+  };
+  readonly ops: () => ModemOps;
+  /** What the owner of the module wants its function level to be. */
+  readonly wanted: () => 0 | 1 | 4;
+}
+
+export function createRadio({ link, ops, wanted }: RadioParts): ModemRadio {
+  const switchOf = (port: AtPort): RadioSwitch => ({
+    off: (level) => ops().setFunction(port, level),
+    // No signal may stop it.
+    on: () => ops().setFunction(link.readyPort(), wanted()),
+  });
+  return {
+    operator: (signal) => link.use(signal, (port) => ops().operator(port)),
+    forbiddenOperators: (signal) => link.use(signal, (port) => ops().forbiddenOperators(port)),
+    clearForbiddenOperators: (signal) =>
+      link.use(signal, async (port) => {
+        if (!(await ops().clearForbiddenOperators(port))) return false;
+        const radio = switchOf(port);
+        try {
+          await radio.off(4);
+        } finally {
+          await radio.on();
+        }
+        return true;
+      }),
+    failureCause: (signal) => link.use(signal, (port) => ops().failureCause(port)),
+    access: (signal) => link.use(signal, (port) => ops().radioAccess(port)),
+    setAccess: (rats, signal) => link.use(signal, (port) => ops().setRadioAccess(port, rats, switchOf(port))),
+    bands: (signal) => link.use(signal, (port) => ops().bands(port)),
+    setBands: (bands, signal) => link.use(signal, (port) => ops().setBands(port, bands, switchOf(port))),
+    powerSaving: (signal) => link.use(signal, (port) => ops().powerSaving(port)),
+    setPowerSaving: (timers, signal) => link.use(signal, (port) => ops().setPowerSaving(port, timers)),
+    edrx: (signal) => link.use(signal, (port) => ops().edrx(port)),
+    setEdrx: (rat, cycleSeconds, signal) => link.use(signal, (port) => ops().setEdrx(port, rat, cycleSeconds)),
+  };
+}
