@@ -35,8 +35,7 @@ import { createInjection } from "./injection.ts";
 import { createIpaEvents } from "./ipa-events.ts";
 import { createLocalActs } from "./local-acts.ts";
 import { createLocalProfiles } from "./local-profiles.ts";
-import { createPolicyGate } from "./policy/engine.ts";
-import { bindRules } from "./policy/rules/table.ts";
+import { createPolicyService } from "./policy/service.ts";
 import { createPoller } from "./scheduler/poller.ts";
 import { type AgentState, openAgentState } from "./state/agent-state.ts";
 import { openCardMemory } from "./state/card-memory.ts";
@@ -132,6 +131,13 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     load: () => state.get().emergency ?? undefined,
     save: (told) => keep((s) => ({ ...s, emergency: told ?? null })),
   });
+  const policy = await createPolicyService({
+    ...{ config, disk: ports.disk, clock, emergency, alarms },
+    log: log.child({ part: "policy" }),
+    audit: record,
+    publish: hub.publish,
+  });
+  disposers.push(() => policy.stop());
   const keeper = createKeeper({
     modem,
     apns: config.apn,
@@ -153,7 +159,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     clock,
     random,
     events: createIpaEvents({ hub, log, record }),
-    gate: createPolicyGate(bindRules(config)),
+    gate: policy.engine,
     journal: {
       load: async () => state.get().journal ?? undefined,
       save: (journal) => keep((s) => ({ ...s, journal })),
@@ -222,6 +228,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     }
     alarms.clear("start");
     void cardWatch.cardRead();
+    policy.cardRead();
     fallback.cardRead();
     await readCard();
   };
@@ -365,6 +372,13 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         () => fallback.stop(),
       );
       if (config.emergency.voice_call) disposers.push(watchCalls({ modem, clock, log, onCall: emergency.call }));
+      policy.start({
+        modem,
+        onPath: (fn) => keeper.onPath(fn),
+        eid: () => ipa.status().eid,
+        poll: poller.news,
+        announceChange: () => ipa.announceChange(),
+      });
       keeper.start();
       cardMayBeThere();
       injection.start();

@@ -170,6 +170,7 @@ export const errorTable = {
   POLICY_REFUSED: row("operator", "a policy forbids it", "simward audit tail --event policy."),
   POLICY_GOES_DARK: row("operator", "it would leave no way back online", "say that it is meant, with a reason; see the verb's --help"),
   POLICY_NO_WAY_BACK: row("operator", "the package would leave no way back online", "set the rollback flag, or policy.no_way_back"),
+  POLICY_ALARM: row("operator", "a policy of the fleet raises an alarm", "simward policy explain"),
 
   // agent
   CONFIG_READ: row("operator", "the configuration cannot be read", "check the path and the permissions"),

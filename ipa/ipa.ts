@@ -149,6 +149,8 @@ export interface Ipa {
   switchLocally(fn: LocalSwitchFunction, options?: LocalSwitchOptions): Promise<LocalSwitchResult>;
   /** SGP.32 §5.9.17: what a profile's being enabled at once after its download asks for; possible only before an eIM is associated. Throws ES10_REFUSED. */
   configureImmediateEnable(wanted: ImmediateEnableOrder, signal?: AbortSignal): Promise<void>;
+  /** Every eIM is told with its next poll that something has changed (notifyStateChange, cause undefined). Answers false while no eIM is known. */
+  announceChange(): Promise<boolean>;
   /** The eIMs that may inject, and how to know each by its client certificate. None before the card was read. */
   readonly injectors: readonly EimAsClient[];
   /**
@@ -310,6 +312,12 @@ export function createIpa(ports: IpaPorts): Ipa {
         return { kind: "failed", packages: 0, eims: [], error: known, retryAt: undefined, unfinished };
       }
     },
+    announceChange: () =>
+      work.run(async () => {
+        if (context === undefined || context.eims.ids.length === 0) return false;
+        await context.journal.update({ stateChanges: context.journal.changesFor(context.eims.ids, "undefined") });
+        return true;
+      }),
     async deliverNotifications(signal) {
       try {
         return await work.run(async () => {

@@ -1,5 +1,6 @@
 // What a policy rule is: facts in, verdicts and actions out, and an explanation in words. Pure.
 // A gate of the IPA is asked once for each package; the gate `data` is decided anew whenever a fact changes, and stands until then.
+import type { ErrorCode } from "../../base/errors.ts";
 import type { Gate, GateFacts, Verdict } from "../../ipa/ports.ts";
 import type { Standing } from "../roaming/standing.ts";
 
@@ -76,8 +77,8 @@ export type Action =
   | { readonly kind: "pollEim"; readonly reason: string; readonly notifyStateChange?: boolean | undefined }
   /** The APN and the profile preferred there. */
   | { readonly kind: "applyMarket"; readonly country: string; readonly reason: string }
-  /** Stands for as long as it is wanted. */
-  | { readonly kind: "alarm"; readonly reason: string };
+  /** Stands for as long as it is wanted; POLICY_ALARM unless there is a code of its own. */
+  | { readonly kind: "alarm"; readonly reason: string; readonly code?: ErrorCode | undefined };
 
 export interface Decision {
   readonly gates: Partial<Record<PolicyGateName, Verdict>>;
