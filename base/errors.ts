@@ -171,6 +171,18 @@ export const errorTable = {
   POLICY_GOES_DARK: row("operator", "it would leave no way back online", "say that it is meant, with a reason; see the verb's --help"),
   POLICY_NO_WAY_BACK: row("operator", "the package would leave no way back online", "set the rollback flag, or policy.no_way_back"),
   POLICY_ALARM: row("operator", "a policy of the fleet raises an alarm", "simward policy explain"),
+  IMEI_LOCK: row("operator", "the pairing of device and card does not allow this", "simward imei-lock show"),
+  KEYS_NO_ROOT: row(
+    "operator",
+    "no root key is configured by which the fleet's keys could be known",
+    "set keys.root, then restart simwardd",
+  ),
+  KEYRING_INVALID: row("operator", "these keys are not acceptable", "simward keys list; have the root sign a ring with a higher version"),
+  TOKEN_REFUSED: row(
+    "operator",
+    "the token is not accepted",
+    "have one made for what is shown now, by a key of the key ring; simward keys list",
+  ),
 
   // agent
   CONFIG_READ: row("operator", "the configuration cannot be read", "check the path and the permissions"),
@@ -194,7 +206,10 @@ export const errorTable = {
   // netd
   NETD_VERB: row("never", "simward-netd knows no such verb", "see docs/netd.md"),
   NETD_ARGUMENT: row("never", "an argument of a simward-netd verb is not allowed", "correct the argument named"),
-  NETD_FAILED: row("later", "the kernel refused a network change", "check the log of simward-netd"),
+  NETD_FAILED: row("later", "what simward-netd was asked for failed", "check the log of simward-netd"),
+  NETD_REFUSED: row("operator", "others than root could decide what simward-netd would run", "correct owner and permissions as the detail says"),
+  NETD_ABSENT: row("later", "simward-netd does not answer", "systemctl status simward-netd.socket; check net.netd_socket"),
+  NET_INTERFACE: row("later", "the module's data interface is not there, or cannot be used", "simward modem list; check the section [net]"),
 
   // hw-sim
   SIM_OPTION: row("operator", "the virtual vehicle cannot start like this", "simward-sim run --help"),
