@@ -1,30 +1,40 @@
 // One module from its port's address: found, identified, initialised, watched, and found again when it goes away.
-import { type Clock, type Disposer, deadline } from "../base/clock.ts";
+import type { Clock, Disposer } from "../base/clock.ts";
 import { isCode, SimwardError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { createApdu, type OwnedApdu } from "./apdu/access.ts";
-import { closeLeftovers } from "./apdu/ccho.ts";
 import type { ApduTimeouts } from "./apdu/way.ts";
+import { awaitRegistered } from "./await-registered.ts";
 import type { PacketEvent } from "./commands/data.ts";
 import type { RegistrationCommand, RegistrationLine } from "./commands/network.ts";
 import { clcc, isVoiceCall } from "./commands/voice.ts";
 import { attachAgain, connect, ensureContext } from "./context.ts";
+import { createDataInterface, type ModemDataInterface } from "./data-interface.ts";
 import { parsePortAddress } from "./engine/channel.ts";
 import type { OwnedAtPort } from "./engine/port.ts";
 import type { AtPort, AtTraceEntry, ByteChannel } from "./engine/types.ts";
 import { generic3gpp } from "./families/generic-3gpp.ts";
 import { bootLinesOfAll, familyNamed, familyOf, opsOf } from "./families/table.ts";
-import type { ModemFamily, ModemOps, OwnLpa } from "./family.ts";
+import type { ModemFamily, ModemOps, OperatorProfile, OwnLpa } from "./family.ts";
 import { LinkKeeper } from "./link-keeper.ts";
 import type { CardSwitch, DataSession, Modem, ModemStatus, OperatorFound, PdpAuth, SimState } from "./modem.ts";
 import { createRadio, type ModemRadio } from "./radio.ts";
-import { climbRefreshLadder } from "./refresh.ts";
+import { climbRefreshLadder, refreshLadder, type StepHost, takeRefreshStep } from "./refresh.ts";
 import { fromLine, isRegistered, sameRegistration } from "./registration.ts";
 import type { RecoveryEvent } from "./rescue.ts";
 import { abortable, isRefusal, simBusyLimitMs, whileSimBusy } from "./retry.ts";
 import { readToolkit, type Toolkit } from "./toolkit.ts";
-import type { ModemEvent, ModemIdentity, ModemListener, PdpContext, RefreshStep, Registration, SignalQuality } from "./types.ts";
+import type {
+  ModemEvent,
+  ModemIdentity,
+  ModemListener,
+  PdpContext,
+  RefreshStep,
+  RefreshStepTaken,
+  Registration,
+  SignalQuality,
+} from "./types.ts";
 import { listenToModule } from "./urcs.ts";
 
 export interface ModemOptions {
@@ -55,9 +65,7 @@ const simPatienceMs: Readonly<Partial<Record<SimState, number>>> = { busy: simBu
 const simSpacingMs = 500;
 /** URCs get lost, and a module that says nothing may have died. */
 const watchMs = 30_000;
-const registrationSpacingMs = 5_000;
 const registrationReadings = 3;
-const radioOffMs = 1_000;
 
 /** Begins to look for the module at once. Throws PORT_ADDRESS, MODEM_FAMILY. */
 export function openModem(options: ModemOptions): Modem {
@@ -69,6 +77,7 @@ class Driver implements Modem {
   readonly address: string;
   readonly apdu: OwnedApdu;
   readonly radio: ModemRadio;
+  readonly dataInterface: ModemDataInterface;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #fixedFamily: ModemFamily | undefined;
@@ -91,6 +100,9 @@ class Driver implements Modem {
   /** The credentials this session has written: they cannot be read back. */
   #authenticated = "";
   #epoch = 0;
+  /** How often the card was seen to start anew. */
+  #simRestarts = 0;
+  readonly #stepHost: StepHost;
 
   constructor(options: ModemOptions) {
     const { address, clock, log, random, trace, open } = options;
@@ -117,7 +129,21 @@ class Driver implements Modem {
       { clock, port: () => this.#link.readyPort(), quirks: () => this.#family.quirks, epoch: () => this.#epoch },
       options.apduTimeouts,
     );
+    this.dataInterface = createDataInterface({
+      link: this.#link,
+      ops: () => this.#ops,
+      family: () => this.#family,
+      wanted: () => this.#wantedFunction,
+    });
     this.radio = createRadio({ link: this.#link, ops: () => this.#ops, wanted: () => this.#wantedFunction });
+    this.#stepHost = {
+      clock,
+      link: this.#link,
+      ops: () => this.#ops,
+      wantedFunction: () => this.#wantedFunction,
+      onCardGone: () => this.#epoch++,
+      restart: (command, signal) => this.#restart(command, signal),
+    };
     this.#stopWatch = clock.every(watchMs, () => this.#watch());
     this.#link.start();
   }
@@ -126,6 +152,7 @@ class Driver implements Modem {
     const link = this.#link.state;
     return {
       link: link.kind,
+      port: this.#link.portAddress,
       reason: "reason" in link ? link.reason : undefined,
       family: this.#identity === undefined ? undefined : this.#family.id,
       identity: this.#identity,
@@ -185,32 +212,9 @@ class Driver implements Modem {
     );
   }
 
-  async awaitRegistered(options: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<Registration> {
-    const late = (): SimwardError => {
-      const { status, rejectCause } = this.#registration;
-      const cause = rejectCause === undefined ? "" : `, reject cause ${rejectCause}`;
-      return new SimwardError("DEADLINE", {
-        detail: `not registered within ${options.timeoutMs} ms: ${status}${cause}`,
-        data: { ...this.#registration },
-      });
-    };
-    const limit = deadline(this.#clock, options.timeoutMs, late, options.signal);
-    let mayBeDetached = true;
-    try {
-      for (;;) {
-        await this.ready(limit.signal);
-        const found = await this.#registrationOrUnknown(limit.signal);
-        if (isRegistered(found)) return found;
-        if (found.status === "idle" && mayBeDetached) {
-          // A module that was detached, by us before a crash or by somebody else, does not look for a network until it is told to.
-          mayBeDetached = false;
-          await this.#link.use(limit.signal, (port) => attachAgain(this.#ops, port));
-        }
-        await this.#registrationOr(registrationSpacingMs, limit.signal);
-      }
-    } finally {
-      limit.done();
-    }
+  awaitRegistered(options: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<Registration> {
+    const attachAgainNow = (signal: AbortSignal): Promise<void> => this.#link.use(signal, (port) => attachAgain(this.#ops, port));
+    return awaitRegistered(this, this.#clock, attachAgainNow, options);
   }
 
   signalQuality(signal?: AbortSignal): Promise<SignalQuality> {
@@ -291,23 +295,50 @@ class Driver implements Modem {
 
   async awaitCard(options: { readonly iccid: string; readonly settleMs?: number; readonly signal?: AbortSignal }): Promise<CardSwitch> {
     const { quirks } = this.#family;
-    const { signal } = options;
+    const { iccid, signal } = options;
     this.#epoch++;
-    const change = await climbRefreshLadder({
-      iccid: options.iccid,
-      ladder: quirks.refresh,
-      settleMs: options.settleMs ?? quirks.settleMs,
-      clock: this.#clock,
-      signal,
-      read: () => this.#link.use(signal, (port) => this.#readIccid(port)),
-      take: (step) => this.#takeStep(step, signal),
-    });
-    this.#log.info("modem.card-adopted", { iccid: change.iccid, steps: change.steps, tookMs: Math.round(change.tookMs) });
-    return change;
+    const startMs = this.#clock.monotonicMs();
+    const restarts = this.#simRestarts;
+    const taken: RefreshStepTaken[] = [];
+    const isStirred = (): boolean => this.apdu.isRefreshAnnounced || this.#simRestarts !== restarts;
+    try {
+      const seen = await climbRefreshLadder({
+        iccid,
+        ladder: refreshLadder(quirks),
+        settleMs: options.settleMs ?? quirks.settleMs,
+        clock: this.#clock,
+        signal,
+        read: () => this.#link.use(signal, (port) => this.#readIccid(port)),
+        take: (step) => takeRefreshStep(this.#stepHost, step, signal),
+        isStirred,
+        onTaken: (step) => taken.push(step),
+      });
+      this.#emit({ kind: "cardSwitch", iccid, isSeen: true, steps: seen.taken, tookMs: seen.tookMs });
+      const operatorProfile = seen.steps.length === 0 ? undefined : await this.#operatorProfile(signal);
+      this.#log.info("modem.card-adopted", { iccid, steps: seen.steps, tookMs: Math.round(seen.tookMs), operatorProfile });
+      return { ...seen, operatorProfile };
+    } catch (error) {
+      if (isCode(error, "SWITCH_NOT_SEEN"))
+        this.#emit({ kind: "cardSwitch", iccid, isSeen: false, steps: taken, tookMs: this.#clock.monotonicMs() - startMs });
+      throw error;
+    } finally {
+      this.apdu.isRefreshAnnounced = false;
+    }
+  }
+
+  /** Chosen by the former card's operator and not by the present one's, it may keep the module off its network. */
+  async #operatorProfile(signal: AbortSignal | undefined): Promise<OperatorProfile | undefined> {
+    try {
+      return await this.#link.use(signal, (port) => this.#ops.operatorProfile(port));
+    } catch (error) {
+      signal?.throwIfAborted();
+      this.#log.debug("modem.operator-profile-unread", { error });
+      return undefined;
+    }
   }
 
   refresh(step: RefreshStep, signal?: AbortSignal): Promise<void> {
-    return this.#takeStep(step, signal);
+    return takeRefreshStep(this.#stepHost, step, signal);
   }
 
   setFunction(level: 0 | 1 | 4, signal?: AbortSignal): Promise<void> {
@@ -317,18 +348,19 @@ class Driver implements Modem {
     });
   }
 
-  async reset(signal?: AbortSignal): Promise<void> {
-    const { bootMs } = this.#family.quirks;
+  reset(signal?: AbortSignal): Promise<void> {
+    return this.#restart((port) => this.#ops.reset(port), signal);
+  }
+
+  async #restart(command: (port: AtPort) => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
     await this.#link.readyAgain(signal);
-    await this.#link.use(signal, async (port) => {
-      try {
-        await this.#ops.reset(port);
-      } catch (error) {
-        // It may be gone before it has answered.
-        if (!isCode(error, "AT_TIMEOUT", "PORT_CLOSED")) throw error;
-      }
-    });
-    this.#link.resetting("it was told to restart", bootMs);
+    try {
+      await this.#link.use(signal, command);
+    } catch (error) {
+      // It may be gone before it has answered.
+      if (!isCode(error, "AT_TIMEOUT", "PORT_CLOSED")) throw error;
+    }
+    this.#link.resetting("it was told to restart", this.#family.quirks.bootMs);
     await this.#link.readyAgain(signal);
   }
 
@@ -355,7 +387,7 @@ class Driver implements Modem {
     this.#imei = await this.#ops.imei(at);
     await this.#ensureFunction(at, this.#wantedFunction);
     await this.#awaitSim(at, signal);
-    await closeLeftovers(at);
+    await this.apdu.closeLeftovers(at);
     await this.#ops.subscribe(at);
     await this.#lookForOwnLpa(at);
     await this.#adoptCard(at);
@@ -392,51 +424,6 @@ class Driver implements Modem {
 
   async #ensureFunction(port: AtPort, level: 0 | 1 | 4): Promise<void> {
     if ((await this.#ops.functionLevel(port)) !== level) await this.#ops.setFunction(port, level);
-  }
-
-  async #takeStep(step: RefreshStep, signal: AbortSignal | undefined): Promise<void> {
-    switch (step) {
-      case "wait":
-        return;
-      case "reset":
-        return this.reset(signal);
-      case "sim-power":
-        return this.#offAndOn(
-          signal,
-          (port) => this.#ops.setSimPower(port, false),
-          (port) => this.#ops.setSimPower(port, true),
-        );
-      case "cfun-cycle":
-        return this.#offAndOn(
-          signal,
-          (port) => this.#ops.setFunction(port, 0),
-          (port) => this.#ops.setFunction(port, this.#wantedFunction),
-        );
-    }
-  }
-
-  async #offAndOn(
-    signal: AbortSignal | undefined,
-    off: (port: AtPort) => Promise<void>,
-    on: (port: AtPort) => Promise<void>,
-  ): Promise<void> {
-    await this.#link.readyAgain(signal);
-    this.#epoch++;
-    try {
-      await this.#link.use(signal, async (port) => {
-        try {
-          await off(port);
-          await this.#clock.sleep(radioOffMs, signal);
-        } finally {
-          // Whoever gives up, the module is not left without SIM and radio.
-          await on(this.#link.readyPort());
-        }
-      });
-    } catch (error) {
-      // Some modules drop the port with the radio; initialisation then switches it on again.
-      if (!isCode(error, "PORT_CLOSED", "AT_TIMEOUT")) throw error;
-      await this.#link.readyAgain(signal);
-    }
   }
 
   /** What was true of the module before it went away need not be after. */
@@ -542,6 +529,7 @@ class Driver implements Modem {
     if (before === state || (before ?? "absent") === state) return;
     if (before === "ready") {
       this.#epoch++;
+      this.#simRestarts++;
       this.#iccid = undefined;
     }
     if (before === "ready" || state === "ready") this.#emit({ kind: "sim", state: state === "ready" ? "ready" : "not-ready" });
@@ -569,31 +557,6 @@ class Driver implements Modem {
     if (sameRegistration(registration, this.#registration)) return;
     this.#registration = registration;
     this.#emit({ kind: "registration", registration });
-  }
-
-  async #registrationOrUnknown(signal: AbortSignal): Promise<Registration> {
-    try {
-      return await this.registration(signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!isRefusal(error) && !isCode(error, "AT_REPLY", "AT_TIMEOUT", "PORT_CLOSED", "MODEM_ABSENT")) throw error;
-      return { status: "unknown" };
-    }
-  }
-
-  /** Until the registration changes, at most for `ms`. */
-  async #registrationOr(ms: number, signal: AbortSignal): Promise<void> {
-    const changed = new AbortController();
-    const stop = this.onEvent((event) => {
-      if (event.kind === "registration") changed.abort();
-    });
-    try {
-      await this.#clock.sleep(ms, AbortSignal.any([signal, changed.signal]));
-    } catch {
-      signal.throwIfAborted();
-    } finally {
-      stop();
-    }
   }
 
   #emit(event: ModemEvent): void {

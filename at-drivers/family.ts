@@ -144,7 +144,7 @@ export interface ModemQuirks {
   readonly maxCommandDataBytes: number;
   /** The longest command line it takes, `AT` included; undefined: nowhere said. */
   readonly maxLineChars: number | undefined;
-  /** After a change of profile: what makes the module read the card again when the card's own REFRESH does not. */
+  /** After a change of profile: what makes the module read the card again when the card's own REFRESH does not; what it cannot do is left out. */
   readonly refresh: readonly RefreshStep[];
   /** How long the module may be busy with the SIM after a change, or after a step of the refresh ladder. */
   readonly settleMs: number;

@@ -1,9 +1,19 @@
 // What the rest of simward sees of a cellular module: one object that outlives port losses, resets and changes of profile.
 // Every operation has a deadline of its own; while the link is not `ready` it is refused with PORT_CLOSED or MODEM_ABSENT.
-import type { OwnLpa } from "./family.ts";
+import type { ModemDataInterface } from "./data-interface.ts";
+import type { OperatorProfile, OwnLpa } from "./family.ts";
 import type { ModemRadio } from "./radio.ts";
 import type { Toolkit } from "./toolkit.ts";
-import type { ModemIdentity, ModemListener, PdpContext, RefreshStep, Registration, SignalQuality, Unsubscribe } from "./types.ts";
+import type {
+  ModemIdentity,
+  ModemListener,
+  PdpContext,
+  RefreshStep,
+  RefreshStepTaken,
+  Registration,
+  SignalQuality,
+  Unsubscribe,
+} from "./types.ts";
 
 /** closed: by `close`. opening: the port is being opened, again and again with back-off. probing: identify and initialise. lost: waiting to reopen. */
 export type LinkState = "closed" | "opening" | "probing" | "ready" | "lost";
@@ -14,6 +24,8 @@ export type SimState = "ready" | "pin" | "puk" | "absent" | "busy" | "failure";
 /** What is known at this moment without asking the module. */
 export interface ModemStatus {
   readonly link: LinkState;
+  /** The port that is open, or was last, such as serial:/dev/ttyUSB2; undefined before the first. */
+  readonly port?: string | undefined;
   /** Why the link is not ready, in words. */
   readonly reason: string | undefined;
   readonly family: string | undefined;
@@ -52,6 +64,10 @@ export interface CardSwitch {
   /** The steps of the refresh ladder that were taken; the last one brought the change. Empty when it was there already. */
   readonly steps: readonly RefreshStep[];
   readonly tookMs: number;
+  /** The same with the time of each. */
+  readonly taken: readonly RefreshStepTaken[];
+  /** The operator's configuration that the module runs with now; undefined: its family has none, it did not tell, or nothing was to be done. */
+  readonly operatorProfile: OperatorProfile | undefined;
 }
 
 /** One row of AT+COPS=? (3GPP TS 27.007 §7.3). */
@@ -123,6 +139,7 @@ export interface Modem {
   /** Operator, forbidden list, technologies, bands, power saving. */
   readonly radio: ModemRadio;
   readonly apdu: ModemApdu;
+  readonly dataInterface: ModemDataInterface;
   /** After a change of profile: waits, then climbs the family's refresh ladder until the ICCID read back is this one. Throws SWITCH_NOT_SEEN. */
   awaitCard(options: { readonly iccid: string; readonly settleMs?: number; readonly signal?: AbortSignal }): Promise<CardSwitch>;
   /** One step of the refresh ladder; resolves when the link is ready again. */

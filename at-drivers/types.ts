@@ -16,8 +16,17 @@ export type RecoveryTrouble = "silent" | "absent" | "unfit";
 /** held: not taken, because it would disturb at a time when nothing may. failed: it could not be carried out. */
 export type RecoveryOutcome = "answered" | "no-answer" | "failed" | "held";
 
-/** One step of the ladder by which a module is brought to read the card anew. */
-export type RefreshStep = "wait" | "sim-power" | "cfun-cycle" | "reset";
+/**
+ * One step of the ladder by which a module is brought to read the card anew: the card's own REFRESH is waited for; the card's power; +CFUN 4
+ * and back, which leaves ports and most SIMs alone; +CFUN 0 and back; +CFUN=1,1; the maker's own restart.
+ */
+export type RefreshStep = "wait" | "sim-power" | "flight-cycle" | "cfun-cycle" | "cfun-reset" | "reset";
+
+/** A step that was taken, and how long it was until the next, or until the card was seen. */
+export interface RefreshStepTaken {
+  readonly step: RefreshStep;
+  readonly tookMs: number;
+}
 
 export type Rat = "gsm" | "utran" | "lte" | "lte-m" | "nb-iot";
 
@@ -68,6 +77,14 @@ export type ModemEvent =
       /** How many times the ladder was begun. */
       readonly round: number;
       readonly reason?: string;
+    }
+  /** After a change of profile: whether the module uses the card as it is now, and what that took. */
+  | {
+      readonly kind: "cardSwitch";
+      readonly iccid: string;
+      readonly isSeen: boolean;
+      readonly steps: readonly RefreshStepTaken[];
+      readonly tookMs: number;
     }
   | { readonly kind: "gone"; readonly reason: string }
   | { readonly kind: "back" };

@@ -5,7 +5,7 @@ import { isCode, SimwardError } from "../../base/errors.ts";
 import type { AtPort } from "../engine/types.ts";
 import type { ModemQuirks } from "../family.ts";
 import type { ModemApdu, ModemApduChannel } from "../modem.ts";
-import { whileSimBusy } from "../retry.ts";
+import { isRefusal, whileSimBusy } from "../retry.ts";
 import { cchoWay } from "./ccho.ts";
 import { basicChannelWorks, csimWay, transmitBasic } from "./csim.ts";
 import type { ApduTimeouts, ApduWay, OpenChannel } from "./way.ts";
@@ -23,8 +23,14 @@ export interface ApduHost {
 export interface OwnedApdu extends ModemApdu {
   /** Finds out about the basic channel; part of each initialisation. */
   probe(port: AtPort): Promise<void>;
+  /** Closes what earlier sessions, ours or another's, may have left open; part of each initialisation. */
+  closeLeftovers(port: AtPort): Promise<void>;
+  /** The card has announced a proactive command (91xx), which after a change of profile is its REFRESH; whoever waited for it takes it back. */
+  isRefreshAnnounced: boolean;
 }
 
+/** SW1 of a response behind which the card has a command for its terminal (ETSI TS 102 221 §7.4.2). */
+const proactivePending = 0x91;
 /** Modules also say "no such application" while the card or they themselves set something up: it is believed when it is said twice. */
 const notEuiccConfirmMs = 2_000;
 
@@ -37,7 +43,22 @@ export function createApdu(host: ApduHost, timeouts: ApduTimeouts = defaultApduT
   };
   let working: ModemQuirks["apdu"][number] | undefined;
   let basicWorks = false;
+  let isRefreshAnnounced = false;
   const limit = commandLimit();
+  /** Channels that were opened and not seen to be closed; the module or the card may know more of some. */
+  const unclosed = new Set<OpenChannel>();
+  /** What became of a channel is not known: a reply did not come, or the module was not there to be told to close it. */
+  let isLeftOver = false;
+  /** Those that somebody uses. */
+  const inUse = new Set<OpenChannel>();
+
+  const sweep = async (port: AtPort): Promise<void> => {
+    for (const channel of unclosed) await channel.close(port);
+    unclosed.clear();
+    const way = working ?? host.quirks().apdu[0];
+    if (way !== undefined) await ways[way].closeLeftovers(port);
+    isLeftOver = false;
+  };
 
   const openByAnyWay = async (port: AtPort, aid: Uint8Array): Promise<OpenChannel> => {
     const { apdu } = host.quirks();
@@ -59,15 +80,39 @@ export function createApdu(host: ApduHost, timeouts: ApduTimeouts = defaultApduT
 
   return {
     async open(aid, signal) {
-      const tryOpen = (): Promise<OpenChannel> =>
-        whileSimBusy(host.clock, signal, () => openByAnyWay(signal === undefined ? host.port() : host.port().with({ signal }), aid));
-      try {
-        return apduChannel(host, await tryOpen(), limit);
-      } catch (error) {
+      const port = (): AtPort => (signal === undefined ? host.port() : host.port().with({ signal }));
+      const tryOpen = async (): Promise<OpenChannel> => {
+        // What one cannot name one can only close when nothing else is open.
+        if (isLeftOver && inUse.size === 0) await sweep(port());
+        try {
+          return await whileSimBusy(host.clock, signal, () => openByAnyWay(port(), aid));
+        } catch (error) {
+          if (!isAnswered(error)) isLeftOver = true;
+          throw error;
+        }
+      };
+      const channel = await tryOpen().catch(async (error: unknown) => {
         if (!isCode(error, "CARD_NOT_EUICC")) throw error;
         await host.clock.sleep(notEuiccConfirmMs, signal);
-        return apduChannel(host, await tryOpen(), limit);
-      }
+        return tryOpen();
+      });
+      unclosed.add(channel);
+      inUse.add(channel);
+      return apduChannel(host, channel, {
+        onResponse: (apdu, response) => {
+          limit.taken(apdu);
+          if (response.at(-2) === proactivePending) isRefreshAnnounced = true;
+        },
+        onRefused: (apdu) => limit.refused(apdu),
+        onDoubt: () => {
+          isLeftOver = true;
+        },
+        onEnd: (isClosed) => {
+          inUse.delete(channel);
+          if (isClosed) unclosed.delete(channel);
+          else isLeftOver = true;
+        },
+      });
     },
     get transmitBasic() {
       if (!basicWorks) return undefined;
@@ -79,6 +124,17 @@ export function createApdu(host: ApduHost, timeouts: ApduTimeouts = defaultApduT
     },
     async probe(port) {
       basicWorks = await basicChannelWorks(port);
+    },
+    async closeLeftovers(port) {
+      // The module has started or was found again: whoever still holds a channel holds a dead one.
+      inUse.clear();
+      await sweep(port);
+    },
+    get isRefreshAnnounced() {
+      return isRefreshAnnounced;
+    },
+    set isRefreshAnnounced(is) {
+      isRefreshAnnounced = is;
     },
   };
 }
@@ -119,8 +175,16 @@ function commandLimit(): CommandLimit {
   };
 }
 
+interface ChannelWatch {
+  readonly onResponse: (apdu: Uint8Array, response: Uint8Array) => void;
+  readonly onRefused: (apdu: Uint8Array) => void;
+  /** An answer did not come: what the module makes of the channel is not known. */
+  readonly onDoubt: () => void;
+  readonly onEnd: (isClosed: boolean) => void;
+}
+
 /** The channel as others hold it: dead once the module was reset under it, so that nothing goes to a session of the same number. */
-function apduChannel(host: ApduHost, channel: OpenChannel, limit: CommandLimit): ModemApduChannel {
+function apduChannel(host: ApduHost, channel: OpenChannel, watch: ChannelWatch): ModemApduChannel {
   const epoch = host.epoch();
   let open = true;
   const alive = (): boolean => open && host.epoch() === epoch;
@@ -130,21 +194,32 @@ function apduChannel(host: ApduHost, channel: OpenChannel, limit: CommandLimit):
       const port = host.port();
       try {
         const response = await channel.transmit(signal === undefined ? port : port.with({ signal }), apdu);
-        limit.taken(apdu);
+        watch.onResponse(apdu, response);
         return response;
       } catch (error) {
-        if (isCode(error, "APDU_CHANNEL_LOST") && alive()) limit.refused(apdu);
+        if (isCode(error, "APDU_CHANNEL_LOST") && alive()) watch.onRefused(apdu);
+        if (!isAnswered(error)) watch.onDoubt();
         throw error;
       }
     },
     async close() {
-      if (!alive()) return;
+      if (!open) return;
+      const isThere = alive();
       open = false;
+      // A refresh that was expected need not have come: such a channel may still be open on the card.
+      if (!isThere) return watch.onEnd(false);
       try {
         await channel.close(host.port());
+        watch.onEnd(true);
       } catch (error) {
+        watch.onEnd(false);
         if (!isCode(error, "PORT_CLOSED", "MODEM_ABSENT", "AT_TIMEOUT")) throw error;
       }
     },
   };
+}
+
+/** Whether the module has said what became of the command. */
+function isAnswered(error: unknown): boolean {
+  return isRefusal(error) || isCode(error, "APDU_CHANNEL_LOST", "APDU_ACCESS", "APDU_CHANNEL", "CARD_NOT_EUICC", "AT_SIM_BUSY");
 }

@@ -35,11 +35,11 @@ export function cchoWay(timeouts: ApduTimeouts): ApduWay {
         throw new SimwardError("APDU_CHANNEL", { detail: second.refusal.detail ?? "+CCHO", cause: second.refusal });
       throw new SimwardError("APDU_ACCESS", { detail: second.refusal.detail ?? "+CCHO", cause: second.refusal });
     },
+    closeLeftovers,
   };
 }
 
-/** Closes what an earlier session may have left open. A module refuses what is not open. */
-export async function closeLeftovers(port: AtPort): Promise<void> {
+async function closeLeftovers(port: AtPort): Promise<void> {
   for (const session of leftoverSessions) {
     try {
       await port.send(cchc, session);

@@ -36,6 +36,12 @@ export function csimWay(timeouts: ApduTimeouts, lockOf: () => ModemQuirks["csimL
         throw error;
       }
     },
+    async closeLeftovers(port) {
+      const lock = lockOf();
+      await orRefused(port, lock?.lock);
+      await closeOthers(port);
+      await orRefused(port, lock?.unlock);
+    },
   };
 }
 

@@ -10,6 +10,8 @@ export interface OpenChannel {
 export interface ApduWay {
   /** Throws CARD_NOT_EUICC, APDU_CHANNEL, APDU_ACCESS when this way does not work at all, and what the port throws. */
   open(port: AtPort, aid: Uint8Array): Promise<OpenChannel>;
+  /** Closes whatever may be open; nobody must be using any. What is not open the module or the card refuses. */
+  closeLeftovers(port: AtPort): Promise<void>;
 }
 
 export interface ApduTimeouts {

@@ -25,7 +25,7 @@ export const genericQuirks: ModemQuirks = {
   // 250 hex characters in +CGLA: the largest size seen to work wherever the command does.
   maxCommandDataBytes: 120,
   maxLineChars: undefined,
-  refresh: ["wait", "cfun-cycle", "reset"],
+  refresh: ["wait", "sim-power", "flight-cycle", "cfun-cycle", "cfun-reset", "reset"],
   settleMs: 15_000,
   simPower: undefined,
   iccid: ["ccid", "qccid", "ciccid", "hash-ccid", "xiccid", "crsm"],

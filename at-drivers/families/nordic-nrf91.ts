@@ -15,7 +15,6 @@ export const nordicNrf91: ModemFamily = {
   match: ({ manufacturer, model }) => /nordic/i.test(manufacturer) || /^nRF91/i.test(model),
   quirks: {
     ...genericQuirks,
-    refresh: ["wait", "sim-power", "cfun-cycle", "reset"],
     simPower: { off: order("+CFUN", "AT+CFUN=40", 30_000), on: order("+CFUN", "AT+CFUN=41", 30_000) },
     iccid: ["xiccid", "crsm"],
     resets: [reset("AT#XRESET"), ...genericQuirks.resets],

@@ -288,7 +288,7 @@ describe("a change of profile", () => {
     const bench = await onlineBench({ module: { personality: { ...generic3gpp, refresh: "ignored" } } });
     await switchProfile(bench);
     expect(await bench.run(bench.modem.awaitCard({ iccid: otherProfile.iccid, settleMs: 5_000 }))).toMatchObject({
-      steps: ["wait", "cfun-cycle"],
+      steps: ["wait", "flight-cycle", "cfun-cycle"],
     });
     expect(await bench.run(bench.modem.imsi())).toBe(otherProfile.imsi);
   });
@@ -325,9 +325,14 @@ describe("a change of profile", () => {
   test("goes on through steps that the module refuses, up to its reset", async () => {
     const bench = await onlineBench({ module: { personality: { ...generic3gpp, refresh: "ignored" } } });
     await switchProfile(bench);
+    // CFUN=4, then CFUN=0: whatever is refused counts for the other no more.
     bench.faults.set("cme", "+CFUN@1:3");
+    bench.faults.set("error", "+CFUN@2");
     const change = await bench.run(bench.modem.awaitCard({ iccid: otherProfile.iccid, settleMs: 5_000 }));
-    expect(change.steps).toEqual(["wait", "cfun-cycle", "reset"]);
+    expect(change.steps).toEqual(["wait", "flight-cycle", "cfun-cycle", "cfun-reset"]);
+    expect(change.taken.map(({ step }) => step)).toEqual(change.steps);
+    expect(change.taken.reduce((sum, { tookMs }) => sum + tookMs, 0)).toBeLessThanOrEqual(change.tookMs);
+    expect(bench.events.find(({ kind }) => kind === "cardSwitch")).toMatchObject({ isSeen: true, iccid: otherProfile.iccid });
     expect(bench.events.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["gone", "back"]));
   });
 
@@ -354,9 +359,13 @@ describe("a change of profile", () => {
   });
 
   test("that never shows: SWITCH_NOT_SEEN after the whole ladder, with the ICCID shortened, and the modem is usable", async () => {
-    const { modem, run } = await readyBench();
+    const { modem, run, events } = await readyBench();
     const error = await run(modem.awaitCard({ iccid: otherProfile.iccid, settleMs: 2_000 }).catch((cause: unknown) => cause));
-    expect(error).toMatchObject({ code: "SWITCH_NOT_SEEN", data: { steps: ["wait", "cfun-cycle", "reset"] } });
+    expect(error).toMatchObject({ code: "SWITCH_NOT_SEEN", data: { steps: ["wait", "flight-cycle", "cfun-cycle", "cfun-reset"] } });
+    expect(events.find(({ kind }) => kind === "cardSwitch")).toMatchObject({
+      isSeen: false,
+      steps: [{ step: "wait" }, { step: "flight-cycle" }, { step: "cfun-cycle" }, { step: "cfun-reset" }],
+    });
     expect(String(error)).not.toContain("8988211000000000011");
     await run(modem.ready());
     expect(await run(modem.iccid())).toBe("8988211000000000011");

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { families } from "../../../at-drivers/families/table.ts";
 import type { Knowledge, ModemFamily, ModemQuirks, Terms, Topic } from "../../../at-drivers/family.ts";
+import { refreshLadder } from "../../../at-drivers/refresh.ts";
 import { readTranscript, sessionFiles } from "../transcripts.ts";
 
 export const docPath = "docs/modules.md";
@@ -109,9 +110,9 @@ const describe: Readonly<Record<Topic, (quirks: ModemQuirks) => string>> = {
       ...(gapMs === 0 ? [] : [`${gapMs} ms between commands`]),
     ].join("; "),
   reset: ({ resets }) => resets.map((command) => `\`${command.text()}\``).join(", then "),
-  refresh: ({ refresh, simPower }) =>
+  refresh: ({ refresh, simPower, resets }) =>
     [
-      refresh.join(", "),
+      refreshLadder({ refresh, simPower, resets }).join(", "),
       ...(simPower === undefined ? [] : [`power of the SIM by \`${simPower.off.text()}\`, \`${simPower.on.text()}\``]),
     ].join("; "),
   start: ({ start }) => start.map(({ setting, value, why }) => `\`${setting.write.text(value)}\` (${why})`).join("; "),

@@ -200,7 +200,7 @@ describe.each(Object.entries(expected))("%s", (id, wanted) => {
     // Another profile, then a restart.
     expect(await run(modem.awaitCard({ iccid: nextIccid, settleMs: 5_000 }))).toMatchObject({
       iccid: nextIccid,
-      steps: ["wait", wanted.step],
+      steps: wanted.step === "sim-power" ? ["wait", "sim-power"] : ["wait", "flight-cycle", wanted.step],
     });
     await run(modem.reset());
     expect(modem.status).toMatchObject({ link: "ready", iccid: nextIccid });
