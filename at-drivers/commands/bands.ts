@@ -39,8 +39,7 @@ export const ubandmask: BandTable = {
   terms: afterReset,
   read: reading("+UBANDMASK", "AT+UBANDMASK?", (lines) => {
     const raw = fieldsOf(lines.join(","));
-    const step =
-      raw.length === 3 || (raw.length === 6 && ubandRats[raw[3] ?? ""] !== undefined && ubandRats[raw[2] ?? ""] === undefined) ? 3 : 2;
+    const step = raw.length % 3 === 0 && !arePairs(raw) ? 3 : 2;
     const bands: Partial<Record<Rat, readonly number[]>> = {};
     for (let at = 0; at + 1 < raw.length; at += step) {
       const rat = ubandRats[raw[at] ?? ""];
@@ -57,6 +56,12 @@ export const ubandmask: BandTable = {
       return [`AT+UBANDMASK=${number},${BigInt.asUintN(64, mask)}${high === 0n ? "" : `,${high}`}`];
     }),
 };
+
+/** Whether every second of them is another technology. */
+function arePairs(raw: readonly string[]): boolean {
+  const rats = raw.filter((_, at) => at % 2 === 0);
+  return new Set(rats).size === rats.length && rats.every((rat) => /^[0-3]$/.test(rat)) && raw.length % 2 === 0;
+}
 
 const cbandNames: Readonly<Record<string, Rat>> = { "CAT-M": "lte-m", "NB-IOT": "nb-iot" };
 
@@ -98,9 +103,12 @@ export const hashBnd: BandTable = {
     const raw = fieldsOf(line);
     return { raw, bands: { "lte-m": bandsOfMask(decimal(raw[2]) | (decimal(raw[4]) << 64n)) } };
   }),
-  write: ({ "lte-m": bands = [] }, { raw: [gsm = "0", umts = "0", , tds = "0"] }) => {
+  write: ({ "lte-m": bands = [] }, { raw }) => {
     const mask = maskOfBands(bands);
-    return [`AT#BND=${gsm},${umts},${BigInt.asUintN(64, mask)},${tds},${mask >> 64n}`];
+    const [gsm = "0", umts = "0", , tds = "0"] = raw;
+    const all = [gsm, umts, BigInt.asUintN(64, mask), tds, mask >> 64n];
+    // As many as it shows: not every model has the last ones.
+    return [`AT#BND=${all.slice(0, Math.max(3, raw.length)).join(",")}`];
   },
 };
 

@@ -177,6 +177,17 @@ describe("bands", () => {
     expect(sent()).toContain("AT+UBANDMASK=0,524288,4194304");
   });
 
+  test.each([
+    ["0,4,0,1,8,0", { "lte-m": [3], "nb-iot": [4] }],
+    ["0,4,1,1,8,0", { "lte-m": [3, 65], "nb-iot": [4] }],
+    ["0,4,1,8", { "lte-m": [3], "nb-iot": [4] }],
+    ["0,4,1,8,3,1", { "lte-m": [3], "nb-iot": [4] }],
+    ["0,4,2", { "lte-m": [3, 66] }],
+  ])("of u-blox as %s", async (printed, bands) => {
+    const { ops, port, run } = await bench("ublox-sara-r5", { "AT+UBANDMASK?": info(`+UBANDMASK: ${printed}`) });
+    expect(await run(ops.bands(port))).toEqual(bands);
+  });
+
   test("of a technology that the module does not tell are refused", async () => {
     const { ops, port, radio, run } = await bench("simcom-sim7080", { "AT+CBANDCFG?": info('+CBANDCFG: "CAT-M",3,20') });
     await expect(run(ops.setBands(port, { gsm: [3] }, radio))).rejects.toMatchObject({ code: "MODEM_UNABLE", detail: "bands of gsm" });
