@@ -4,10 +4,11 @@ import { asSimwardError, SimwardError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { type MachineRunner, runMachine } from "../base/machine.ts";
 import type { Random } from "../base/random.ts";
-import { openChannel } from "./engine/channel.ts";
+import { type OpenChannel, openChannel, parsePortAddress } from "./engine/channel.ts";
 import { createAtPort, type OwnedAtPort } from "./engine/port.ts";
 import type { AtPort, AtTraceEntry, ByteChannel } from "./engine/types.ts";
 import { closedLink, type Link, type LinkEffect, type LinkInput, nextLink } from "./link.ts";
+import { Rescue, type RescueOptions, troubleOf } from "./rescue.ts";
 
 export interface LinkKeeperOptions {
   readonly address: string;
@@ -15,7 +16,7 @@ export interface LinkKeeperOptions {
   readonly log: Log;
   readonly random: Random;
   readonly trace?: ((entry: AtTraceEntry) => void) | undefined;
-  /** Instead of `openChannel`, for tests. */
+  /** Instead of what the address says, for tests. */
   readonly open?: ((address: string, options: { readonly clock: Clock }) => Promise<ByteChannel>) | undefined;
   /** A port has been opened; nothing has been sent on it yet. */
   readonly onPort: (port: OwnedAtPort) => void;
@@ -24,6 +25,8 @@ export interface LinkKeeperOptions {
   readonly onReady: () => void;
   readonly onGone: (reason: string) => void;
   readonly onBack: () => void;
+  /** What may be done about a module that does not answer, and who hears of it. */
+  readonly rescue: Pick<RescueOptions, "mayDisturb" | "powerCycle" | "resets" | "bootMs" | "report">;
 }
 
 /** A module that does not answer this often in a row is given up, and its port opened anew. */
@@ -32,9 +35,13 @@ const restartLimitMs = 180_000;
 
 export class LinkKeeper {
   readonly #options: LinkKeeperOptions;
+  readonly #openChannel: OpenChannel;
   readonly #machine: MachineRunner<Link, LinkInput>;
   readonly #waiting = new Set<() => void>();
   #port: OwnedAtPort | undefined;
+  #portAddress: string | undefined;
+  readonly #rescue: Rescue;
+  #opening = new AbortController();
   #probing = new AbortController();
   #cancelRetry: Disposer = () => undefined;
   #wasReady = false;
@@ -42,6 +49,9 @@ export class LinkKeeper {
 
   constructor(options: LinkKeeperOptions) {
     this.#options = options;
+    const { address, open } = options;
+    this.#openChannel = open === undefined ? parsePortAddress(address) : (o) => open(address, o);
+    this.#rescue = new Rescue({ ...options.rescue, clock: options.clock, open: (at) => this.#openPort(at) });
     this.#machine = runMachine<Link, LinkInput, LinkEffect>({
       initial: closedLink,
       next: nextLink,
@@ -60,6 +70,11 @@ export class LinkKeeper {
   /** While one is open, ready or not. */
   get port(): OwnedAtPort | undefined {
     return this.#port;
+  }
+
+  /** Of the port that is open, or was last: for a module that is looked for, where it was found. */
+  get portAddress(): string | undefined {
+    return this.#portAddress;
   }
 
   start(): void {
@@ -97,8 +112,10 @@ export class LinkKeeper {
     try {
       return await run(signal === undefined ? port : port.with({ signal }));
     } catch (error) {
-      if (port === this.#port && port.consecutiveTimeouts >= timeoutsUntilLost)
+      if (port === this.#port && port.consecutiveTimeouts >= timeoutsUntilLost) {
+        this.#rescue.failed(this.#options.address, "silent");
         this.#machine.send({ kind: "silent", reason: `${port.consecutiveTimeouts} answers in a row did not come in time` });
+      }
       throw error;
     }
   }
@@ -143,6 +160,7 @@ export class LinkKeeper {
         void this.#probe();
         break;
       case "closePort":
+        this.#opening.abort(this.#notReady());
         this.#probing.abort(this.#notReady());
         void this.#port?.close();
         this.#port = undefined;
@@ -159,6 +177,7 @@ export class LinkKeeper {
       case "announceReady":
         this.#wasReady = true;
         this.#complaint = "";
+        this.#rescue.answered();
         onReady();
         break;
       case "announceGone":
@@ -171,26 +190,46 @@ export class LinkKeeper {
   }
 
   async #open(): Promise<void> {
-    const { address, clock, log, trace, open } = this.#options;
+    const { address } = this.#options;
+    const opening = new AbortController();
+    this.#opening = opening;
     try {
-      const channel = await (open ?? openChannel)(address, { clock });
-      if (this.state.kind !== "opening") {
-        await channel.close();
+      const port = await this.#rescue.open(address, opening.signal);
+      if (this.state.kind !== "opening" || opening.signal.aborted) {
+        await port.close();
         return;
       }
-      const port = createAtPort({ channel, clock, log, ...(trace === undefined ? {} : { trace }) });
       this.#port = port;
-      this.#options.onPort(port);
       void port.closed.then((end) => {
         if (this.#port !== port) return;
         this.#port = undefined;
         this.#probing.abort(this.#notReady());
+        if (this.state.kind === "probing") this.#rescue.failed(address, "absent");
         this.#machine.send({ kind: "ended", reason: `the port ended (${end.kind})` });
       });
       this.#machine.send({ kind: "opened" });
     } catch (error) {
-      this.#machine.send({ kind: "openFailed", reason: this.#complain(asSimwardError(error, "PORT_OPEN")) });
+      if (opening.signal.aborted) return;
+      const cause = asSimwardError(error, "PORT_OPEN");
+      this.#rescue.failed(address, troubleOf(cause, "open"));
+      this.#machine.send({ kind: "openFailed", reason: this.#complain(cause) });
     }
+  }
+
+  /** Whatever is said on it is heard from the beginning. */
+  async #openPort(address: string): Promise<OwnedAtPort> {
+    const { clock, log, trace, open, rescue, onPort } = this.#options;
+    // Only what was made of the configured address remembers where that module was found.
+    const channel = await (address === this.#options.address ? this.#openChannel({ clock }) : (open ?? openChannel)(address, { clock }));
+    this.#portAddress = channel.address;
+    const port: OwnedAtPort = createAtPort({
+      ...{ channel, clock, log },
+      ...(trace === undefined ? {} : { trace }),
+      mayEscape: () => rescue.mayDisturb?.() === undefined,
+      onEchoAgain: () => this.rebooted(port, "the module has restarted (its echo is back)"),
+    });
+    onPort(port);
+    return port;
   }
 
   async #probe(): Promise<void> {
@@ -204,7 +243,9 @@ export class LinkKeeper {
       if (!probing.signal.aborted) this.#machine.send({ kind: "probed" });
     } catch (error) {
       if (probing.signal.aborted) return;
-      this.#machine.send({ kind: "probeFailed", reason: this.#complain(asSimwardError(error)) });
+      const cause = asSimwardError(error);
+      this.#rescue.failed(this.#options.address, troubleOf(cause, "initialise"));
+      this.#machine.send({ kind: "probeFailed", reason: this.#complain(cause) });
     }
   }
 
