@@ -47,6 +47,11 @@ export class LineAssembler {
     return { kind: "repeat" };
   }
 
+  /** Nothing of the next line has come yet. */
+  get empty(): boolean {
+    return this.#text === "" && !this.#overflow;
+  }
+
   clear(): void {
     this.#text = "";
     this.#overflow = false;

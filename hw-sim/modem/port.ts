@@ -39,6 +39,7 @@ const plainError: Answer = { lines: [], final: "ERROR" };
 const aborted: Answer = { lines: [], final: "ABORTED" };
 /** Silence around "+++" (V.250 has no escape; S12 of the Hayes set: 50 fiftieths of a second). */
 const guardMs = 1_000;
+const lineFeed = 0x0a;
 const escapeSequence = "+++";
 
 /** How many octets wait for a module that is busy; what comes on top is lost, as in a UART. */
@@ -163,7 +164,8 @@ export class AtPort {
 
   #nextLine(echo: number[]): ReturnType<LineAssembler["take"]> {
     for (let octet = this.#waiting.shift(); octet !== undefined; octet = this.#waiting.shift()) {
-      echo.push(octet);
+      // The LF of hosts that end their lines with CR LF is not part of the next one.
+      if (octet !== lineFeed || !this.#assembler.empty) echo.push(octet);
       const event = this.#assembler.take(octet);
       if (event !== undefined) return event;
     }

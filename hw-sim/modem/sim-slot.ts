@@ -97,7 +97,7 @@ export class SimSlot {
 
   powerOn(): void {
     if (this.#card?.present !== true) this.#enter("absent");
-    else this.#start();
+    else this.#start("power");
   }
 
   powerOff(): void {
@@ -275,11 +275,13 @@ export class SimSlot {
     return String(channel);
   }
 
-  #start(): void {
+  #start(why: "power" | "refresh"): void {
     this.#forget();
     this.#resetCard();
     this.#enter("starting");
-    this.#busyPhase(0);
+    const { simBusy } = this.#personality.timings;
+    // That the card seems to have been pulled is seen only when it resets itself.
+    this.#busyPhase(why === "refresh" ? simBusy : simBusy.filter(({ cme: code }) => code !== cme.simNotInserted));
   }
 
   /** Nothing of the card now in use is known any more. */
@@ -325,12 +327,11 @@ export class SimSlot {
     this.#after(lookAgainMs, () => this.powerOn());
   }
 
-  #busyPhase(index: number): void {
-    const phase = this.#personality.timings.simBusy[index];
+  #busyPhase([phase, ...rest]: Personality["timings"]["simBusy"]): void {
     if (phase === undefined) this.#background(this.#initialise());
     else {
       this.#busyCme = phase.cme;
-      this.#after(phase.ms, () => this.#busyPhase(index + 1));
+      this.#after(phase.ms, () => this.#busyPhase(rest));
     }
   }
 
@@ -363,7 +364,7 @@ export class SimSlot {
     const result = type === refreshCommand ? 0x00 : 0x30;
     const details = [0x81, 0x03, number, type, qualifier, 0x82, 0x02, 0x82, 0x81, 0x83, 0x01, result];
     const answer = yield Uint8Array.of(0x80, 0x14, 0x00, 0x00, details.length, ...details);
-    if (type === refreshCommand) this.#start();
+    if (type === refreshCommand) this.#start("refresh");
     else this.#watch(answer);
   }
 

@@ -2,7 +2,7 @@
 import { cme } from "../cme.ts";
 import type { VirtualModem } from "../module.ts";
 import type { Personality } from "../personality.ts";
-import { type Answer, type Call, type CommandRow, type Handler, int, line, listed, ok, refuse, says } from "./command.ts";
+import { type Answer, type Call, type CommandRow, doNothing, type Handler, int, line, listed, ok, refuse, says } from "./command.ts";
 
 const named = (name: string, answer: (call: Call) => string): CommandRow => ({ name, execute: (call) => line(answer(call)) });
 
@@ -76,5 +76,8 @@ export const identityCommands: readonly CommandRow[] = [
     read: ({ modem }) => line(`+CFUN: ${modem.functionLevel}`),
     set: setFunction,
   },
+  { name: "+GCAP", execute: says("+GCAP: +CGSM") },
+  // No number of one's own is in the profiles.
+  { name: "+CNUM", execute: doNothing },
   { name: "+CPAS", execute: says("+CPAS: 0") },
 ];

@@ -79,7 +79,7 @@ export const ublox: readonly Personality[] = [
     interfaces: "upsd",
   }),
   {
-    ...lteM("ublox-sara-r4", "u-blox SARA-R410M, R412M, R422", "SARA-R412M-02B", "M0.10.00", {
+    ...lteM("ublox-sara-r4", "u-blox SARA-R410M, R412M", "SARA-R410M-02B", "L0.0.00.00.05.08", {
       urat: { 7: "lte-m", 8: "nb-iot", 9: "gsm" },
       uratFactory: [7, 8],
       maxRats: 3,
