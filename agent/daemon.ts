@@ -53,6 +53,16 @@ function notifySystemd(state: string, log: Log): void {
   });
 }
 
+/** A file that cannot be read leaves the vehicle without the fleet's keys, not without its network. */
+async function rootKeysOf(path: string, log: Log): Promise<string> {
+  try {
+    return await readSmallFile(path);
+  } catch (error) {
+    log.error("keys.root", { path, reason: reasonOf(error) });
+    return "";
+  }
+}
+
 interface Options {
   readonly config: string;
   readonly version: boolean;
@@ -149,6 +159,7 @@ async function run(): Promise<number> {
       rsp: await rspOf(config.rsp, transports.es9, credential, (error) => log.warn("no direct downloads", { error })),
       initialEims: await readInitialEims(config.eim.consumer_initial_eim),
       credential,
+      rootKeys: config.keys.root === undefined ? undefined : await rootKeysOf(config.keys.root, log),
     });
     const running = agent;
     const api = await serveApi(config.api, running, log.child({ part: "api" }));

@@ -41,6 +41,7 @@ import { type AgentState, openAgentState } from "./state/agent-state.ts";
 import { openCardMemory } from "./state/card-memory.ts";
 import { consumerMemory } from "./state/consumer-memory.ts";
 import { cardStatusOf, profileStatusOf, statusOf } from "./status.ts";
+import { createTrust, identityOf } from "./trust.ts";
 
 export interface AgentPorts {
   readonly config: Config;
@@ -57,6 +58,8 @@ export interface AgentPorts {
   /** The first eIMs of a consumer eUICC on which eIMs are obeyed. */
   readonly initialEims?: AddInitialEimRequest | undefined;
   readonly credential: (name: string) => Promise<string>;
+  /** PEM of `keys.root`. */
+  readonly rootKeys?: string | undefined;
 }
 
 export interface Agent extends ApiServices {
@@ -229,6 +232,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     alarms.clear("start");
     void cardWatch.cardRead();
     policy.cardRead();
+    void trust.lock.check("card read");
     fallback.cardRead();
     await readCard();
   };
@@ -246,6 +250,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     if (error?.retry === "online") await keeper.check();
     if (outcome.kind === "nothing" || outcome.kind === "done") await keepLastPoll();
     if (outcome.packages > 0) {
+      void trust.lock.check("eIM packages");
       fallback.cardRead();
       await readCard();
     }
@@ -331,6 +336,12 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     return ipa.euicc.withEuicc(why, use, limit.signal).finally(limit.done);
   };
 
+  const trust = await createTrust({
+    ...{ disk: ports.disk, clock, random, alarms, audit: record, engine: policy.engine, rootKeys: ports.rootKeys },
+    log: log.child({ part: "trust" }),
+    identity: () => identityOf({ modem, ipa, askCard, signal: stopping.signal }),
+  });
+
   const auditAdminAct: ApiServices["auditAdminAct"] = (act, role, peer, data) =>
     record({
       event: act,
@@ -359,6 +370,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         modem.onEvent((event) => {
           if (event.kind === "gone") poller.cardGone();
           if (event.kind === "back") cardMayBeThere();
+          if (event.kind === "back" || (event.kind === "sim" && event.state === "ready")) void trust.lock.check(event.kind);
           if (event.kind === "registration") lastPlmn = event.registration.plmn ?? lastPlmn;
         }),
         keeper.onPath(onPath),
@@ -388,7 +400,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       for (const dispose of disposers) dispose();
       await injection.stop();
       await ipa.close();
-      await Promise.all([cardWatch.stop(), poller.stop(), keeper.stop()]);
+      await Promise.all([cardWatch.stop(), poller.stop(), keeper.stop(), trust.stop()]);
       await record({ event: "daemon.stopped", cause: "stop" });
       await keep((s) => s).catch((error: unknown) => log.error("state", { error: asSimwardError(error) }));
       await audit.close();
@@ -439,6 +451,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     verifyAudit: async () => ({ schema: "simward/audit-verification/1", ...(await audit.verify(state.get().auditHead)) }),
     events: (afterId, fn) => hub.subscribe(afterId, fn),
     auditAdminAct,
+    trust,
     local: createLocalProfiles({
       ipa,
       audit: (act, { role, peer }, data) => auditAdminAct(act, role, peer, data),

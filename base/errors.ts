@@ -172,6 +172,7 @@ export const errorTable = {
   POLICY_NO_WAY_BACK: row("operator", "the package would leave no way back online", "set the rollback flag, or policy.no_way_back"),
   POLICY_ALARM: row("operator", "a policy of the fleet raises an alarm", "simward policy explain"),
   IMEI_LOCK: row("operator", "the pairing of device and card does not allow this", "simward imei-lock show"),
+  IMEI_LOCK_MISMATCH: row("operator", "the card is in another device than the one it was paired with", "simward imei-lock show"),
   KEYS_NO_ROOT: row(
     "operator",
     "no root key is configured by which the fleet's keys could be known",
@@ -183,6 +184,8 @@ export const errorTable = {
     "the token is not accepted",
     "have one made for what is shown now, by a key of the key ring; simward keys list",
   ),
+  ROAMING_RULES: row("operator", "these roaming rules are not taken; those before stay in force", "simward roaming rules show"),
+  ROAMING_LOST: row("operator", "the roaming days counted so far could not be read, and are counted anew", "simward roaming history"),
 
   // agent
   CONFIG_READ: row("operator", "the configuration cannot be read", "check the path and the permissions"),
@@ -207,7 +210,11 @@ export const errorTable = {
   NETD_VERB: row("never", "simward-netd knows no such verb", "see docs/netd.md"),
   NETD_ARGUMENT: row("never", "an argument of a simward-netd verb is not allowed", "correct the argument named"),
   NETD_FAILED: row("later", "what simward-netd was asked for failed", "check the log of simward-netd"),
-  NETD_REFUSED: row("operator", "others than root could decide what simward-netd would run", "correct owner and permissions as the detail says"),
+  NETD_REFUSED: row(
+    "operator",
+    "others than root could decide what simward-netd would run",
+    "correct owner and permissions as the detail says",
+  ),
   NETD_ABSENT: row("later", "simward-netd does not answer", "systemctl status simward-netd.socket; check net.netd_socket"),
   NET_INTERFACE: row("later", "the module's data interface is not there, or cannot be used", "simward modem list; check the section [net]"),
 

@@ -24,8 +24,10 @@ import { SimwardError } from "../../base/errors.ts";
 import type { AuditQuery } from "../audit/types.ts";
 import { defaultEmergencySeconds, type LocalActs, maxEmergencySeconds } from "../local-acts.ts";
 import type { LocalProfileActs } from "../local-profiles.ts";
+import type { TrustActs } from "../trust.ts";
 import type { PeerCredentials } from "./peer.ts";
 import { profileRoutes } from "./profile-routes.ts";
+import { trustRoutes } from "./trust-routes.ts";
 import type { ApiEvent, AuditPage, AuditVerificationReport, PollResult, ProfileList, Role, Status } from "./types.ts";
 
 /** What the routes call; the agent is this. */
@@ -33,6 +35,7 @@ export interface ApiServices extends LocalActs {
   status(): Promise<Status>;
   profiles(): Promise<ProfileList>;
   readonly local: LocalProfileActs;
+  readonly trust: TrustActs;
   pollEim(eimId: string | undefined): Promise<PollResult>;
   auditRecords(query: AuditQuery): Promise<AuditPage>;
   verifyAudit(): Promise<AuditVerificationReport>;
@@ -225,6 +228,7 @@ export const routes: readonly Route[] = [
     },
   }),
   ...profileRoutes,
+  ...trustRoutes,
 ];
 
 /** Throws API_INPUT, naming each field. */

@@ -36,6 +36,10 @@ const httpStatus: Partial<Record<ErrorCode, number>> = {
   FALLBACK_REFUSED: 409,
   QUEUE_FULL: 503,
   POLICY_REFUSED: 403,
+  TOKEN_REFUSED: 403,
+  IMEI_LOCK: 409,
+  KEYS_NO_ROOT: 409,
+  KEYRING_INVALID: 400,
 };
 
 export interface ApiServer {

@@ -201,3 +201,81 @@ export interface ApiError {
   readonly schema: "simward/error/1";
   readonly error: ErrorReport;
 }
+
+export interface ImeiLockReport {
+  readonly schema: "simward/imei-lock/1";
+  readonly state: "unpaired" | "match" | "mismatch" | "unlocked";
+  /** What differs from the pairing: imei, eid, iccid. */
+  readonly differs: readonly string[];
+  readonly pairing?: {
+    readonly imei: string;
+    readonly eid?: string | undefined;
+    readonly iccids: readonly string[];
+    readonly vin?: string | undefined;
+    readonly pairedAt: string;
+    readonly by: string;
+    readonly reason: string;
+  };
+  /** In the vehicle now; absent where module or card do not answer. */
+  readonly found?: { readonly imei: string; readonly eid?: string | undefined; readonly iccid?: string | undefined };
+  /** Of this moment, for a token; hex. */
+  readonly challenge?: string;
+  /** The octets that a token of each act signs, hex. */
+  readonly signs?: { readonly unlock: string; readonly repair: string };
+}
+
+export interface KeyRingReport {
+  readonly schema: "simward/keys/1";
+  /** Fingerprints of the roots configured: SHA-256 of their SubjectPublicKeyInfo. */
+  readonly roots: readonly string[];
+  /** Of the ring in force. */
+  readonly version?: number;
+  readonly issued?: string;
+  readonly note?: string;
+  readonly keys: readonly { readonly id: string; readonly purpose: string; readonly algorithm: string; readonly fingerprint: string }[];
+  readonly revoked: readonly string[];
+  /** What an install came to. */
+  readonly outcome?: "installed" | "already";
+}
+
+/** What a policy says of a gate, in the words of its rule. */
+export interface PolicyVerdict {
+  readonly kind: "allow" | "warn" | "throttle" | "refuse";
+  readonly rule?: string;
+  readonly reason?: string;
+  /** UTC, RFC 3339. */
+  readonly retryAt?: string;
+}
+
+export interface PolicyReport {
+  readonly schema: "simward/policy/1";
+  /** The gate of the fleet's own traffic, as it is in force. */
+  readonly data: PolicyVerdict;
+  /** The rules' verdict waits for the end of an emergency. */
+  readonly held: boolean;
+  readonly rules: readonly {
+    readonly rule: string;
+    readonly verdicts: Readonly<Record<string, PolicyVerdict>>;
+    /** What it wants done. */
+    readonly actions: readonly string[];
+    readonly explain: string;
+  }[];
+  /** What the rules were told. */
+  readonly facts: object;
+}
+
+/** What the rules would have said while a trail was recorded: one step for each change of a verdict. */
+export interface PolicyReplay {
+  readonly schema: "simward/policy-replay/1";
+  readonly records: number;
+  readonly from?: string;
+  readonly to?: string;
+  readonly steps: readonly {
+    readonly seq: number;
+    readonly time: string;
+    /** The record that brought the change. */
+    readonly event: string;
+    readonly data: PolicyVerdict;
+    readonly actions: readonly string[];
+  }[];
+}

@@ -42,16 +42,16 @@ export const exitMeanings: Readonly<Record<ExitName, string>> = {
 
 /** The first rule that fits counts. */
 const rules: readonly (readonly [RegExp, ExitName])[] = [
-  [/^(USAGE|API_INPUT|BYTES_|ASN1_|CONFIG_|ACTIVATION_CODE$)/, "usage"],
+  [/^(USAGE|API_INPUT|BYTES_|ASN1_|CONFIG_|ACTIVATION_CODE$|KEYRING_INVALID$)/, "usage"],
   [/^(NOT_FOUND|API_NOT_FOUND|EIM_UNKNOWN|EIM_NOT_CONFIGURED)$/, "notFound"],
   [/^API_NOT_RUNNING$/, "notRunning"],
-  [/^API_FORBIDDEN$/, "permission"],
+  [/^(API_FORBIDDEN|TOKEN_REFUSED)$/, "permission"],
   [/^(BUSY|EMERGENCY_ACTIVE|PORT_BUSY|API_BUSY|QUEUE_FULL)$/, "busy"],
   [/^(DEADLINE|DTLS_TIMEOUT|COAP_TIMEOUT|HTTP_TIMEOUT|AT_TIMEOUT)$/, "timeout"],
   [/^(CARD_|ES10_|APDU_|FALLBACK_)/, "card"],
   [/^(AT_|PORT_|MODEM_|SWITCH_NOT_SEEN)/, "modem"],
   [/^(ESIPA_|DTLS_|TLS_|COAP_|HTTP_|EIM_|RSP_|PACKAGE_|DOWNLOAD_)/, "server"],
-  [/^POLICY_/, "policy"],
+  [/^(POLICY_|IMEI_LOCK)/, "policy"],
   [/^PROFILE_NOT_ONLINE$/, "offline"],
 ];
 

@@ -11,9 +11,11 @@ import {
   minValue,
   nonEmpty,
   number,
+  omit,
   optional,
   picklist,
   pipe,
+  record,
   regex,
   strictObject,
   string,
@@ -51,14 +53,17 @@ const apnEntry = strictObject({
   user: optional(text),
   password_credential: optional(credential),
 });
-const apn = pipe(
-  apnEntry,
-  check(({ auth, user }) => auth === "none" || user !== undefined, "needs user where auth is pap or chap"),
-  check(
-    ({ auth, user, password_credential }) => auth !== "none" || (user === undefined && password_credential === undefined),
-    "has user or password_credential, which mean nothing without auth",
-  ),
-);
+interface ApnAuth {
+  readonly auth: "none" | "pap" | "chap";
+  readonly user?: string | undefined;
+  readonly password_credential?: string | undefined;
+}
+const hasUser = ({ auth, user }: ApnAuth): boolean => auth === "none" || user !== undefined;
+const needsUser = "needs user where auth is pap or chap";
+const hasNoNeedless = ({ auth, user, password_credential }: ApnAuth): boolean =>
+  auth !== "none" || (user === undefined && password_credential === undefined);
+const isNeedless = "has user or password_credential, which mean nothing without auth";
+const apn = pipe(apnEntry, check(hasUser, needsUser), check(hasNoNeedless, isNeedless));
 
 const eimPeer = strictObject({
   eim_id: text,
@@ -180,8 +185,68 @@ const injection = pipe(
   ),
 );
 
+const swapPolicy = picklist(["free", "allow_list", "forbidden"]);
+const thresholdDays = pipe(number(), integer(), minValue(0), maxValue(1_000));
+const iccidPrefix = pipe(string(), regex(/^\d{1,20}$/, "must be decimal digits"));
+
+const roaming = strictObject({
+  /** Rules of permanent roaming in place of those simward ships with; signed, its signature in base64 beside it with `.sig` behind the name. */
+  rules_file: optional(path),
+  /** A border counts as crossed when the vehicle was registered beyond it for so long … */
+  border_after_seconds: optional(seconds(0, 86_400), 300),
+  /** … or so many times in a row; at a border gone to and fro both are doubled each time. */
+  border_registrations: optional(pipe(number(), integer(), minValue(1), maxValue(1_000)), 10),
+});
+
+/** One way to name a profile. */
+const preferred = pipe(
+  strictObject({
+    iccid: optional(iccidPrefix),
+    nickname: optional(text),
+    class: optional(picklist(["operational", "provisioning", "test"])),
+  }),
+  check((one) => Object.values(one).filter((value) => value !== undefined).length === 1, "names a profile by iccid, nickname or class: one of them"),
+);
+
+/** What may be recorded in a market. */
+const dataKinds = picklist(["audit", "usage", "signal", "location"]);
+
+const market = strictObject({
+  /** Profiles in the order of preference; the first one that is on the eUICC is wanted. */
+  prefer: optional(array(preferred), []),
+  apn: optional(array(pipe(omit(apnEntry, ["mcc"]), check(hasUser, needsUser), check(hasNoNeedless, isNeedless))), []),
+  /** PLMNs, MCC and MNC; empty: whichever the module finds. */
+  operators: optional(array(pipe(string(), regex(/^\d{5,6}$/, "must be 5 or 6 digits"))), []),
+  /** Whether eIMs may change the profile there; as the rules say where left out. */
+  swap: optional(swapPolicy),
+  /** With allow_list: ICCIDs, or their beginnings, that may be enabled there. */
+  allow: optional(array(iccidPrefix), []),
+  /** What is recorded there and must not leave the vehicle for anywhere else. */
+  keeps: optional(array(dataKinds), []),
+});
+
 const policy = strictObject({
+  /** By rule id: thresholds and what is done, in place of what the rule says. */
+  roaming: optional(
+    record(
+      pipe(string(), regex(/^[a-z0-9-]{2,40}$/, "must be the id of a rule")),
+      strictObject({
+        warn_at: optional(thresholdDays),
+        act_at: optional(thresholdDays),
+        action: optional(picklist(["poll", "market", "refuse_data"])),
+        off: optional(boolean(), false),
+      }),
+    ),
+    {},
+  ),
   no_way_back: optional(picklist(["warn", "refuse"]), "warn"),
+  /** What a card in another device than the one it was paired with is answered by. */
+  imei_lock: optional(picklist(["refuse", "warn", "off"]), "refuse"),
+});
+
+const keys = strictObject({
+  /** PEM of the public key, or keys, that the fleet's key ring is signed by. */
+  root: optional(path),
 });
 
 const api = strictObject({
@@ -231,6 +296,10 @@ export const configSchema = strictObject({
   ),
   emergency: optional(emergency, {}),
   policy: optional(policy, {}),
+  roaming: optional(roaming, {}),
+  /** By country; "*" for all others. */
+  market: optional(record(pipe(string(), regex(/^([A-Z]{2}|\*)$/, 'must be ISO 3166-1 alpha-2, or "*"')), market), {}),
+  keys: optional(keys, {}),
   api: optional(api, {}),
   audit: optional(audit, {}),
   paths: optional(paths, {}),
@@ -239,4 +308,6 @@ export const configSchema = strictObject({
 
 export type Config = InferOutput<typeof configSchema>;
 export type ApnConfig = Config["apn"][number];
+export type MarketConfig = Config["market"][string];
+export type DataKind = MarketConfig["keeps"][number];
 export type EimPeerConfig = Config["eim"]["peer"][number];

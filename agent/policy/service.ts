@@ -118,7 +118,7 @@ export async function createPolicyService(parts: PolicyServiceParts): Promise<Po
       const configSha256 = createHash("sha256").update(JSON.stringify(parts.config)).digest("hex");
       const former = memory.get().configSha256;
       if (former !== configSha256) {
-        void audit({ event: "config.changed", cause: "config", data: { sha256: configSha256, former, policy: parts.config.policy } });
+        void audit({ event: "config.changed", cause: "config", data: { sha256: configSha256, former } });
         void note({ configSha256 });
       }
       const stage = () => engine.facts.lifecycle?.stage;

@@ -7,6 +7,8 @@ import { eimAddInitial } from "./eim-add-initial.ts";
 import { eimPoll } from "./eim-poll.ts";
 import { emergencyOff, emergencyOn, emergencyStatus } from "./emergency.ts";
 import { events } from "./events.ts";
+import { imeiLockPair, imeiLockRepair, imeiLockShow, imeiLockUnlock } from "./imei-lock.ts";
+import { keysInstall, keysList } from "./keys.ts";
 import { modemList } from "./modem-list.ts";
 import { notifDeliver, notifList } from "./notif.ts";
 import { packageDecode } from "./package-decode.ts";
@@ -45,6 +47,12 @@ export const verbs: readonly Verb[] = [
   eimPoll,
   eimAddInitial,
   modemList,
+  imeiLockShow,
+  imeiLockPair,
+  imeiLockUnlock,
+  imeiLockRepair,
+  keysList,
+  keysInstall,
   packageDecode,
   auditTail,
   auditVerify,
