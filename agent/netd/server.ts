@@ -1,66 +1,130 @@
 // The socket of simward-netd: one JSON request a line, one JSON answer a line, only for the user it was started for.
 import { execFile } from "node:child_process";
 import { createServer, type Server, type Socket } from "node:net";
-import { errorReport, SimwardError } from "../../base/errors.ts";
+import type { Clock } from "../../base/clock.ts";
+import { asSimwardError, errorReport, SimwardError } from "../../base/errors.ts";
 import { Queue } from "../../base/queue.ts";
-import { peerCredentials } from "../api/peer.ts";
-import { type Command, commandsFor } from "./verbs.ts";
+import { type PeerCredentials, peerCredentials } from "../api/peer.ts";
+import { runPowerHook } from "./power.ts";
+import { PppLines } from "./ppp.ts";
+import { ResolvFile } from "./resolv.ts";
+import { type Action, actionsFor, type Grounds } from "./verbs.ts";
 
 const maxLineBytes = 4_096;
+const maxWaiting = 64;
 const commandTimeoutMs = 10_000;
-const programs: Record<Command["program"], string> = { ip: "/sbin/ip" };
 
-export interface NetdOptions {
-  /** The interfaces that may be touched. */
-  readonly interfaces: readonly string[];
+/** Fixed places; whoever starts simward-netd, which is root, may name others. */
+export const usualPlaces = {
+  ip: "/sbin/ip",
+  pppd: "/usr/sbin/pppd",
+  resolv: "/run/simward-netd/resolv.conf",
+  powerHook: "/etc/simward/modem-power",
+} as const;
+
+export interface NetdOptions extends Grounds {
   /** Besides root. */
   readonly allowedUid: number;
+  readonly places?: Readonly<Partial<Record<keyof typeof usualPlaces, string>>>;
+  readonly clock: Clock;
+  /** One line for each request, as the journal keeps it. */
+  readonly log?: (line: string) => void;
 }
 
-/** Not yet listening: on a path, or on the descriptor that systemd passed. */
-export function createNetd(options: NetdOptions): Server {
-  const work = new Queue(64);
+export interface Netd {
+  /** Not yet listening: on a path, or on the descriptor that systemd passed. */
+  readonly server: Server;
+  /** Ends what it has started. */
+  close(): Promise<void>;
+}
+
+export function createNetd({ allowedUid, places = {}, clock, log = () => {}, ...grounds }: NetdOptions): Netd {
+  const at = { ...usualPlaces, ...places };
+  const work = new Queue(maxWaiting);
+  const resolv = new ResolvFile(at.resolv);
+  const ppp = new PppLines({ pppd: at.pppd, clock });
+
+  const perform = async (action: Action, socket: Socket): Promise<void> => {
+    switch (action.kind) {
+      case "run":
+        return run(at[action.program], action.args);
+      case "resolv":
+        return resolv.set(action.interface, action.servers);
+      case "pppUp": {
+        const { interface: name } = action;
+        return ppp.up(name, action.device, action.args, socket, ({ how }) => {
+          log(`pppd on ${name} has ended: ${how}`);
+          answer(socket, { event: "ppp.ended", interface: name, how });
+        });
+      }
+      case "pppDown":
+        return ppp.down(action.interface);
+      case "power":
+        return runPowerHook(at.powerHook, action.action);
+    }
+  };
+
+  const serve = async (socket: Socket, line: string, who: string): Promise<void> => {
+    let verb = "a request";
+    try {
+      const request = parse(line);
+      const actions = actionsFor(request, grounds);
+      verb = String((request as { readonly verb: unknown }).verb);
+      for (const action of actions) await perform(action, socket);
+      log(`${who}: ${verb}: ok`);
+      answer(socket, { ok: true });
+    } catch (error) {
+      log(`${who}: ${verb}: ${asSimwardError(error).message.replaceAll("\n", "; ")}`);
+      answer(socket, { error: errorReport(error) });
+    }
+  };
+
   const server = createServer((socket) => {
     socket.on("error", () => {});
     const peer = peerCredentials(socket);
-    if (peer === undefined || (peer.uid !== 0 && peer.uid !== options.allowedUid)) {
+    if (peer === undefined || !isAllowed(peer, allowedUid)) {
+      log(`uid ${peer?.uid ?? "unknown"}: refused`);
       answer(socket, { error: errorReport(new SimwardError("API_FORBIDDEN", { detail: `uid ${peer?.uid ?? "unknown"}` })) });
       socket.end();
       return;
     }
+    // What it asked for in processes ends with it: nobody is left to take them down.
+    socket.once("close", () => void ppp.downOf(socket));
     let rest = "";
     socket.on("data", (chunk) => {
       rest += chunk.toString("utf8");
       const lines = rest.split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) void work.run(() => serve(socket, line, options)).catch(() => socket.destroy());
+      for (const line of lines) void work.run(() => serve(socket, line, `uid ${peer.uid} pid ${peer.pid}`)).catch(() => socket.destroy());
       if (rest.length > maxLineBytes) socket.destroy();
     });
   });
   server.maxConnections = 8;
-  return server;
+  return {
+    server,
+    async close() {
+      server.close();
+      await ppp.close();
+    },
+  };
 }
 
-async function serve(socket: Socket, line: string, options: NetdOptions): Promise<void> {
-  try {
-    for (const command of commandsFor(parse(line), options.interfaces)) await run(command);
-    answer(socket, { ok: true });
-  } catch (error) {
-    answer(socket, { error: errorReport(error) });
-  }
+function isAllowed({ uid }: PeerCredentials, allowedUid: number): boolean {
+  return uid === 0 || uid === allowedUid;
 }
 
 function parse(line: string): unknown {
   try {
+    if (line.length > maxLineBytes) throw new Error("too long");
     return JSON.parse(line);
   } catch (error) {
     throw new SimwardError("NETD_VERB", { detail: "the line is not JSON", cause: error });
   }
 }
 
-function run({ program, args }: Command): Promise<void> {
+function run(program: string, args: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    execFile(programs[program], [...args], { timeout: commandTimeoutMs, env: {} }, (error, _stdout, stderr) => {
+    execFile(program, [...args], { timeout: commandTimeoutMs, env: {} }, (error, _stdout, stderr) => {
       if (error === null) resolve();
       else
         reject(

@@ -1,133 +1,132 @@
-// What simward-netd can do, and nothing else: a fixed table of verbs, each with checked arguments and the program it runs, never a shell.
+// What simward-netd can do, and nothing else: a fixed table of verbs, each with checked arguments and what follows from them. Pure; no shell.
 import { isIP } from "node:net";
 import { SimwardError } from "../../base/errors.ts";
+import {
+  type Argument,
+  type Arguments,
+  addressList,
+  addressWithPrefix,
+  checkArguments,
+  type Given,
+  ipAddress,
+  isPseudoTerminal,
+  oneOf,
+  optional,
+  parseRequest,
+  quoted,
+  serialDevice,
+  wholeNumber,
+} from "./arguments.ts";
 
-export interface NetdRequest {
-  readonly verb: string;
-  readonly args: Readonly<Record<string, unknown>>;
-}
-
-/** A program and its arguments, run as they stand. */
-export interface Command {
-  readonly program: "ip";
-  readonly args: readonly string[];
-}
-
-type Check = (value: unknown) => string | undefined;
-
-interface Argument {
-  readonly name: string;
-  readonly optional?: boolean;
-  /** Answers the argument as text, undefined when it is not allowed. */
-  readonly check: Check;
-  readonly expected: string;
-}
+export type Action =
+  /** A program and its arguments, run as they stand. */
+  | { readonly kind: "run"; readonly program: "ip"; readonly args: readonly string[] }
+  /** The name servers of an interface; none takes them away. */
+  | { readonly kind: "resolv"; readonly interface: string; readonly servers: readonly string[] }
+  | { readonly kind: "pppUp"; readonly interface: string; readonly device: string; readonly args: readonly string[] }
+  | { readonly kind: "pppDown"; readonly interface: string }
+  | { readonly kind: "power"; readonly action: "off" | "on" | "cycle" };
 
 interface Verb {
-  readonly args: readonly Argument[];
-  readonly commands: (args: Readonly<Record<string, string | undefined>>) => readonly Command[];
+  readonly args: Arguments;
+  /** Whether it also takes `interface`, which must be one of those simward-netd was started for. */
+  readonly hasInterface: boolean;
+  actions(args: Readonly<Record<string, unknown>>): readonly Action[];
 }
 
-const ip = (...args: readonly string[]): Command => ({ program: "ip", args });
-const wholeNumber =
-  (least: number, most: number): Check =>
-  (value) =>
-    typeof value === "number" && Number.isInteger(value) && value >= least && value <= most ? String(value) : undefined;
+/** The one place where checked arguments get their types back. */
+function verb<S extends Arguments>(args: S, actions: (given: Given<S> & { readonly interface: string }) => readonly Action[]): Verb {
+  return { args, hasInterface: true, actions: (checked) => actions(checked as Given<S> & { readonly interface: string }) };
+}
 
-const state: Argument = {
-  name: "state",
-  expected: '"up" or "down"',
-  check: (value) => (value === "up" || value === "down" ? value : undefined),
-};
-const mtu: Argument = { name: "mtuBytes", optional: true, expected: "a whole number from 576 to 9000", check: wholeNumber(576, 9_000) };
-const address: Argument = {
-  name: "address",
-  expected: "an address with prefix length, e.g. 10.1.2.3/32",
-  check: (value) => {
-    if (typeof value !== "string") return undefined;
-    const [host = "", prefix = "", more] = value.split("/");
-    const family = isIP(host);
-    const isPrefix = /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 6 ? 128 : 32);
-    return family !== 0 && isPrefix && more === undefined ? value : undefined;
-  },
-};
-const gateway: Argument = {
-  name: "gateway",
-  optional: true,
-  expected: "an IP address",
-  check: (value) => (typeof value === "string" && isIP(value) !== 0 ? value : undefined),
-};
-const family: Argument = { name: "family", expected: "4 or 6", check: (value) => (value === 4 || value === 6 ? String(value) : undefined) };
-const metric: Argument = { name: "metric", optional: true, expected: "a whole number from 0 to 65535", check: wholeNumber(0, 65_535) };
+const ip = (...args: readonly string[]): Action => ({ kind: "run", program: "ip", args });
+const mtuBytes = optional(wholeNumber(576, 9_000));
+const family = oneOf(4, 6);
+/** Not the kernel's own: 0 is none, 253 to 255 are default, main and local. */
+const table = optional(wholeNumber(1, 252));
+const named = (name: string, value: number | string | undefined): readonly string[] => (value === undefined ? [] : [name, String(value)]);
 
-/** Every verb also takes `interface`, which must be one of those simward-netd was started for. */
+/** resolv.conf(5) reads three. */
+const mostServers = 3;
+
 const verbs: Readonly<Record<string, Verb>> = {
-  link: {
-    args: [state, mtu],
-    commands: ({ interface: dev = "", state: to = "", mtuBytes }) => [
-      ...(mtuBytes === undefined ? [] : [ip("link", "set", "dev", dev, "mtu", mtuBytes)]),
-      ip("link", "set", "dev", dev, to),
-    ],
+  link: verb({ state: oneOf("up", "down"), mtuBytes }, ({ interface: dev, state, mtuBytes: mtu }) => [
+    ...(mtu === undefined ? [] : [ip("link", "set", "dev", dev, "mtu", String(mtu))]),
+    ip("link", "set", "dev", dev, state),
+  ]),
+  addr: verb({ address: addressWithPrefix }, ({ interface: dev, address }) => [ip("address", "replace", address, "dev", dev)]),
+  "addr-flush": verb({}, ({ interface: dev }) => [ip("address", "flush", "dev", dev)]),
+  route: verb(
+    { family, gateway: optional(ipAddress), metric: optional(wholeNumber(0, 65_535)), table },
+    ({ interface: dev, family: f, gateway, metric, table: t }) => {
+      if (gateway !== undefined && isIP(gateway) !== f)
+        throw new SimwardError("NETD_ARGUMENT", { detail: `route: gateway must be of family ${f}` });
+      // A network gives the address alone, without a prefix the gateway would be in: it is on the link all the same.
+      const via = gateway === undefined ? [] : ["via", gateway];
+      const onlink = gateway === undefined ? [] : ["onlink"];
+      return [ip(`-${f}`, "route", "replace", "default", ...via, "dev", dev, ...onlink, ...named("metric", metric), ...named("table", t))];
+    },
+  ),
+  "route-flush": verb({ family, table }, ({ interface: dev, family: f, table: t }) => [
+    ip(`-${f}`, "route", "flush", "dev", dev, ...named("table", t)),
+  ]),
+  resolv: verb({ servers: addressList(mostServers) }, ({ interface: name, servers }) => [{ kind: "resolv", interface: name, servers }]),
+  ppp: verb(
+    { state: oneOf("up", "down"), device: optional(serialDevice), mtuBytes },
+    ({ interface: name, state, device, mtuBytes: mtu }): readonly Action[] => {
+      if (state === "down") return [{ kind: "pppDown", interface: name }];
+      if (device === undefined) throw new SimwardError("NETD_ARGUMENT", { detail: `ppp: device must be ${serialDevice.expected}` });
+      return [{ kind: "pppUp", interface: name, device, args: pppdArguments(device, name, mtu) }];
+    },
+  ),
+  "modem-power": {
+    args: { action: oneOf("off", "on", "cycle") },
+    hasInterface: false,
+    actions: (checked) => [{ kind: "power", action: (checked as { readonly action: "off" | "on" | "cycle" }).action }],
   },
-  addr: { args: [address], commands: ({ interface: dev = "", address: cidr = "" }) => [ip("address", "replace", cidr, "dev", dev)] },
-  "addr-flush": { args: [], commands: ({ interface: dev = "" }) => [ip("address", "flush", "dev", dev)] },
-  route: {
-    args: [family, gateway, metric],
-    commands: ({ interface: dev = "", family: f = "4", gateway: via, metric: m }) => [
-      ip(
-        `-${f}`,
-        "route",
-        "replace",
-        "default",
-        ...(via === undefined ? [] : ["via", via]),
-        "dev",
-        dev,
-        ...(m === undefined ? [] : ["metric", m]),
-      ),
-    ],
-  },
-  "route-flush": { args: [family], commands: ({ interface: dev = "", family: f = "4" }) => [ip(`-${f}`, "route", "flush", "dev", dev)] },
 };
 
-/** Checks a request and says what to run. Throws NETD_VERB, NETD_ARGUMENT. */
-export function commandsFor(request: unknown, interfaces: readonly string[]): readonly Command[] {
-  const { verb, args } = parseRequest(request);
-  const row = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined;
-  if (row === undefined)
-    throw new SimwardError("NETD_VERB", { detail: `${JSON.stringify(verb)}; there are ${Object.keys(verbs).join(", ")}` });
-  const device: Argument = {
-    name: "interface",
+/** A fixed table: no options file and no option of the client's. Dialling is simward's; the line is in data mode when pppd gets it. */
+export function pppdArguments(device: string, interfaceName: string, mtu: number | undefined): readonly string[] {
+  return [
+    device,
+    // In the foreground, so that its end is seen; it takes the speed as it is, and no signal of the line for a hang-up.
+    ...["nodetach", "local"],
+    // The network gives the addresses; it need not prove itself, and what the module asks of us the context's own credentials have answered.
+    ...["noauth", "user", "simward", "password", "simward", "noipdefault", "ipcp-accept-local", "ipcp-accept-remote"],
+    // Routes and name servers are simward's to set, for pppd as for any interface.
+    ...["nodefaultroute", "noproxyarp"],
+    // Compression that modules refuse, or take and break.
+    ...["noccp", "novj", "novjccomp", "noaccomp", "nopcomp"],
+    // Three echoes without an answer are the end.
+    ...["lcp-echo-interval", "20", "lcp-echo-failure", "3", "maxfail", "1"],
+    ...["ifname", interfaceName],
+    ...(mtu === undefined ? [] : ["mtu", String(mtu), "mru", String(mtu)]),
+  ];
+}
+
+export interface Grounds {
+  /** The interfaces that may be touched. */
+  readonly interfaces: readonly string[];
+  /** pppd may be put on a pseudo terminal, where a virtual module is. */
+  readonly pseudoTerminals?: boolean | undefined;
+}
+
+/** Checks a request and says what follows. Throws NETD_VERB, NETD_ARGUMENT. */
+export function actionsFor(request: unknown, { interfaces, pseudoTerminals = false }: Grounds): readonly Action[] {
+  const { verb: name, args } = parseRequest(request);
+  const row = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
+  if (row === undefined) throw new SimwardError("NETD_VERB", { detail: `${quoted(name)}; there are ${verbNames().join(", ")}` });
+  const device: Argument<string> = {
     expected: `one of ${interfaces.join(", ")}`,
     check: (value) => (typeof value === "string" && interfaces.includes(value) ? value : undefined),
   };
-  const known = [device, ...row.args];
-  const extra = Object.keys(args).find((name) => !known.some((one) => one.name === name));
-  if (extra !== undefined) throw new SimwardError("NETD_ARGUMENT", { detail: `${verb} takes no ${JSON.stringify(extra)}` });
-  const checked: Record<string, string | undefined> = {};
-  for (const { name, optional, check, expected } of known) {
-    if (args[name] === undefined && optional === true) continue;
-    checked[name] = check(args[name]);
-    if (checked[name] === undefined) throw new SimwardError("NETD_ARGUMENT", { detail: `${verb}: ${name} must be ${expected}` });
-  }
-  return row.commands(checked);
+  const actions = row.actions(checkArguments(name, row.hasInterface ? { interface: device, ...row.args } : row.args, args));
+  if (!pseudoTerminals && actions.some((one) => one.kind === "pppUp" && isPseudoTerminal(one.device)))
+    throw new SimwardError("NETD_ARGUMENT", { detail: `${name}: device must be ${serialDevice.expected}` });
+  return actions;
 }
 
 export function verbNames(): readonly string[] {
   return Object.keys(verbs);
-}
-
-function parseRequest(value: unknown): NetdRequest {
-  const request = value as Partial<NetdRequest> | null;
-  if (typeof request !== "object" || request === null || typeof request.verb !== "string")
-    throw new SimwardError("NETD_VERB", { detail: 'a request is {"verb": …, "args": {…}}' });
-  const args = request.args ?? {};
-  if (typeof args !== "object" || args === null || Array.isArray(args))
-    throw new SimwardError("NETD_ARGUMENT", { detail: "args must be an object" });
-  return { verb: request.verb, args: args as Readonly<Record<string, unknown>> };
-}
-
-export function interfaceName(name: string): string {
-  if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/.test(name))
-    throw new SimwardError("NETD_ARGUMENT", { detail: `${JSON.stringify(name)} is no name of an interface` });
-  return name;
 }
