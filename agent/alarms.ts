@@ -2,7 +2,20 @@
 import { type ErrorReport, errorReport } from "../base/errors.ts";
 
 /** Where alarms come from. */
-export type AlarmSource = "start" | "poll" | "audit" | "auditTrail" | "state" | "stateLost" | "apn" | "injection" | "trust" | "roaming" | "roamingRules" | "roamingLost" | `policy:${string}`;
+export type AlarmSource =
+  | "start"
+  | "poll"
+  | "audit"
+  | "auditTrail"
+  | "state"
+  | "stateLost"
+  | "apn"
+  | "injection"
+  | "trust"
+  | "roaming"
+  | "roamingRules"
+  | "roamingLost"
+  | `policy:${string}`;
 
 export interface Alarms {
   raise(source: AlarmSource, error: unknown): void;

@@ -63,7 +63,11 @@ const needsUser = "needs user where auth is pap or chap";
 const hasNoNeedless = ({ auth, user, password_credential }: ApnAuth): boolean =>
   auth !== "none" || (user === undefined && password_credential === undefined);
 const isNeedless = "has user or password_credential, which mean nothing without auth";
-const apn = pipe(apnEntry, check(hasUser, needsUser), check(hasNoNeedless, isNeedless));
+const apn = pipe(
+  apnEntry,
+  check((one) => hasUser(one), needsUser),
+  check((one) => hasNoNeedless(one), isNeedless),
+);
 
 const eimPeer = strictObject({
   eim_id: text,
@@ -205,7 +209,10 @@ const preferred = pipe(
     nickname: optional(text),
     class: optional(picklist(["operational", "provisioning", "test"])),
   }),
-  check((one) => Object.values(one).filter((value) => value !== undefined).length === 1, "names a profile by iccid, nickname or class: one of them"),
+  check(
+    (one) => Object.values(one).filter((value) => value !== undefined).length === 1,
+    "names a profile by iccid, nickname or class: one of them",
+  ),
 );
 
 /** What may be recorded in a market. */
@@ -214,7 +221,16 @@ const dataKinds = picklist(["audit", "usage", "signal", "location"]);
 const market = strictObject({
   /** Profiles in the order of preference; the first one that is on the eUICC is wanted. */
   prefer: optional(array(preferred), []),
-  apn: optional(array(pipe(omit(apnEntry, ["mcc"]), check(hasUser, needsUser), check(hasNoNeedless, isNeedless))), []),
+  apn: optional(
+    array(
+      pipe(
+        omit(apnEntry, ["mcc"]),
+        check((one) => hasUser(one), needsUser),
+        check((one) => hasNoNeedless(one), isNeedless),
+      ),
+    ),
+    [],
+  ),
   /** PLMNs, MCC and MNC; empty: whichever the module finds. */
   operators: optional(array(pipe(string(), regex(/^\d{5,6}$/, "must be 5 or 6 digits"))), []),
   /** Whether eIMs may change the profile there; as the rules say where left out. */

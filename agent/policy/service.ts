@@ -11,7 +11,7 @@ import type { EmergencyWatch } from "../emergency.ts";
 import { createPolicyEngine, type PolicyEngine } from "./engine.ts";
 import { openPolicyMemory } from "./memory.ts";
 import { bindRules, type RulesConfig } from "./rules/table.ts";
-import type { Action } from "./types.ts";
+import type { Action, VehicleFacts } from "./types.ts";
 import { type VehicleWatch, watchVehicle } from "./vehicle-watch.ts";
 
 export interface PolicyServiceParts {
@@ -36,6 +36,8 @@ export interface PolicyHands {
   /** Every eIM is told with its next poll that something has changed. Answers false while no eIM is known. */
   readonly announceChange: () => Promise<boolean>;
   readonly applyMarket?: ((country: string, reason: string) => void) | undefined;
+  /** Whenever something of it has changed. */
+  readonly onVehicle?: ((facts: VehicleFacts) => void) | undefined;
 }
 
 export interface PolicyService {
@@ -124,7 +126,10 @@ export async function createPolicyService(parts: PolicyServiceParts): Promise<Po
       const stage = () => engine.facts.lifecycle?.stage;
       const watch = watchVehicle({
         ...{ modem, onPath, eid, stage, clock: parts.clock, log },
-        onChange: (facts) => void engine.update({ vehicle: facts }),
+        onChange: (facts) => {
+          void engine.update({ vehicle: facts });
+          given.onVehicle?.(facts);
+        },
       });
       vehicle = watch;
       disposers.push(

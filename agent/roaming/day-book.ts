@@ -46,7 +46,9 @@ export function mark(book: DayBook, presence: Presence, dayIn: (zoneMinutes: num
     for (const counts of presence.counts) {
       for (const zone of new Set([0, ...presence.zonesMinutes])) {
         const series = seriesName(counts, presence.sim, zone);
-        next = change(next, identity, presence.country, series, (tally) => marked(tally, dayIn(zone), certain));
+        // A zone that a rule wants counted from now on begins with the days known by UTC.
+        const known = tallyOf(book, identity, presence.country, seriesName(counts, presence.sim));
+        next = change(next, identity, presence.country, series, (tally) => marked(tally, dayIn(zone), certain), known);
       }
     }
   }
@@ -63,14 +65,17 @@ function marked(tally: Tally, day: Day, certain: boolean): Tally {
   };
 }
 
-/** Days without a place in time yet: put on the latest free days up to `last`, as uncertain ones. None is lost, none is counted twice. */
-export function markLatest(book: DayBook, presence: Presence, count: number, last: (zoneMinutes: number) => Day): DayBook {
+/**
+ * Days without a place in time yet: put on the latest free days from `first` up to `last`, as uncertain ones. As many as there is room for: between
+ * those two there were no more days than that.
+ */
+export function markLatest(book: DayBook, presence: Presence, count: number, last: (zoneMinutes: number) => Day, first?: Day): DayBook {
   let next = book;
   for (const identity of presence.identities) {
     for (const counts of presence.counts) {
       for (const zone of new Set([0, ...presence.zonesMinutes])) {
         const series = seriesName(counts, presence.sim, zone);
-        next = change(next, identity, presence.country, series, (tally) => placed(tally, count, last(zone)));
+        next = change(next, identity, presence.country, series, (tally) => placed(tally, count, last(zone), first));
       }
     }
   }
@@ -103,9 +108,9 @@ export function forgetOld(book: DayBook, today: Day): DayBook {
   });
 }
 
-function placed(tally: Tally, count: number, last: Day): Tally {
+function placed(tally: Tally, count: number, last: Day, first = last - keptDays + 1): Tally {
   let next = tally;
-  for (let day = last, left = count; left > 0 && day > last - keptDays; day--) {
+  for (let day = last, left = count; left > 0 && day >= Math.max(first, last - keptDays + 1); day--) {
     if (hasDay(next.days, day)) continue;
     next = { days: withDay(next.days, day), uncertain: withDay(next.uncertain, day) };
     left--;
@@ -113,10 +118,17 @@ function placed(tally: Tally, count: number, last: Day): Tally {
   return next;
 }
 
-function change(book: DayBook, identity: string, country: string, series: string, fn: (tally: Tally) => Tally): DayBook {
-  const before = tallyOf(book, identity, country, series);
-  const after = fn(before);
-  if (after === before) return book;
+function change(
+  book: DayBook,
+  identity: string,
+  country: string,
+  series: string,
+  fn: (tally: Tally) => Tally,
+  initial: Tally = emptyTally,
+): DayBook {
+  const before = book[identity]?.[country]?.[series];
+  const after = fn(before ?? initial);
+  if (after === before || (before === undefined && after === emptyTally)) return book;
   return { ...book, [identity]: { ...book[identity], [country]: { ...book[identity]?.[country], [series]: after } } };
 }
 
