@@ -46,6 +46,11 @@ export function turnAfter(failures: number): number {
   return failures < 2 ? 0 : Math.floor(Math.log2(failures));
 }
 
+/** After how many attempts a turn begins: the reverse of `turnAfter`. */
+export function firstOfTurn(turn: number): number {
+  return turn === 0 ? 0 : 2 ** turn;
+}
+
 /** APNs are names of DNS: their case does not count. */
 export function sameApn(a: ApnSetting, b: ApnSetting): boolean {
   return (

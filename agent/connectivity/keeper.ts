@@ -11,8 +11,11 @@ import type { ProfileSwitch } from "../../ipa/ports.ts";
 import type { AuditEvent } from "../audit/types.ts";
 import type { ApnConfig, Config } from "../config/schema.ts";
 import type { EmergencyWatch } from "../emergency.ts";
-import { type ApnSetting, apnCandidates, chooseApn, sameApn, turnAfter } from "./apn.ts";
+import { type ApnSetting, apnCandidates, chooseApn, firstOfTurn, sameApn, turnAfter } from "./apn.ts";
 import type { ApnMemory } from "./apn-memory.ts";
+import { esmCauseOfCme, esmFailure, isApnsFault, refusalText, sessionCauseText } from "./causes.ts";
+import { againMs, type OperatorLadder } from "./operator-ladder.ts";
+import type { Prober } from "./prober.ts";
 
 export interface KeeperOptions {
   readonly modem: Modem;
@@ -27,6 +30,10 @@ export interface KeeperOptions {
   readonly audit: (event: AuditEvent) => Promise<void>;
   /** That the configured APN does not work, or that it does (again). */
   readonly onApn: (problem: SimwardError | undefined) => void;
+  /** Tries other operators where the present one gives no path; without it that is left to the module. */
+  readonly operators?: OperatorLadder | undefined;
+  /** Whether anything passes over a path that came up with something new. */
+  readonly prober?: Pick<Prober, "verify" | "triedAll"> | undefined;
   /** The content of a systemd credential. Throws CONFIG_READ. */
   readonly credential: (name: string) => Promise<string>;
 }
@@ -50,6 +57,10 @@ export interface Keeper extends ProfileSwitch {
   start(): void;
   /** Asks the module whether the data session is still there; for when the world behind it does not answer. Never rejects. */
   check(): Promise<void>;
+  /** The session is up and nothing passes: it counts as lost, and the operator as failed. */
+  giveUp(reason: string): void;
+  /** Writes settings that the module takes only off the air, in the place of an attempt; then the path comes up anew. Rejects when aborted. */
+  change<T>(job: (signal: AbortSignal) => Promise<T>): Promise<T>;
   /** Resolves when nothing runs any more. */
   stop(): Promise<void>;
 }
@@ -62,6 +73,9 @@ const checkMs = 60_000;
 /** A path that did not last this long counts as one that never came up: what flaps is left to the timer. */
 const stableMs = 60_000;
 const flapsAtOnce = 3;
+/** A network that refuses for so long will not take the vehicle by itself. */
+const refusedMs = 45_000;
+const refusedLookMs = 5_000;
 const stopLimitMs = 5_000;
 const connected: readonly Registration["status"][] = ["home", "roaming"];
 
@@ -95,6 +109,11 @@ export function createKeeper(options: KeeperOptions): Keeper {
   let changing = new AbortController();
   /** The emergency profile is being adopted, which is part of the emergency. */
   let isForEmergency = false;
+  const { operators, prober } = options;
+  /** The operator with which nothing passed though there was a session: the others come first. */
+  let doubted: Blame | undefined;
+  /** Where the last path was. */
+  let lastPlmn: string | undefined;
   const isHeld = (): boolean => !isForEmergency && options.emergency.sources.length > 0;
 
   const setPath = (next: PathState): void => {
@@ -158,9 +177,11 @@ export function createKeeper(options: KeeperOptions): Keeper {
   const bringUp = async (limitMs: number, signal: AbortSignal): Promise<void> => {
     await modem.ready(signal);
     const iccid = await modem.iccid(signal);
+    await operators?.subscription(iccid, signal);
     if (tried.iccid !== iccid) tried = { iccid, times: 0, candidates: 0 };
     const turn = turnAfter(tried.times);
-    if (!isHeld()) tried = { ...tried, times: tried.times + 1 };
+    // While operators have their turns, the APN keeps its own.
+    if (!isHeld() && operators?.attemptLimitMs === undefined) tried = { ...tried, times: tried.times + 1 };
     const mccOf = ({ plmn }: Registration): string | undefined => plmn?.slice(0, 3);
     let mcc = mccOf(modem.status.registration) ?? memory.of(iccid).mcc;
     let applied = await applyApn(iccid, mcc, turn, signal);
@@ -172,10 +193,16 @@ export function createKeeper(options: KeeperOptions): Keeper {
       if (applied.changed) await modem.awaitRegistered({ timeoutMs: limitMs, signal });
     }
     const { chosen, inUse, held } = applied;
+    const isDoubting = doubted !== undefined;
     const session = await modem.connect(inUse?.cid ?? chosen?.cid ?? defaultCid, signal);
+    // A session alone proves little: an APN that leads nowhere, an operator that carries nothing.
+    const isNew = inUse !== undefined && !sameAsWorked(memory.of(iccid).worked, inUse);
+    if (!held && (isNew || isDoubting) && prober !== undefined && !(await prober.verify(session, signal)))
+      throw new SimwardError("NO_DATA_PATH", { detail: `${whereItStands(modem)}; there is a session, but nothing passes` });
     // At once: an event that ends this session must find it up.
     upSinceMs = clock.monotonicMs();
     setPath({ up: true, session, iccid, apn: session.apn ?? inUse?.name, reason: undefined, isExhausted: false });
+    lastPlmn = modem.status.registration.plmn ?? lastPlmn;
     tried = { iccid, times: 0, candidates: 0 };
     // What it came up with is not of our choosing.
     if (held) return;
@@ -187,13 +214,33 @@ export function createKeeper(options: KeeperOptions): Keeper {
     await memory.note(iccid, { worked: inUse, failed: isInstead ? chosen : undefined, mcc });
   };
 
+  /** In the network's own words where the module passes them on; one that has nothing to do with the operator is the APN's. */
+  const explained = async (error: SimwardError): Promise<SimwardError> => {
+    const esmCause = await esmCauseOf(error).catch(() => undefined);
+    if (esmCause === undefined) return error;
+    if (isApnsFault(esmCause)) tried = { ...tried, times: Math.max(tried.times, firstOfTurn(turnAfter(Math.max(0, tried.times - 1)) + 1)) };
+    const where = error.code === "NO_DATA_PATH" ? (error.detail ?? "") : whereItStands(modem);
+    return new SimwardError("NO_DATA_PATH", { detail: `${where}; ${sessionCauseText(esmCause)}`, cause: error });
+  };
+
+  const esmCauseOf = async (error: SimwardError): Promise<number | undefined> => {
+    if (stopping.signal.aborted || modem.status.link !== "ready") return undefined;
+    const { cme } = error.data;
+    const told = typeof cme === "number" ? esmCauseOfCme(cme) : undefined;
+    // Whose attach fails for the session's sake is told no more than that; the module knows why.
+    if (told !== undefined || !(isCode(error, "NO_DATA_PATH", "DEADLINE") && modem.status.registration.rejectCause === esmFailure))
+      return told;
+    const known = await modem.radio.failureCause(stopping.signal);
+    return known?.kind === "esm" ? known.cause : undefined;
+  };
+
   /** Answers why there is no path. */
   const attempt = async (limitMs: number, signal: AbortSignal): Promise<SimwardError | undefined> => {
     try {
       await bringUp(limitMs, signal);
       return undefined;
     } catch (error) {
-      const cause = asSimwardError(error);
+      const cause = await explained(asSimwardError(error));
       setDown(cause.message, path.apn);
       return cause;
     }
@@ -231,16 +278,69 @@ export function createKeeper(options: KeeperOptions): Keeper {
 
   const keepUp = async (): Promise<void> => {
     if (path.up || adopting > 0 || stopping.signal.aborted) return;
-    const limitMs = options.radio.registration_timeout_seconds * 1_000;
     const { signal } = attempting;
+    if (doubted === undefined && !isHeld()) await operators?.lost(signal).catch((error: unknown) => log.debug("operator", { error }));
+    for (let blame: Blame | undefined = doubted; ; ) {
+      if (blame !== undefined) {
+        if (operators === undefined || !isOperatorsTurn()) break;
+        const next = await operators.failed(blame.plmn, blame.why, signal).catch(() => "wait" as const);
+        if (signal.aborted) return;
+        if (next === "wait") {
+          // Nobody carries anything: then it is not the operators. What there is is used, until somebody has answered again.
+          if (doubted !== undefined) prober?.triedAll();
+          break;
+        }
+      }
+      const error = await oneAttempt(signal);
+      // Whoever has ended it says how it goes on.
+      if (signal.aborted) return;
+      if (error === undefined) {
+        failures = 0;
+        doubted = undefined;
+        operators?.up(modem.status.registration.plmn);
+        return;
+      }
+      log.warn("no data path", { error, failures: failures + 1 });
+      const { plmn, rejectCause } = modem.status.registration;
+      blame = { plmn: plmn ?? (rejectCause === undefined ? undefined : lastPlmn), why: error.message };
+    }
+    doubted = undefined;
+    failures++;
+    const delayMs = pathRetryDelayMs(failures, options.random.unit());
+    wakeIn(operators?.isAnybodyThere === true ? Math.min(delayMs, againMs) : delayMs);
+  };
+
+  const oneAttempt = async (signal: AbortSignal): Promise<SimwardError | undefined> => {
+    const limitMs = operators?.attemptLimitMs ?? options.radio.registration_timeout_seconds * 1_000;
     const limit = within("NO_DATA_PATH", limitMs, signal);
-    const error = await attempt(limitMs, limit.signal).finally(limit.done);
-    // Whoever has ended it says how it goes on.
-    if (signal.aborted) return;
-    failures = error === undefined ? 0 : failures + 1;
-    if (error === undefined) return;
-    log.warn("no data path", { error, failures });
-    wakeIn(pathRetryDelayMs(failures, options.random.unit()));
+    const refusal = operators === undefined ? undefined : whenRefused(limit.signal);
+    try {
+      return await attempt(limitMs, refusal?.signal ?? limit.signal);
+    } finally {
+      refusal?.done();
+      limit.done();
+    }
+  };
+
+  /** Aborts when the network has refused for a while; modules go on asking the same one for ever. */
+  const whenRefused = (parent: AbortSignal): ReturnType<typeof deadline> => {
+    const refused = new AbortController();
+    let sinceMs: number | undefined;
+    const stop = clock.every(refusedLookMs, () => {
+      const { status, rejectCause } = modem.status.registration;
+      const isRefused = status === "denied" || (rejectCause !== undefined && !connected.includes(status));
+      sinceMs = isRefused ? (sinceMs ?? clock.monotonicMs()) : undefined;
+      if (sinceMs !== undefined && clock.monotonicMs() - sinceMs >= refusedMs)
+        refused.abort(new SimwardError("NO_DATA_PATH", { detail: whereItStands(modem) }));
+    });
+    return { signal: AbortSignal.any([parent, refused.signal]), done: stop };
+  };
+
+  /** Not while the module itself is the trouble, nor before each APN has had its turn where none has worked with this subscription. */
+  const isOperatorsTurn = (): boolean => {
+    const { link, sim } = modem.status;
+    if (isHeld() || link !== "ready" || (sim !== undefined && sim !== "ready")) return false;
+    return doubted !== undefined || memory.of(tried.iccid).worked !== undefined || isExhausted();
   };
 
   const lost = (reason: string): void => {
@@ -249,6 +349,15 @@ export function createKeeper(options: KeeperOptions): Keeper {
     setDown(reason, path.apn);
     if (flaps < flapsAtOnce) wake();
     else wakeIn(pathRetryDelayMs(flaps, options.random.unit()));
+  };
+
+  const giveUp = (reason: string): void => {
+    if (!path.up || isHeld() || adopting > 0) return;
+    doubted = { plmn: modem.status.registration.plmn, why: reason };
+    // What flaps is left to the timer; this has been watched for long enough.
+    flaps = 0;
+    setDown(reason, path.apn);
+    wake();
   };
 
   const check = async (): Promise<void> => {
@@ -353,6 +462,16 @@ export function createKeeper(options: KeeperOptions): Keeper {
       wake();
     },
     check,
+    giveUp,
+    async change(job) {
+      attempting.abort(new SimwardError("ABORTED", { detail: "the radio's settings change" }));
+      attempting = new AbortController();
+      try {
+        return await work.run(() => job(stopping.signal), stopping.signal);
+      } finally {
+        if (!path.up) wake();
+      }
+    },
     async adopt({ iccid, deadlineMs, isEmergencyProfile = false, signal }) {
       const endMs = clock.monotonicMs() + deadlineMs;
       if (!isEmergencyProfile && options.emergency.sources.length > 0) return "offline";
@@ -386,10 +505,20 @@ export function createKeeper(options: KeeperOptions): Keeper {
   };
 }
 
+/** Who a failure is put down to. */
+interface Blame {
+  readonly plmn: string | undefined;
+  readonly why: string;
+}
+
+function sameAsWorked(worked: ApnSetting | undefined, inUse: ApnSetting): boolean {
+  return worked !== undefined && sameApn(worked, inUse);
+}
+
 /** How far it has come, for the reason of a path that did not come up in time. */
 function whereItStands({ status: { link, reason, registration } }: Modem): string {
   if (link !== "ready") return `the module is ${link}${reason === undefined ? "" : ` (${reason})`}`;
   const { status, rejectCause, plmn } = registration;
   if (connected.includes(status)) return `registered with ${plmn ?? "a network"}, but without a data session`;
-  return `registration: ${status}${rejectCause === undefined ? "" : `, reject cause ${rejectCause}`}`;
+  return `registration: ${status}${rejectCause === undefined ? "" : `, ${refusalText(rejectCause)}`}`;
 }

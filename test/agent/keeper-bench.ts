@@ -3,6 +3,8 @@ import { parse } from "valibot";
 import { type ApnConfig, configSchema } from "../../agent/config/schema.ts";
 import { openApnMemory } from "../../agent/connectivity/apn-memory.ts";
 import { createKeeper, type Keeper, type KeeperOptions } from "../../agent/connectivity/keeper.ts";
+import { createOperatorLadder, type OperatorLadder, openOperatorMemory } from "../../agent/connectivity/operator-ladder.ts";
+import { createProber, type Prober } from "../../agent/connectivity/prober.ts";
 import { createEmergency, type Emergency } from "../../agent/emergency.ts";
 import type { ErrorCode } from "../../base/errors.ts";
 import { type FaultDisk, faultDisk } from "../../base/fault-disk.ts";
@@ -24,6 +26,10 @@ export interface KeeperBench extends ModuleBench {
   readonly apnAlarm: () => ErrorCode | undefined;
   readonly keeper: Keeper;
   readonly emergency: Emergency;
+  readonly operators: OperatorLadder | undefined;
+  readonly prober: Prober | undefined;
+  /** What is sent arrives, and the answer too. */
+  readonly passes: () => boolean;
   /** Another keeper, of another configuration, on the same module and disk. */
   restart(apns: readonly Partial<ApnConfig>[]): Promise<KeeperBench>;
   /** The card is told to enable the other profile; it takes effect with the module's next reset of the card. */
@@ -36,6 +42,9 @@ export interface KeeperBench extends ModuleBench {
 export interface KeeperBenchOptions extends ModuleBenchOptions {
   readonly apns?: readonly Partial<ApnConfig>[];
   readonly credential?: KeeperOptions["credential"];
+  /** With a choice of operator, and a probe that passes where the world lets it. */
+  readonly operators?: boolean;
+  readonly isCardBusy?: () => boolean;
 }
 
 export const bothApns: readonly Partial<ApnConfig>[] = [{ name: "bootstrap.iot" }, { name: "fleet.rheinfunk", iccid_prefix: "894902" }];
@@ -46,7 +55,7 @@ export function keeperBench(options: KeeperBenchOptions = {}): Promise<KeeperBen
 }
 
 async function keeperOn(bench: ModuleBench, disk: FaultDisk, options: KeeperBenchOptions): Promise<KeeperBench> {
-  const { clock, card, modem, run } = bench;
+  const { clock, card, modem, run, world } = bench;
   const { apn, radio } = parse(configSchema, { modem: { address: "pty:/virtual" }, apn: options.apns ?? bothApns });
   const told: string[] = [];
   const failedAtMs: number[] = [];
@@ -59,8 +68,37 @@ async function keeperOn(bench: ModuleBench, disk: FaultDisk, options: KeeperBenc
     save: async () => undefined,
   });
   const log: Log = { ...silentLog, warn: (event) => void (event === "no data path" && failedAtMs.push(clock.monotonicMs())) };
-  const keeper = createKeeper({
+  const passes = (): boolean => bench.module.packet.activeCount > 0 && world.path(modem.status.registration.plmn).loss !== 1;
+  const operators =
+    options.operators === true
+      ? createOperatorLadder({
+          modem,
+          memory: await openOperatorMemory(disk, silentLog),
+          isCardBusy: options.isCardBusy ?? (() => false),
+          clock,
+          log: silentLog,
+          audit: async ({ event, data }) => void told.push(data?.plmn === undefined ? event : `${event} ${String(data.plmn)}`),
+        })
+      : undefined;
+  const prober =
+    operators === undefined
+      ? undefined
+      : createProber({
+          targets: ({ dns }) => dns.slice(0, 1).map((host) => ({ kind: "dns", way: "dns", host, port: 53 })),
+          ask: async (_question, limitMs, signal) => {
+            if (passes()) return 80;
+            await clock.sleep(limitMs, signal).catch(() => undefined);
+            return undefined;
+          },
+          clock,
+          log: silentLog,
+          intervalMs: 300_000,
+          onDead: (reason) => keeper.giveUp(reason),
+        });
+  const keeper: Keeper = createKeeper({
     modem,
+    operators,
+    prober,
     apns: apn,
     memory: await openApnMemory(disk, silentLog),
     radio,
@@ -74,8 +112,12 @@ async function keeperOn(bench: ModuleBench, disk: FaultDisk, options: KeeperBenc
     },
     credential: options.credential ?? (async () => ""),
   });
+  if (prober !== undefined) keeper.onPath(({ session }) => prober.session(session));
   return {
     ...bench,
+    passes,
+    operators,
+    prober,
     ...{ disk, told, failedAtMs, keeper, emergency },
     apnAlarm: () => apnAlarm,
     restart: (apns) => keeperOn(bench, disk, { ...options, apns }),

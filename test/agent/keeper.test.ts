@@ -38,7 +38,9 @@ describe("the data path", () => {
     // Registered or not: what the network refuses is asked for a few times a quarter of an hour, not a few times a minute.
     expect(failedAtMs.length).toBeGreaterThan(30);
     expect(failedAtMs.length).toBeLessThan(200);
-    expect(keeper.path.reason).toMatch(/^no data path came up in time: registration: searching, reject cause 19, after 180 s$/);
+    expect(keeper.path.reason).toMatch(
+      /^no data path came up in time: registration: searching, reject cause 19 \(the network gives no data session\), after 180 s; the network has failed \(ESM cause 38\)$/,
+    );
     world.setCore(anyone, true);
     await up(600_000);
     await keeper.stop();

@@ -10,7 +10,7 @@ import { silentLog } from "../../base/log.ts";
 import { seededRandom } from "../../base/random.ts";
 import { Faults } from "../../hw-sim/faults.ts";
 import { VirtualModem, type VirtualModemOptions } from "../../hw-sim/modem/module.ts";
-import { World } from "../../hw-sim/network/world.ts";
+import { World, type WorldOptions } from "../../hw-sim/network/world.ts";
 import { StubCard } from "../hw-sim/modem/stub-card.ts";
 
 export interface ModuleBench {
@@ -38,6 +38,8 @@ export interface ModuleBenchOptions {
   readonly module?: Partial<VirtualModemOptions>;
   readonly modem?: Partial<ModemOptions>;
   readonly noCard?: boolean;
+  /** Another world, or another place in it. */
+  readonly world?: Pick<WorldOptions, "data" | "country">;
   /** What stands between the driver and the module's port: bad lines, wrong rates. */
   readonly line?: (channel: ByteChannel, address: string) => ByteChannel;
   readonly prepare?: (bench: { readonly card: StubCard; readonly faults: Faults; readonly module: VirtualModem }) => void;
@@ -46,7 +48,7 @@ export interface ModuleBenchOptions {
 /** The module is switched on as the driver opens its port. */
 export function moduleBench(options: ModuleBenchOptions = {}): ModuleBench {
   const clock = new VirtualClock({ ms: Date.UTC(2026, 5, 1, 12) });
-  const world = new World({ clock });
+  const world = new World({ clock, ...options.world });
   const faults = new Faults();
   const card = new StubCard();
   const uicc = options.noCard === true ? undefined : card;
