@@ -1,7 +1,5 @@
 // Mutated dialogues through tokenizer, reply collection and every command's reader: nothing but our own errors, no hang, no growth.
 // FUZZ_RUNS sets the number of inputs; `make fuzz` takes 100,000.
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import * as data from "../../at-drivers/commands/data.ts";
 import * as general from "../../at-drivers/commands/general.ts";
@@ -12,13 +10,19 @@ import { ReplyCollector } from "../../at-drivers/engine/reply.ts";
 import { Tokenizer } from "../../at-drivers/engine/tokenizer.ts";
 import type { AtCommand } from "../../at-drivers/engine/types.ts";
 import { SimwardError } from "../../base/errors.ts";
-import { integerBelow, type Random, seededRandom } from "../../base/random.ts";
+import { integerBelow, seededRandom } from "../../base/random.ts";
+import { readTranscript, sessionFiles, transcriptFiles } from "../at-drivers/transcripts.ts";
+import { heapBytes } from "../support/memory.ts";
+import { mutate } from "../support/mutate.ts";
 
 const runs = Number(process.env.FUZZ_RUNS ?? 5_000);
 const maxLineBytes = 1_024;
 
-/** What modules say, to be mutated. */
+/** What modules say, to be mutated: by hand, and every reply of the transcripts with its command echoed. */
 const dialogues = [
+  ...[...transcriptFiles(), ...sessionFiles()].flatMap((name) =>
+    readTranscript(name).map(({ command, reply }) => `${command}\r${reply.map((line) => `\r\n${line}\r\n`).join("")}`),
+  ),
   'AT+CEREG?\r\r\n+CEREG: 5,5,"420F","00E2BD12",7,,,"00001010","00110100"\r\n\r\nOK\r\n',
   '\r\n+COPS: (2,"Home","H","26201",7),(3,"Other","O","26202",7),,(0,1,2,3,4),(0,1,2)\r\n\r\nOK\r\n',
   '\r\n+CGLA: 36,"BF3E125A10890490320012345678901234567890129000"\r\n\r\nOK\r\n',
@@ -40,37 +44,34 @@ const commands = [data, general, network, sim].flatMap((module) =>
     .filter((value): value is AtCommand<readonly never[], unknown> => typeof value === "object" && "parse" in value),
 );
 
-function mutate(random: Random, octets: Uint8Array): Uint8Array {
-  const out = [...octets];
-  for (let i = integerBelow(random, 8); i >= 0; i--) {
-    const at = integerBelow(random, out.length + 1);
-    const count = integerBelow(random, 12);
-    switch (integerBelow(random, 5)) {
-      case 0:
-        out.splice(at, 1, integerBelow(random, 256));
-        break;
-      case 1:
-        out.splice(at, count);
-        break;
-      case 2:
-        out.splice(at, 0, ...random.bytes(count));
-        break;
-      case 3:
-        out.splice(at, 0, ...out.slice(at, at + count * 4));
-        break;
-      default:
-        out.splice(at, 0, ...Buffer.from(['"', ",", "\r", "\n", "(", ")", "-", ":", "\0", "> "][count % 10] ?? ""));
+test(`${runs * 2} random octets leave the tokenizer empty-handed or with lines, never with more than it may keep`, () => {
+  const random = seededRandom(20260107);
+  const tokenizer = new Tokenizer(maxLineBytes);
+  const octets = random.bytes(runs * 2);
+  const before = heapBytes();
+  let lines = 0;
+  for (let at = 0; at < octets.length; ) {
+    tokenizer.expectPrompt = random.unit() < 0.3;
+    const next = at + 1 + integerBelow(random, 4_096);
+    for (const token of tokenizer.push(octets.subarray(at, next))) {
+      if (token.kind !== "line") continue;
+      lines++;
+      expect(token.text.length).toBeLessThanOrEqual(maxLineBytes);
+      data.parseCgev(token.text);
+      parseTimeUrc(token.text);
+      for (const command of commands) {
+        try {
+          command.parse({ lines: [token.text], finalResult: "OK" });
+        } catch (error) {
+          if (!(error instanceof SimwardError)) throw error;
+        }
+      }
     }
+    at = next;
   }
-  // Some lines never end.
-  return Uint8Array.from(random.unit() < 0.01 ? [...out, ...new Array<number>(3_000).fill(0x41)] : out);
-}
-
-function heapBytes(): number {
-  setFlagsFromString("--expose-gc");
-  (runInNewContext("gc") as () => void)();
-  return process.memoryUsage().heapUsed;
-}
+  expect(lines).toBeGreaterThan(octets.length / 1_000);
+  expect(heapBytes() - before).toBeLessThan(5_000_000);
+});
 
 test(`${runs} mutated dialogues raise nothing but our own errors, and keep nothing`, () => {
   expect(commands.length).toBeGreaterThan(30);
