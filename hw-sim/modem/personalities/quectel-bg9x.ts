@@ -44,7 +44,7 @@ const bg96: Personality = {
   without: [...bg9x.without, "+CSIM", "+CCHO", "+CGLA", "+CCHC", "+CGCONTRDP"],
   commands: [
     serialNumber,
-    ...quectelCommands({ names: names("CAT-M1", "CAT-M"), iot: true, netDev: "none" }),
+    ...quectelCommands({ names: names("Cat-M1", "CAT-M"), iot: true, netDev: "none" }),
     ...powerSavingCommands({ edrx: "now", edrxRead: true }),
   ],
 };
