@@ -135,7 +135,7 @@ class Driver implements Modem {
       family: () => this.#family,
       wanted: () => this.#wantedFunction,
     });
-    this.radio = createRadio({ link: this.#link, ops: () => this.#ops, wanted: () => this.#wantedFunction });
+    this.radio = createRadio({ link: this.#link, ops: () => this.#ops, family: () => this.#family, wanted: () => this.#wantedFunction });
     this.#stepHost = {
       clock,
       link: this.#link,

@@ -7,6 +7,7 @@ import type {
   Edrx,
   EdrxState,
   FailureCause,
+  ModemFamily,
   ModemOps,
   OperatorChoice,
   PowerSaving,
@@ -18,6 +19,8 @@ import type { Rat } from "./types.ts";
 
 /** Every operation is refused with PORT_CLOSED or MODEM_ABSENT while the link is not ready. */
 export interface ModemRadio {
+  /** The choices of technologies that the family can make, each most preferred first; none where it is not known how. */
+  readonly modes: readonly (readonly Rat[])[];
   /** As the module reads it now. */
   operator(signal?: AbortSignal): Promise<OperatorChoice>;
   /** EF.FPLMN: MCC and MNC digits. */
@@ -43,17 +46,23 @@ export interface RadioParts {
     readyPort(): AtPort;
   };
   readonly ops: () => ModemOps;
+  readonly family: () => ModemFamily;
   /** What the owner of the module wants its function level to be. */
   readonly wanted: () => 0 | 1 | 4;
 }
 
-export function createRadio({ link, ops, wanted }: RadioParts): ModemRadio {
+export function createRadio({ link, ops, family, wanted }: RadioParts): ModemRadio {
   const switchOf = (port: AtPort): RadioSwitch => ({
     off: (level) => ops().setFunction(port, level),
     // No signal may stop it.
     on: () => ops().setFunction(link.readyPort(), wanted()),
   });
   return {
+    get modes() {
+      return (family().quirks.radio?.modes ?? [])
+        .map(({ rats }) => rats)
+        .filter((rats, at, all) => all.findIndex((other) => other.join() === rats.join()) === at);
+    },
     operator: (signal) => link.use(signal, (port) => ops().operator(port)),
     forbiddenOperators: (signal) => link.use(signal, (port) => ops().forbiddenOperators(port)),
     clearForbiddenOperators: (signal) =>
