@@ -162,6 +162,18 @@ export const errorTable = {
     "the configured APN found no network, and the one before is in use again",
     "correct [[apn]] in the configuration",
   ),
+  RADIO_FAILED: row(
+    "operator",
+    "the radio settings wanted do not work on this module or in this network",
+    "simward modem rat show; correct [radio] in the configuration",
+  ),
+  RADIO_REFUSED: row("operator", "that technology is refused for a vehicle", "choose lte-m or cat-1bis, or set radio.stationary = true"),
+  RADIO_UNFIT: row(
+    "operator",
+    "the module may use a technology that does not suit a vehicle",
+    'set radio.rats, such as ["lte-m"] or ["cat-1bis"], or radio.stationary = true',
+  ),
+  PATH_DEAD: row("operator", "there is a data session, but nothing passes over it", "simward net status; simward net probe"),
   SWITCH_NOT_SEEN: row("later", "the module still shows the former profile", "simward status"),
   RSP_SERVER: row("later", "the RSP server refused", "simward audit tail"),
   ACTIVATION_CODE: row("never", "this is not an activation code", "write LPA:1$address$matching-id"),

@@ -21,6 +21,7 @@ import {
   string,
 } from "valibot";
 import { eimFeatures } from "../../ipa/options.ts";
+import { noHandover, ratChoices } from "../connectivity/radio-plan.ts";
 
 const seconds = (from: number, to: number) => pipe(number(), integer("must be a whole number of seconds"), minValue(from), maxValue(to));
 const text = pipe(string(), nonEmpty("must not be empty"));
@@ -36,9 +37,40 @@ const modem = strictObject({
   family: optional(text),
 });
 
-const radio = strictObject({
-  /** How long a registration may take before it counts as failed. */
-  registration_timeout_seconds: optional(seconds(10, 3_600), 180),
+const bandList = array(pipe(number(), integer(), minValue(1), maxValue(256)));
+
+const radio = pipe(
+  strictObject({
+    /** How long a registration may take before it counts as failed. */
+    registration_timeout_seconds: optional(seconds(10, 3_600), 180),
+    /** Technologies in order of preference; what the module has no part in is passed over. Left out: the module's own setting stays. */
+    rats: optional(pipe(array(picklist(ratChoices)), minLength(1))),
+    /** The vehicle never moves, so that NB-IoT may be. */
+    stationary: optional(boolean(), false),
+    /** 3GPP band numbers by technology; what is left out stays as it is. */
+    bands: optional(strictObject({ "lte-m": optional(bandList), "cat-1bis": optional(bandList), "nb-iot": optional(bandList) })),
+    /** Power saving mode; left out: as the module has it. "on" takes the two timers below. */
+    psm: optional(picklist(["on", "off"])),
+    psm_periodic_tau_seconds: optional(seconds(60, 34_560_000)),
+    psm_active_seconds: optional(seconds(2, 11_160)),
+    /** eDRX cycle of LTE-M or NB-IoT, rounded up to one that there is; 0: off. Left out: as the module has it. */
+    edrx_seconds: optional(seconds(0, 10_486)),
+  }),
+  check(({ rats, stationary }) => stationary || rats?.includes("nb-iot") !== true, `has nb-iot in rats: ${noHandover}. Set stationary = true only for what stands still`),
+  check(
+    ({ psm, psm_periodic_tau_seconds, psm_active_seconds }) =>
+      psm === "on" ? psm_periodic_tau_seconds !== undefined && psm_active_seconds !== undefined : psm_active_seconds === undefined,
+    'needs psm_periodic_tau_seconds and psm_active_seconds where psm = "on", and has no use for them elsewhere',
+  ),
+);
+
+const probe = strictObject({
+  /** Who is asked whether anything passes: resolvers that the session names, the eIMs. Empty, and without hosts: nobody. */
+  targets: optional(array(picklist(["dns", "eim"])), ["dns", "eim"]),
+  /** host:port, asked by TCP; counts from the first time, whereas others count once they have answered. */
+  hosts: optional(array(pipe(string(), regex(/^[^\s:]+:\d{1,5}$/, "must be host:port"))), []),
+  /** 0: only when an eIM did not answer, and when a path has come up with something new. */
+  interval_seconds: optional(seconds(0, 86_400), 300),
 });
 
 const apnEntry = strictObject({
@@ -289,6 +321,7 @@ const log = strictObject({
 export const configSchema = strictObject({
   modem,
   radio: optional(radio, {}),
+  probe: optional(probe, {}),
   apn: pipe(
     optional(array(apn), []),
     check(
