@@ -48,7 +48,7 @@ const radio = pipe(
     /** The vehicle never moves, so that NB-IoT may be. */
     stationary: optional(boolean(), false),
     /** 3GPP band numbers by technology; what is left out stays as it is. */
-    bands: optional(strictObject({ "lte-m": optional(bandList), "cat-1bis": optional(bandList), "nb-iot": optional(bandList) })),
+    bands: optional(strictObject({ lte_m: optional(bandList), cat_1bis: optional(bandList), nb_iot: optional(bandList) })),
     /** Power saving mode; left out: as the module has it. "on" takes the two timers below. */
     psm: optional(picklist(["on", "off"])),
     psm_periodic_tau_seconds: optional(seconds(60, 34_560_000)),
