@@ -11,6 +11,7 @@ export type AlarmSource =
   | "stateLost"
   | "apn"
   | "injection"
+  | "net"
   | "trust"
   | "roaming"
   | "roamingRules"

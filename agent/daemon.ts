@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { dialData } from "../at-drivers/dial.ts";
 import { openModem } from "../at-drivers/driver.ts";
 import { type Clock, SystemClock } from "../base/clock.ts";
 import { realDisk, subDisk } from "../base/disk.ts";
@@ -12,6 +13,8 @@ import { readSmallFile } from "../base/small-file.ts";
 import { version } from "../base/version.ts";
 import { serveApi } from "./api/server.ts";
 import { loadConfig } from "./config/load.ts";
+import { kernelView } from "./data-path/kernel.ts";
+import { createNetdClient } from "./data-path/netd-client.ts";
 import { readInitialEims } from "./initial-eims.ts";
 import { type Agent, createAgent } from "./main.ts";
 import { peersOf } from "./peers.ts";
@@ -124,9 +127,12 @@ async function run(): Promise<number> {
     const lock = await lockDirectory(config.paths.state);
     opened.push(() => lock.release());
     const disk = realDisk(config.paths.state);
+    const netd = createNetdClient({ path: config.net.netd_socket, clock });
+    opened.push(() => netd.close());
     const modem = openModem({
       address: config.modem.address,
       clock,
+      ...(config.modem.power_hook ? { powerCycle: () => netd.ask("modem-power", { action: "cycle" }) } : {}),
       random: systemRandom,
       log: log.child({ part: "modem" }),
       ...(config.modem.family === undefined ? {} : { family: config.modem.family }),
@@ -158,6 +164,7 @@ async function run(): Promise<number> {
       peers: await peersOf(config.eim.peer),
       rsp: await rspOf(config.rsp, transports.es9, credential, (error) => log.warn("no direct downloads", { error })),
       initialEims: await readInitialEims(config.eim.consumer_initial_eim),
+      net: { netd, kernel: kernelView(), dial: dialData },
       credential,
       rootKeys: config.keys.root === undefined ? undefined : await rootKeysOf(config.keys.root, log),
     });

@@ -31,6 +31,7 @@ import { createFallbackKeeper } from "./connectivity/fallback.ts";
 import { createKeeper, type PathState } from "./connectivity/keeper.ts";
 import { createSignalWatch } from "./connectivity/signal.ts";
 import { createEmergency } from "./emergency.ts";
+import { createDataPath, type DataPathOptions } from "./data-path/data-path.ts";
 import { createInjection } from "./injection.ts";
 import { createIpaEvents } from "./ipa-events.ts";
 import { createLocalActs } from "./local-acts.ts";
@@ -61,6 +62,8 @@ export interface AgentPorts {
   /** PEM of `keys.root`. */
   readonly rootKeys?: string | undefined;
 }
+  /** Puts the data session on an interface of the kernel's; without it that is the platform's. */
+  readonly net?: Pick<DataPathOptions, "netd" | "kernel" | "dial"> | undefined;
 
 export interface Agent extends ApiServices {
   readonly ipa: Ipa;
@@ -337,6 +340,24 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   };
 
   const trust = await createTrust({
+  const dataPath =
+    ports.net === undefined || config.net.mode === "none"
+      ? undefined
+      : createDataPath({
+          ...{ ...ports.net, net: config.net, modem, clock, log: log.child({ part: "net" }), audit: record },
+          onUp: () => {
+            if (keeper.path.up) onPath(keeper.path);
+          },
+          onProblem: (problem) => (problem === undefined ? alarms.clear("net") : alarms.raise("net", problem)),
+          onLost: () => void keeper.check(),
+          isHeld: () => emergency.sources.length > 0,
+        });
+  /** A session is a path once the kernel has it. */
+  const onSession = (path: PathState): void => {
+    if (dataPath === undefined || !path.up) onPath(path);
+    void dataPath?.follow(path.session);
+  };
+
     ...{ disk: ports.disk, clock, random, alarms, audit: record, engine: policy.engine, rootKeys: ports.rootKeys },
     log: log.child({ part: "trust" }),
     identity: () => identityOf({ modem, ipa, askCard, signal: stopping.signal }),
@@ -353,7 +374,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     ...createLocalActs({ ipa, emergency, fallback, news: poller.news, signal: stopping.signal }),
     ipa,
     async start() {
-      const verification = await audit.verify(state.get().auditHead);
+      const verification = await audit.verify([state.get().auditHead]);
       if (!verification.ok) {
         const { segment, line, reason } = verification.problem ?? { segment: "", line: 0, reason: "" };
         const error = new SimwardError("AUDIT_BROKEN", { detail: `${segment}, line ${line}: ${reason}` });
@@ -373,7 +394,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
           if (event.kind === "back" || (event.kind === "sim" && event.state === "ready")) void trust.lock.check(event.kind);
           if (event.kind === "registration") lastPlmn = event.registration.plmn ?? lastPlmn;
         }),
-        keeper.onPath(onPath),
+        keeper.onPath(onSession),
         emergency.onChange(onEmergency),
         hub.subscribe(undefined, ({ kind, fromIccid, toIccid }) => {
           if (kind !== "profile.fellBack" && kind !== "profile.returned") return;
@@ -409,6 +430,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     async status() {
       const rsrpDbm = (await signal.latest())?.rsrpDbm;
       return statusOf({
+      await dataPath?.stop();
         clock,
         startedMs,
         modem,
@@ -448,7 +470,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       for await (const one of audit.query(query)) records.push(one);
       return { schema: "simward/audit/1", records };
     },
-    verifyAudit: async () => ({ schema: "simward/audit-verification/1", ...(await audit.verify(state.get().auditHead)) }),
+    verifyAudit: async () => ({ schema: "simward/audit-verification/1", ...(await audit.verify([state.get().auditHead])) }),
     events: (afterId, fn) => hub.subscribe(afterId, fn),
     auditAdminAct,
     trust,

@@ -31,10 +31,15 @@ const credential = pipe(string(), regex(/^[A-Za-z0-9_.-]+$/, "must be the name o
 const modem = strictObject({
   address: pipe(
     string(),
-    regex(/^(serial:\/|pty:\/|unix:\/|tcp:[^:]+:\d+$)/, "must be serial:/dev/…, pty:/path, unix:/path or tcp:host:port"),
+    regex(
+      /^(auto$|usb:[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}(:[0-9A-Fa-f]{1,2})?$|\/|serial:\/|pty:\/|unix:[/@]|tcp:[^:]+:\d+$)/,
+      "must be auto, usb:VENDOR:PRODUCT[:INTERFACE], /dev/…, serial:/dev/…, pty:/path, unix:/path or tcp:host:port",
+    ),
   ),
   /** A family of docs/modules.md; found by asking the module where left out. */
   family: optional(text),
+  /** simward-netd's hook takes the power of a module that answers nothing else away, and gives it back. */
+  power_hook: optional(boolean(), false),
 });
 
 const bandList = array(pipe(number(), integer(), minValue(1), maxValue(256)));
@@ -56,7 +61,10 @@ const radio = pipe(
     /** eDRX cycle of LTE-M or NB-IoT, rounded up to one that there is; 0: off. Left out: as the module has it. */
     edrx_seconds: optional(seconds(0, 10_486)),
   }),
-  check(({ rats, stationary }) => stationary || rats?.includes("nb-iot") !== true, `has nb-iot in rats: ${noHandover}. Set stationary = true only for what stands still`),
+  check(
+    ({ rats, stationary }) => stationary || rats?.includes("nb-iot") !== true,
+    `has nb-iot in rats: ${noHandover}. Set stationary = true only for what stands still`,
+  ),
   check(
     ({ psm, psm_periodic_tau_seconds, psm_active_seconds }) =>
       psm === "on" ? psm_periodic_tau_seconds !== undefined && psm_active_seconds !== undefined : psm_active_seconds === undefined,
@@ -152,6 +160,26 @@ const eim = strictObject({
     optional(array(eimPeer), []),
     check((list) => new Set(list.map(({ eim_id }) => eim_id)).size === list.length, "names an eim_id twice"),
   ),
+});
+
+const net = strictObject({
+  /**
+   * Who brings the data session to the kernel. none: the platform. ecm: simward, over the module's own network interface (ECM, RNDIS or NCM),
+   * which the module is made to have. ppp: simward, over a second port. auto: simward, by what the module has; it is not changed.
+   */
+  mode: optional(picklist(["none", "auto", "ecm", "ppp"]), "none"),
+  /** By default the network interface of the module's USB device; ppp0 for PPP. */
+  interface: optional(pipe(string(), regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/, "must be the name of an interface"))),
+  /** session: what the network gave. dhcp: the platform's DHCP client sees to address, route and name servers. */
+  addressing: optional(picklist(["session", "dhcp"]), "session"),
+  netd_socket: optional(path, "/run/simward-netd.sock"),
+  route_metric: optional(pipe(number(), integer(), minValue(0), maxValue(65_535)), 700),
+  /** main by default. */
+  route_table: optional(pipe(number(), integer(), minValue(1), maxValue(252))),
+  /** What the network says by default. */
+  mtu_bytes: optional(pipe(number(), integer(), minValue(576), maxValue(9_000))),
+  /** By default the one that the table of USB modules has for data. */
+  ppp_port: optional(path),
 });
 
 const rsp = strictObject({
@@ -269,7 +297,7 @@ const market = strictObject({
   swap: optional(swapPolicy),
   /** With allow_list: ICCIDs, or their beginnings, that may be enabled there. */
   allow: optional(array(iccidPrefix), []),
-  /** What is recorded there and must not leave the vehicle for anywhere else. */
+  /** What is recorded there and must not leave the vehicle. */
   keeps: optional(array(dataKinds), []),
 });
 
@@ -344,6 +372,7 @@ export const configSchema = strictObject({
     ),
   ),
   emergency: optional(emergency, {}),
+  net: optional(net, {}),
   policy: optional(policy, {}),
   roaming: optional(roaming, {}),
   /** By country; "*" for all others. */

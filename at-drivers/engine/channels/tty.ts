@@ -18,6 +18,16 @@ export interface TtyRequest {
   readonly clock: Clock;
 }
 
+/** A terminal that another process of ours is to go on with, such as pppd on a line that was dialled. */
+export interface TtyLine extends ByteChannel {
+  /** Reads no more. The lock stays ours, and the line is not hung up, until it is released. Throws PORT_CLOSED. */
+  handOver(): Promise<TtyHold>;
+}
+
+export interface TtyHold {
+  release(): Promise<void>;
+}
+
 /** What is used of the binding's port on Linux. */
 interface BindingPort {
   readonly fd: number | null;
@@ -32,7 +42,7 @@ const closeLimitMs = 1_000;
 const openFlags = constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK;
 
 /** Throws PORT_OPEN, PORT_BUSY. */
-export async function openTty(request: TtyRequest): Promise<ByteChannel> {
+export async function openTty(request: TtyRequest): Promise<TtyLine> {
   const { address, path } = request;
   const libc = await loadLibc();
   // The lock is taken on a descriptor of its own, before the binding configures and flushes a port that may be another's.
@@ -70,7 +80,7 @@ function isBindingPort(port: object): port is BindingPort {
   return "fd" in port && "poller" in port && "flush" in port;
 }
 
-class TtyChannel implements ByteChannel {
+class TtyChannel implements TtyLine {
   readonly address: string;
   readonly #request: TtyRequest;
   readonly #port: BindingPort;
@@ -112,6 +122,18 @@ class TtyChannel implements ByteChannel {
   async close(): Promise<void> {
     this.#end({ kind: "closed" });
     await this.closed;
+  }
+
+  async handOver(): Promise<TtyHold> {
+    if (this.#outlet.ended) throw this.#outlet.refusal();
+    await this.#lastWrite;
+    // Without a flush: what the far end has said since is the other process's. A hang-up by the last close is none while the lock is open.
+    this.#outlet.end({ kind: "closed" }, async () => {
+      if (this.#request.refuseOthers) this.#libc.admitOthers(this.#lock.fd);
+      await this.#port.close();
+    });
+    await this.closed;
+    return { release: () => this.#lock.close() };
   }
 
   #awaitReadable(): void {
