@@ -81,6 +81,8 @@ export class AtPort {
   /** Octets from the host. */
   receive(bytes: Uint8Array): void {
     if (!this.#modem.running || this.#closed || this.#held) return;
+    // Not even an echo.
+    if (this.#modem.faults.get("hang") === true) return;
     const only = this.#modem.faults.get("only-port");
     if (only !== undefined && only !== this.#number) return;
     if (this.#onlineCid !== undefined) {
@@ -339,9 +341,8 @@ function plan(faults: Faults, commands: readonly string[]): Mischief {
   const urc = faults.get("urc");
   const spewOctets = faults.get("spew") ?? 0;
   if (spewOctets > 0) faults.clear("spew");
-  const hung = faults.get("hang") === true || faults.get("silent-ms") !== undefined;
   return {
-    silent: hung || faults.spend("silent-commands"),
+    silent: faults.get("silent-ms") !== undefined || faults.spend("silent-commands"),
     refuse:
       refused !== undefined ? { lines: [], cme: refused.cme } : faults.strike("error", commands) !== undefined ? plainError : undefined,
     denyDone: faults.strike("error-done", commands) !== undefined,
