@@ -39,6 +39,8 @@ const questions = [
   { text: "AT+CFUN?", prefix: "+CFUN:" },
 ] as const;
 
+/** What most lines that nobody asked for look like. */
+const urcLike = /^[+#%*^$][A-Z0-9]+ ?:/i;
 const quietMs = 100;
 /** Makers promise the answer to a plain query within this time, so a module with more to answer is not silent for longer. */
 const answerGapMs = 300;
@@ -161,13 +163,13 @@ async function awaitAnswer(io: ResyncIo, outstanding: string[], question: Questi
   return { kind: alive ? "other" : "silence" };
 }
 
-/** No answer to anything comes any more. URCs may. */
+/** No answer to anything comes any more, nor what may have been one before it was damaged. URCs may. */
 async function staysQuiet(io: ResyncIo): Promise<boolean> {
   const endMs = io.clock.monotonicMs() + answerGapMs;
   for (;;) {
     const token = await nextOutsidePrompt(io, endMs - io.clock.monotonicMs());
     if (token === undefined) return true;
-    if (token.kind !== "line" || isFinal(token.text) || prefixOfAnswer(token.text) !== undefined) return false;
+    if (token.kind !== "line" || !urcLike.test(token.text) || prefixOfAnswer(token.text) !== undefined || isFinal(token.text)) return false;
   }
 }
 
