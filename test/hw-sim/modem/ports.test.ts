@@ -1,12 +1,13 @@
 // The module behind a real pseudo-terminal, a TCP socket and a UNIX socket, driven by raw clients.
 import { execFileSync } from "node:child_process";
 import { on } from "node:events";
-import { constants, openSync, watch } from "node:fs";
+import { closeSync, constants, openSync, readFileSync, watch, writeSync } from "node:fs";
 import { mkdtemp, readlink, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import { ReadStream } from "node:tty";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SystemClock } from "../../../base/clock.ts";
@@ -17,6 +18,7 @@ import { servePty } from "../../../hw-sim/modem/ports/pty.ts";
 import { serveTcp, serveUnix } from "../../../hw-sim/modem/ports/socket.ts";
 import type { PortServer } from "../../../hw-sim/modem/ports/types.ts";
 import { World } from "../../../hw-sim/network/world.ts";
+import { need, program, run } from "../../support/programs.ts";
 import { StubCard } from "./stub-card.ts";
 
 const clock = new SystemClock();
@@ -124,6 +126,38 @@ describe("a pseudo-terminal", () => {
   });
 });
 
+describe("a pseudo-terminal whose module takes no octets", () => {
+  /** How much the kernel takes before it says that nothing more fits. */
+  function fill(fd: number): number {
+    let taken = 0;
+    try {
+      for (;;) taken += writeSync(fd, " ".repeat(1_024));
+    } catch (error) {
+      expect(error).toMatchObject({ code: "EAGAIN" });
+      return taken;
+    }
+  }
+
+  it("lets its host's writes block, and takes what waited when it is well again", async () => {
+    const { address } = keep(await servePty(modem, { linkPath: join(dir, "modem"), clock }));
+    const host = openTty(address);
+    await host.command("ATE0");
+    faults.set("cts-stuck", "1");
+    const fd = openSync(address, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
+    open.push({ close: () => closeSync(fd) });
+    // The read that was under way still takes its part; whoever went on reading would make room again and again.
+    const taken: number[] = [];
+    for (let round = 0; round < 4; round++) {
+      taken.push(fill(fd));
+      for (let turns = 0; turns < 50; turns++) await setImmediate();
+    }
+    expect(taken[0]).toBeGreaterThan(0);
+    expect(taken.slice(2)).toEqual([0, 0]);
+    faults.clear("cts-stuck");
+    expect(await host.command("\rAT+CGMM")).toContain("VM-1");
+  });
+});
+
 describe("a program started by the one that holds a pseudo-terminal", () => {
   it("inherits none of it, or its host would never see a hang-up", async () => {
     keep(await servePty(modem, { linkPath: join(dir, "modem"), clock }));
@@ -157,6 +191,35 @@ describe("sockets", () => {
     host.send("AT+CGMM\r");
     await host.until(() => host.closed);
     expect(host.text).toBe("\r\nVM-1\r\n\r\nOK\r\n");
+  });
+
+  it("may have abstract names, which are free again when they are closed", async () => {
+    const name = `@simward-test-${process.pid}`;
+    const before = await serveUnix(modem, name);
+    expect(before.address).toBe(name);
+    // As /proc/net/unix writes it: once as it is, once filled up with zeros, which is what Node's clients ask for.
+    const names = readFileSync("/proc/net/unix", "latin1").match(new RegExp(`${name}(?=[@\n])`, "g"));
+    expect(names).toHaveLength(2);
+    await expect(serveUnix(modem, name)).rejects.toMatchObject({ code: "SIM_OPTION", detail: expect.stringContaining(name) });
+    const host = new Client(connect(`\0${name.slice(1)}`));
+    await host.command("ATE0");
+    expect(await host.command("AT+CGMM")).toBe("\r\nVM-1\r\n\r\nOK\r\n");
+    await before.close();
+    await host.until(() => host.closed);
+    keep(await serveUnix(modem, name));
+    for (const wrong of ["@", `@${"x".repeat(108)}`]) await expect(serveUnix(modem, wrong)).rejects.toMatchObject({ code: "SIM_OPTION" });
+  });
+
+  it("with abstract names are met by clients that know nothing of Node's padding", async (context) => {
+    const python = need(context, program("python3"));
+    const name = `simward-exact-${process.pid}`;
+    keep(await serveUnix(modem, `@${name}`));
+    const client = run(python, [
+      "-c",
+      `import socket; s = socket.socket(socket.AF_UNIX); s.connect("\\0${name}"); s.send(b"ATI\\r"); print(s.recv(4096))`,
+    ]);
+    open.push({ close: () => client.stop() });
+    await client.printed("ATI");
   });
 
   it("refuse a port that is taken, by name", async () => {

@@ -1,5 +1,7 @@
 // The command line of simward-sim: what it takes, and how it refuses.
 import { describe, expect, it } from "vitest";
+import { quirkNames } from "../../../hw-sim/modem/personalities/quirks.ts";
+import { personalities } from "../../../hw-sim/modem/personalities/table.ts";
 import { parseCommandLine, type RunOptions } from "../../../hw-sim/options.ts";
 import { defaultScenario, scenarios } from "../../../hw-sim/scenarios/table.ts";
 
@@ -28,6 +30,21 @@ describe("simward-sim run", () => {
       faults: [],
       logLevel: "info",
     });
+  });
+
+  it("takes a make of module, quirks and an abstract socket; its help lists all there are", () => {
+    const options = run("--personality", "telit-me910", "--quirk", "lf-only", "--quirk", "slow-apdu", "--modem", "unix:@abstract:simward");
+    expect(options).toMatchObject({
+      personality: "telit-me910",
+      quirks: ["lf-only", "slow-apdu"],
+      modem: [{ kind: "unix", path: "@abstract:simward" }],
+    });
+    expect(() => run("--quirk", "rust")).toThrow(
+      expect.objectContaining({ code: "SIM_OPTION", detail: expect.stringContaining("lf-only") }),
+    );
+    const help = parseCommandLine(["run", "--help"]);
+    for (const name of [...Object.keys(personalities), ...quirkNames])
+      expect(help).toMatchObject({ kind: "text", text: expect.stringContaining(`\n  ${name} `) });
   });
 
   it("takes ports, places and faults", () => {
