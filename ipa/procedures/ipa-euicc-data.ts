@@ -218,7 +218,13 @@ function formerFields(parts: ReadonlyMap<DataTag, Uint8Array>, tags: ReadonlySet
 }
 
 async function readCertificates(es10: Es10, euiccCiPKId: Uint8Array | undefined): Promise<ReturnType<typeof childrenOf>> {
-  const { raw, value } = await es10.ask(getCerts, { euiccCiPKId });
+  const answer = await es10.ask(getCerts, { euiccCiPKId }).catch((error: unknown) => {
+    // A consumer eUICC has none to give outside an RSP session: what is not there is left out, and the rest is told.
+    if (isCode(error, "ES10_UNSUPPORTED")) return undefined;
+    throw error;
+  });
+  if (answer === undefined) return [];
+  const { raw, value } = answer;
   if (value.kind === "getCertsError")
     throw new SimwardError(value.value === "invalidCiPKId" ? "CERTIFICATE" : "ES10_REFUSED", { detail: `ES10b.GetCerts: ${value.value}` });
   const certs = childOf(collapsed(readOnlyTlv(raw)), 0xa0);

@@ -374,6 +374,15 @@ describe("IpaEuiccDataRequest", () => {
     });
   });
 
+  test("certificates asked of a card that has no GetCerts are left out; the rest is told", async () => {
+    const { data } = await answer({ tags: ["BF20", "A5", "A6"] }, async (vehicle) => {
+      vehicle.euicc.faults.statusWords = { 48982: 0x6a88 };
+    });
+    expect(data).toMatchObject({ kind: "ipaEuiccData", value: { euiccInfo1: expect.anything() } });
+    expect(data).not.toHaveProperty("value.eumCertificate");
+    expect(data).not.toHaveProperty("value.euiccCertificate");
+  });
+
   // shows: e7.acknowledged, bf52.criteria-notification
   test("notifications by event or number, own package results by number; what is acknowledged is removed", async () => {
     const before = async (vehicle: Vehicle): Promise<void> => {
