@@ -25,3 +25,8 @@ const countryByMcc: ReadonlyMap<string, string> = new Map(
 export function countryOf(digits: string | undefined): string | undefined {
   return digits === undefined ? undefined : countryByMcc.get(digits.slice(0, 3));
 }
+
+/** Every mobile country code of a country; none for one that is not known. */
+export function mccsOf(country: string): readonly string[] {
+  return [...countryByMcc].flatMap(([mcc, iso]) => (iso === country ? [mcc] : []));
+}
