@@ -35,7 +35,7 @@ import { Gate } from "./network/gate.ts";
 import { World } from "./network/world.ts";
 import { obeyFaults } from "./network/world-faults.ts";
 import type { ModemPortOption } from "./options.ts";
-import { type Curve, createPki, openPki, type Pki } from "./pki/pki.ts";
+import { type Curve, canIssue, createPki, openPki, type Pki } from "./pki/pki.ts";
 import { orderOf, type ProfileFile } from "./profile-files.ts";
 import { makeProfile } from "./profiles.ts";
 import type { Offer, Scenario } from "./scenarios/scenario.ts";
@@ -99,7 +99,8 @@ export interface ReadyLine {
   readonly modem: { readonly pty: string | null; readonly tcp: string | null; readonly unix: string | null };
   readonly eim: { readonly id: string; readonly coaps: string; readonly https: string; readonly api: string };
   readonly smdp: { readonly https: string };
-  readonly smds: { readonly https: string };
+  /** null where the CI cannot issue its certificates. */
+  readonly smds: { readonly https: string } | null;
   /** Where an external card is, or may connect; null with the built-in eUICC. */
   readonly card: string | null;
   /** Where the built-in eUICC serves other programs. */
@@ -121,6 +122,7 @@ export interface Vehicle {
   readonly gate: Gate;
   readonly eim: Eim;
   readonly smdp: Smdp;
+  /** Throws SIM_OPTION where the CI cannot issue its certificates. */
   readonly smds: Smds;
   readonly faults: Faults;
   /** "LPA:1$…" for one of the scenario's offers. */
@@ -188,19 +190,21 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
     onEvent: ({ kind, ...event }) => {
       log.info(`smdp ${kind}`, event);
       // ES12.DeleteEvent (SGP.22 §5.9.2): what was fetched waits no longer.
-      if (kind === "order" && "matchingId" in event && event.state === "installed") smds.deleteEvents(event.matchingId);
+      if (kind === "order" && "matchingId" in event && event.state === "installed") smds?.deleteEvents(event.matchingId);
     },
   });
-  const smds = createSmds({ clock, pki, address: `${smdpFqdn}:${ports.smds}` });
+  const smds = canIssue(pki.get("ci")) ? createSmds({ clock, pki, address: `${smdpFqdn}:${ports.smds}` }) : undefined;
   started.add(obeyEs9Errors(smdp, faults));
   behind.smdp = (await smdp.start()).port;
   started.add(() => smdp.stop());
-  behind.smds = (await smds.start()).port;
-  started.add(() => smds.stop());
+  if (smds !== undefined) {
+    behind.smds = (await smds.start()).port;
+    started.add(() => smds.stop());
+  }
 
   const behindGate = (address: string): string => {
     if (address === smdp.address) return `localhost:${behind.smdp}`;
-    return address === smds.address ? `localhost:${behind.smds}` : address;
+    return address === smds?.address ? `localhost:${behind.smds}` : address;
   };
   const direct = createEs9Client({ clock, caPem: [pki.get("ci").certificatePem] });
   const eim = createEim({
@@ -212,11 +216,11 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
     ...(options.esipaVersion === undefined ? {} : { esipaVersion: options.esipaVersion }),
     reserve: ({ eid, matchingId, at }) => {
       if (at === "contactDefaultSmdp") smdp.reserve(matchingId, eid);
-      else smds.registerEvent({ eid, eventId: matchingId, rspServerAddress: smdp.address });
+      else needed(smds, noSmds).registerEvent({ eid, eventId: matchingId, rspServerAddress: smdp.address });
     },
     faultTargets: {
       smdp: { apply: (settings) => smdp.applyFaults(settings), show: () => ({ ...smdp.faults, transformBpp: undefined }) },
-      euicc: { apply: (settings) => applyCardFaults(needed(inside).faults, settings), show: () => inside?.faults ?? null },
+      euicc: { apply: (settings) => applyCardFaults(needed(inside, notBuiltIn).faults, settings), show: () => inside?.faults ?? null },
       vehicle: { apply: (settings) => applyVehicleFaults(faults, settings), show: () => showVehicleFaults(faults) },
     },
     ...(options.apiPort === undefined ? {} : { apiPort: options.apiPort }),
@@ -253,9 +257,9 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
           state,
           scenario,
           eims: [configuration],
-          addresses: { defaultSmdpAddress: smdp.address, rootSmdsAddress: smds.address },
+          addresses: { defaultSmdpAddress: smdp.address, ...(smds === undefined ? {} : { rootSmdsAddress: smds.address }) },
         });
-  const known = commissioned(card?.connection ?? builtInCard(needed(inside)), commissioning);
+  const known = commissioned(card?.connection ?? builtInCard(needed(inside, notBuiltIn)), commissioning);
   started.add(known.stop);
   await introduceNow(known.connection, log);
   inside?.reset();
@@ -285,7 +289,7 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
     modem: served,
     eim: { id: eim.eimId, coaps: `coaps://${fqdn}`, https: `https://${fqdn}`, api: eimAt.api },
     smdp: { https: `https://${smdp.address}` },
-    smds: { https: `https://${smds.address}` },
+    smds: smds === undefined ? null : { https: `https://${smds.address}` },
     card: card?.address ?? null,
     cardServices: services,
     pkiDir: options.pkiDir ?? null,
@@ -293,11 +297,14 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
     imei,
   };
   const activationCode = (matchingId: string): string => smdp.activationCode(matchingId);
-  const parts = { ready, pki, modem, world, gate, eim, smdp, smds, faults, activationCode, close: () => started.stop() };
+  const parts = { ready, pki, modem, world, gate, eim, smdp, faults, activationCode, close: () => started.stop() };
   return {
     ...parts,
     get euicc() {
-      return needed(inside);
+      return needed(inside, notBuiltIn);
+    },
+    get smds() {
+      return needed(smds, noSmds);
     },
   };
 }
@@ -318,10 +325,13 @@ async function pkiOf(options: VehicleOptions, clock: Clock, identity: CardIdenti
 }
 
 /** Throws SIM_OPTION. */
-function needed(inside: VirtualEuicc | undefined): VirtualEuicc {
-  if (inside !== undefined) return inside;
-  throw new SimwardError("SIM_OPTION", { detail: "the card is an external one: the built-in eUICC is not there" });
+function needed<T>(part: T | undefined, detail: string): T {
+  if (part !== undefined) return part;
+  throw new SimwardError("SIM_OPTION", { detail });
 }
+
+const notBuiltIn = "the card is an external one: the built-in eUICC is not there";
+const noSmds = "there is no SM-DS: the CI's key, which would issue its certificates, is not there";
 
 /** A card that is there already is known before the ready line; one that is not yet is told of when it comes. */
 async function introduceNow(card: CardConnection, log: Log): Promise<void> {
@@ -344,7 +354,7 @@ async function serveBuiltIn(
 ): Promise<readonly string[]> {
   const addresses: string[] = [];
   for (const option of wanted) {
-    const service = await serveCard(fellowGuest(needed(inside)), option, clock, log);
+    const service = await serveCard(fellowGuest(needed(inside, notBuiltIn)), option, clock, log);
     started.add(() => service.close());
     addresses.push(`${service.kind}:${service.address}`);
   }
