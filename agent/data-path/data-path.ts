@@ -96,12 +96,19 @@ export function createDataPath(options: DataPathOptions): DataPath {
     const kind = await chooseKind(signal);
     if (kind === "ppp") return bringUpPpp(session, signal);
     await modem.dataInterface.start(kind, session.cid, signal);
-    const name = net.interface ?? (await until("the module's network interface", () => kernel.moduleInterface(modem.status.port), signal));
-    const index = await until(`the interface ${name}`, () => kernel.index(name), signal);
+    const { name, index } = await findInterface(signal).catch(async (error: unknown) => {
+      await unbind(kind, session.cid);
+      throw error;
+    });
     const done: Applied = { kind, interface: name, index, session, hold: undefined };
     await perform(done, upCalls(name, session, net), signal);
     if (net.addressing === "dhcp") await undoing(done, () => until(`an address on ${name}`, () => someAddress(name), signal));
     return done;
+  };
+
+  const findInterface = async (signal: AbortSignal): Promise<{ readonly name: string; readonly index: number }> => {
+    const name = net.interface ?? (await until("the module's network interface", () => kernel.moduleInterface(modem.status.port), signal));
+    return { name, index: await until(`the interface ${name}`, () => kernel.index(name), signal) };
   };
 
   const bringUpPpp = async (session: DataSession, signal: AbortSignal): Promise<Applied> => {
@@ -208,12 +215,16 @@ export function createDataPath(options: DataPathOptions): DataPath {
         log.debug("net.undo", { verb, interface: name, error: asSimwardError(error) });
       }
     }
-    try {
-      if (kind !== "ppp") await modem.dataInterface.stop(kind, session.cid, stopping.signal.aborted ? undefined : attempt.signal);
-    } catch (error) {
-      log.debug("net.undo", { interface: name, error: asSimwardError(error) });
-    }
+    if (kind !== "ppp") await unbind(kind, session.cid);
     await hold?.release().catch((error: unknown) => log.debug("net.undo", { interface: name, error: asSimwardError(error) }));
+  };
+
+  const unbind = async (kind: DataInterfaceKind, cid: number): Promise<void> => {
+    try {
+      await modem.dataInterface.stop(kind, cid, stopping.signal.aborted ? undefined : attempt.signal);
+    } catch (error) {
+      log.debug("net.undo", { kind, cid, error: asSimwardError(error) });
+    }
   };
 
   const takeDown = async (reason: string): Promise<void> => {
