@@ -58,6 +58,8 @@ export function createInjection(options: InjectionOptions): Injection {
     unproven: createRateLimit(clock, { perMinute: config.unproven_requests_per_minute }),
   };
   const atOnce = new Map<string, number>();
+  // An eIM may open one for each message, so this must not be the lower limit of the two.
+  const connectionsPerMinute = Math.max(20, config.requests_per_minute + config.unproven_requests_per_minute);
   let unrecorded = 0;
   let lastProblem: string | undefined;
   let stopRetry = (): void => undefined;
@@ -159,7 +161,7 @@ export function createInjection(options: InjectionOptions): Injection {
         dtls,
         clock,
         random,
-        limits: { maxPeers: config.max_peers, maxBodyBytes: config.max_body_bytes },
+        limits: { maxPeers: config.max_peers, maxBodyBytes: config.max_body_bytes, connectionsPerMinute },
         judge: (presented, time) => void provenBy(presented, time),
         handle,
         onRefused: (peer, reason) => refused(peer, undefined, reason),

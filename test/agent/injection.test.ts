@@ -193,4 +193,14 @@ describe("how much", () => {
     expect([await bring(port, eim), await bring(port), await bring(port)]).toEqual(["BF4E020500", "BF4E020500", "429"]);
     expect(records.at(-1)?.data).toMatchObject({ code: "INJECTION_LIMIT", eimId: null, unrecorded: 6 });
   });
+
+  test("an eIM that opens a connection for each message has its whole allowance", async () => {
+    const eim = makeCertificate({ name: "eIM" });
+    const injectors: EimAsClient[] = [{ eimId: "one", trust: { kind: "certificate", der: eim.der }, name: undefined }];
+    const { injection, listening, bring } = bench(https("requests_per_minute = 24\n"), injectors);
+    injection.start();
+    const port = await listening;
+    for (let i = 0; i < 24; i++) expect(await bring(port, eim)).toBe("BF4E020500");
+    expect(await bring(port, eim)).toBe("429");
+  });
 });
