@@ -21,21 +21,29 @@ import { createAlarms } from "./alarms.ts";
 import { createEventHub } from "./api/events.ts";
 import type { ApiServices } from "./api/routes.ts";
 import type { CardStatus, PollResult } from "./api/types.ts";
+import { type DeviceKey, openDeviceKey } from "./audit/checkpoint.ts";
+import { keepCheckpoints } from "./audit/keeping.ts";
 import { openAudit } from "./audit/log.ts";
+import { watchNetwork } from "./audit/network-watch.ts";
 import type { AuditEvent, AuditRecord } from "./audit/types.ts";
 import { createCardWatch } from "./card-watch.ts";
 import type { Config } from "./config/schema.ts";
 import { openApnMemory } from "./connectivity/apn-memory.ts";
 import { watchCalls } from "./connectivity/calls.ts";
+import { createConnectivity } from "./connectivity/connectivity.ts";
 import { createFallbackKeeper } from "./connectivity/fallback.ts";
-import { createKeeper, type PathState } from "./connectivity/keeper.ts";
+import type { PathState } from "./connectivity/keeper.ts";
+import { createNetActs } from "./connectivity/net-acts.ts";
+import { type Ask, askOverNet } from "./connectivity/probe-net.ts";
 import { createSignalWatch } from "./connectivity/signal.ts";
-import { createEmergency } from "./emergency.ts";
+import { esipaWhilePath, rspWhilePath, type WhilePathOptions } from "./connectivity/while-path.ts";
 import { createDataPath, type DataPathOptions } from "./data-path/data-path.ts";
+import { createEmergency } from "./emergency.ts";
 import { createInjection } from "./injection.ts";
 import { createIpaEvents } from "./ipa-events.ts";
 import { createLocalActs } from "./local-acts.ts";
 import { createLocalProfiles } from "./local-profiles.ts";
+import { policyActs } from "./policy/report.ts";
 import { createPolicyService } from "./policy/service.ts";
 import { createPoller } from "./scheduler/poller.ts";
 import { type AgentState, openAgentState } from "./state/agent-state.ts";
@@ -59,11 +67,13 @@ export interface AgentPorts {
   /** The first eIMs of a consumer eUICC on which eIMs are obeyed. */
   readonly initialEims?: AddInitialEimRequest | undefined;
   readonly credential: (name: string) => Promise<string>;
+  /** How hosts are asked whether they are there, where that is not by this machine's own network. */
+  readonly ask?: Ask | undefined;
   /** PEM of `keys.root`. */
   readonly rootKeys?: string | undefined;
-}
   /** Puts the data session on an interface of the kernel's; without it that is the platform's. */
   readonly net?: Pick<DataPathOptions, "netd" | "kernel" | "dial"> | undefined;
+}
 
 export interface Agent extends ApiServices {
   readonly ipa: Ipa;
@@ -91,8 +101,15 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
 
   // --- what is kept ------------------------------------------------------------------------------------------------------------
 
+  const auditDisk = subDisk(ports.disk, "audit");
+  const deviceKey = await openDeviceKey(ports.disk).catch((error: unknown) => {
+    // Without room for a key the trail goes on unsigned.
+    alarms.raise("audit", error);
+    return undefined;
+  });
   const audit = await openAudit({
-    disk: subDisk(ports.disk, "audit"),
+    disk: auditDisk,
+    deviceKey,
     clock,
     segmentBytes: config.audit.segment_bytes,
     maxSegments: config.audit.max_segments,
@@ -125,6 +142,11 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       throw error;
     }
   };
+  const checkpoints = keepCheckpoints({
+    ...{ audit, disk: auditDisk, deviceKey, record, clock, log },
+    onCheckpoint: () => keep((s) => s).catch((error: unknown) => log.error("state", { error: asSimwardError(error) })),
+  });
+  disposers.push(() => checkpoints.stop());
   const keepLastPoll = (): Promise<void> =>
     keep((s) => ({ ...s, lastPollMs: clock.now() })).catch((error: unknown) => log.error("state", { error: asSimwardError(error) }));
 
@@ -144,24 +166,29 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     publish: hub.publish,
   });
   disposers.push(() => policy.stop());
-  const keeper = createKeeper({
-    modem,
-    apns: config.apn,
-    memory: await openApnMemory(ports.disk, log),
-    radio: config.radio,
-    emergency,
-    clock,
-    random,
+  const connectivity = await createConnectivity({
+    ...{ config, modem, clock, emergency, disk: ports.disk },
     log: log.child({ part: "connectivity" }),
     audit: record,
-    onApn: (problem) => (problem === undefined ? alarms.clear("apn") : alarms.raise("apn", problem)),
-    credential: ports.credential,
+    keeper: {
+      memory: await openApnMemory(ports.disk, log),
+      random,
+      onApn: (problem) => (problem === undefined ? alarms.clear("apn") : alarms.raise("apn", problem)),
+      credential: ports.credential,
+    },
+    eims: () => ipa.status().eims,
+    isCardBusy: () => ipa.status().cardBusyWith !== undefined || poller.phase === "polling" || poller.phase === "starting",
+    ask: ports.ask ?? askOverNet(clock, random),
+    reach: async (session) => dataPath?.follow(session),
+    onProblem: (source, problem) => (problem === undefined ? alarms.clear(source) : alarms.raise(source, problem)),
   });
+  const { keeper, prober } = connectivity;
+  const whilePath: WhilePathOptions = { clock, path: () => keeper.path, onPath: (fn) => keeper.onPath(fn) };
   let lastPlmn: string | undefined;
   const ipa = createIpa({
-    card: modem.apdu,
-    transports: ports.transports,
-    rsp: ports.rsp,
+    card: connectivity.card,
+    transports: ports.transports.map((transport) => esipaWhilePath(transport, whilePath)),
+    rsp: rspWhilePath(ports.rsp, whilePath),
     clock,
     random,
     events: createIpaEvents({ hub, log, record }),
@@ -250,7 +277,14 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     // What is wrong with one eIM stands beside it in the status; what keeps all of them from being asked is an alarm, unless it is the path.
     if (error === undefined || outcome.eims.length > 0 || error.retry === "online") alarms.clear("poll");
     else if (error.code !== "ABORTED") alarms.raise("poll", error);
-    if (error?.retry === "online") await keeper.check();
+    for (const { eimId, error: failure } of outcome.eims) {
+      const eim = ipa.status().eims.find((one) => one.eimId === eimId);
+      if (failure === undefined && eim?.host !== undefined) prober.heard(`eim ${eim.host}:${eim.port}`);
+    }
+    if (error?.retry === "online") {
+      await keeper.check();
+      prober.notHeard();
+    }
     if (outcome.kind === "nothing" || outcome.kind === "done") await keepLastPoll();
     if (outcome.packages > 0) {
       void trust.lock.check("eIM packages");
@@ -332,14 +366,6 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     poller.pathUp();
   };
 
-  /** For questions from outside: the answer may have to wait for what the card is doing, but not for ever. */
-  const askCard = async <T>(why: string, use: (es10: Es10) => Promise<T>): Promise<T> => {
-    const busy = (): SimwardError => new SimwardError("BUSY", { detail: `the card: ${ipa.status().cardBusyWith ?? why}` });
-    const limit = deadline(clock, cardPatienceMs, busy, stopping.signal);
-    return ipa.euicc.withEuicc(why, use, limit.signal).finally(limit.done);
-  };
-
-  const trust = await createTrust({
   const dataPath =
     ports.net === undefined || config.net.mode === "none"
       ? undefined
@@ -358,17 +384,26 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     void dataPath?.follow(path.session);
   };
 
-    ...{ disk: ports.disk, clock, random, alarms, audit: record, engine: policy.engine, rootKeys: ports.rootKeys },
+  /** For questions from outside: the answer may have to wait for what the card is doing, but not for ever. */
+  const askCard = async <T>(why: string, use: (es10: Es10) => Promise<T>): Promise<T> => {
+    const busy = (): SimwardError => new SimwardError("BUSY", { detail: `the card: ${ipa.status().cardBusyWith ?? why}` });
+    const limit = deadline(clock, cardPatienceMs, busy, stopping.signal);
+    return ipa.euicc.withEuicc(why, use, limit.signal).finally(limit.done);
+  };
+
+  const trust = await createTrust({
+    ...{ disk: ports.disk, clock, random, alarms, engine: policy.engine, rootKeys: ports.rootKeys },
     log: log.child({ part: "trust" }),
+    audit: record,
+    acted: checkpoints.checkpoint,
     identity: () => identityOf({ modem, ipa, askCard, signal: stopping.signal }),
   });
 
-  const auditAdminAct: ApiServices["auditAdminAct"] = (act, role, peer, data) =>
-    record({
-      event: act,
-      cause: `operator:${peer?.uid ?? "unknown"}`,
-      data: { role, uid: peer?.uid ?? null, pid: peer?.pid ?? null, ...data },
-    });
+  const auditAdminAct: ApiServices["auditAdminAct"] = async (act, role, peer, data) => {
+    const { uid = null, pid = null } = peer ?? {};
+    await record({ event: act, cause: `operator:${uid ?? "unknown"}`, data: { role, uid, pid, reason: null, ...data } });
+    await checkpoints.checkpoint(act);
+  };
 
   return {
     ...createLocalActs({ ipa, emergency, fallback, news: poller.news, signal: stopping.signal }),
@@ -387,6 +422,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         log.error("state", { error: stateLost });
         await record({ event: "state.lost", cause: "start", data: { code: stateLost.code, reason: stateLost.message } });
       }
+      await checkpoints.start();
       disposers.push(
         modem.onEvent((event) => {
           if (event.kind === "gone") poller.cardGone();
@@ -395,6 +431,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
           if (event.kind === "registration") lastPlmn = event.registration.plmn ?? lastPlmn;
         }),
         keeper.onPath(onSession),
+        watchNetwork({ modem, onPath: (fn) => keeper.onPath(fn), clock, audit: record }),
         emergency.onChange(onEmergency),
         hub.subscribe(undefined, ({ kind, fromIccid, toIccid }) => {
           if (kind !== "profile.fellBack" && kind !== "profile.returned") return;
@@ -412,6 +449,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         poll: poller.news,
         announceChange: () => ipa.announceChange(),
       });
+      connectivity.start();
       keeper.start();
       cardMayBeThere();
       injection.start();
@@ -422,15 +460,16 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       await injection.stop();
       await ipa.close();
       await Promise.all([cardWatch.stop(), poller.stop(), keeper.stop(), trust.stop()]);
+      await connectivity.stop();
+      await dataPath?.stop();
       await record({ event: "daemon.stopped", cause: "stop" });
       await keep((s) => s).catch((error: unknown) => log.error("state", { error: asSimwardError(error) }));
       await audit.close();
     },
     crashed: () => record({ event: "daemon.crashed", cause: "crash", data: { version } }),
     async status() {
-      const rsrpDbm = (await signal.latest())?.rsrpDbm;
+      const quality = await signal.latest();
       return statusOf({
-      await dataPath?.stop();
         clock,
         startedMs,
         modem,
@@ -441,7 +480,9 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         lastErrors: eimErrors,
         audit: audit.head,
         alarms: alarms.list(),
-        rsrpDbm,
+        signal: quality,
+        health: prober.state,
+        radio: connectivity.radio.status,
         emergency,
         fallback,
       });
@@ -470,10 +511,17 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       for await (const one of audit.query(query)) records.push(one);
       return { schema: "simward/audit/1", records };
     },
+    auditLines: (query) => audit.lines(query),
+    auditKey: () => ({ schema: "simward/audit-key/1", head: audit.head, ...keyShown(deviceKey) }),
     verifyAudit: async () => ({ schema: "simward/audit-verification/1", ...(await audit.verify([state.get().auditHead])) }),
     events: (afterId, fn) => hub.subscribe(afterId, fn),
     auditAdminAct,
+    net: createNetActs({
+      ...{ connectivity, modem, signal, audit, emergency, clock },
+      registrationMs: config.radio.registration_timeout_seconds * 1_000,
+    }),
     trust,
+    policy: policyActs({ engine: policy.engine, rules: policy.rules, records: (query) => audit.query(query) }),
     local: createLocalProfiles({
       ipa,
       audit: (act, { role, peer }, data) => auditAdminAct(act, role, peer, data),
@@ -485,6 +533,10 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       signal: stopping.signal,
     }),
   };
+}
+
+function keyShown(key: DeviceKey | undefined): { readonly fingerprint?: string; readonly publicKey?: string } {
+  return key === undefined ? {} : { fingerprint: key.fingerprint, publicKey: key.publicPem };
 }
 
 /** The toolkit matters to an M2M eUICC only. */

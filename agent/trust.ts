@@ -29,6 +29,8 @@ export interface TrustParts {
   readonly alarms: Alarms;
   /** Never rejects. */
   readonly audit: (event: AuditEvent) => Promise<void>;
+  /** After an act of a person. Never rejects. */
+  readonly acted: (act: string) => Promise<void>;
   readonly engine: PolicyEngine;
   /** PEM; undefined where no root is configured. */
   readonly rootKeys: string | undefined;
@@ -108,11 +110,11 @@ export async function createTrust(parts: TrustParts): Promise<Trust> {
     lock,
     imeiLock: lockReport,
     async pairImei(who, order) {
-      await lock.pair(ordererOf(who), order);
+      await lock.pair(ordererOf(who), order).finally(() => parts.acted("imeiLock.paired"));
       return lockReport();
     },
     async obeyImeiLock(who, act, order) {
-      await lock.obey(ordererOf(who), act, order);
+      await lock.obey(ordererOf(who), act, order).finally(() => parts.acted(`imeiLock.${act}`));
       return lockReport();
     },
     keys: keysReport,
@@ -129,6 +131,8 @@ export async function createTrust(parts: TrustParts): Promise<Trust> {
         if (error instanceof SimwardError)
           await audit({ event: "keys.refused", cause: by, data: { ...data, reason, code: error.code, why: error.message } });
         throw error;
+      } finally {
+        await parts.acted("keys.install");
       }
     },
     async stop() {

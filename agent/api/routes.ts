@@ -4,6 +4,7 @@ import {
   check,
   type GenericSchema,
   integer,
+  isoTimestamp,
   maxLength,
   maxValue,
   minValue,
@@ -23,22 +24,31 @@ import type { Disposer } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import type { AuditQuery } from "../audit/types.ts";
 import { defaultEmergencySeconds, type LocalActs, maxEmergencySeconds } from "../local-acts.ts";
+import type { NetActs } from "../connectivity/net-acts.ts";
 import type { LocalProfileActs } from "../local-profiles.ts";
+import type { PolicyActs } from "../policy/report.ts";
 import type { TrustActs } from "../trust.ts";
+import { netRoutes } from "./net-routes.ts";
 import type { PeerCredentials } from "./peer.ts";
+import { policyRoutes } from "./policy-routes.ts";
 import { profileRoutes } from "./profile-routes.ts";
 import { trustRoutes } from "./trust-routes.ts";
-import type { ApiEvent, AuditPage, AuditVerificationReport, PollResult, ProfileList, Role, Status } from "./types.ts";
+import type { ApiEvent, AuditKeyReport, AuditPage, AuditVerificationReport, PollResult, ProfileList, Role, Status } from "./types.ts";
 
 /** What the routes call; the agent is this. */
 export interface ApiServices extends LocalActs {
   status(): Promise<Status>;
   profiles(): Promise<ProfileList>;
   readonly local: LocalProfileActs;
+  readonly net: NetActs;
   readonly trust: TrustActs;
   pollEim(eimId: string | undefined): Promise<PollResult>;
   auditRecords(query: AuditQuery): Promise<AuditPage>;
   verifyAudit(): Promise<AuditVerificationReport>;
+  /** As they stand in the trail. */
+  auditLines(query: AuditQuery): AsyncIterable<string>;
+  auditKey(): AuditKeyReport;
+  readonly policy: PolicyActs;
   events(afterId: number | undefined, fn: (event: ApiEvent) => void): Disposer;
   /** Writes through the API are audited with who did it. */
   auditAdminAct(act: string, role: Role, peer: PeerCredentials | undefined, data: Readonly<Record<string, string | null>>): Promise<void>;
@@ -66,12 +76,27 @@ export interface Route<I = unknown> {
   readonly run?: (context: RouteContext, input: I) => Promise<unknown>;
   /** JSON lines for as long as the client listens. */
   readonly stream?: (context: RouteContext, input: I, write: (line: ApiEvent) => void) => Disposer;
+  /** JSON lines that come to an end; as fast as the client reads them. */
+  readonly lines?: (context: RouteContext, input: I) => AsyncIterable<string>;
 }
 
 const nothing = strictObject({});
 const wholeNumber = (least: number, most: number) =>
   pipe(string(), regex(/^\d{1,15}$/, "must be a whole number"), transform(Number), minValue(least), maxValue(most));
 const sequenceNumber = wholeNumber(0, Number.MAX_SAFE_INTEGER);
+
+const time = pipe(string(), isoTimestamp("must be RFC 3339, e.g. 2026-06-01T00:00:00Z"));
+const auditFilter = {
+  event: optional(string()),
+  iccid: optional(pipe(string(), regex(/^\d{1,20}$/, "must be the first digits of an ICCID"))),
+  from: optional(time),
+  to: optional(time),
+};
+
+async function* withHead(services: ApiServices, lines: AsyncIterable<string>): AsyncIterable<string> {
+  yield JSON.stringify(services.auditKey());
+  yield* lines;
+}
 
 function route<I>(definition: Route<I>): Route {
   return definition as unknown as Route;
@@ -114,7 +139,7 @@ export const routes: readonly Route[] = [
     access: "viewer",
     summary:
       "Records of the audit trail: the `last` ones (50), or the `first` ones (1000) behind the sequence number `after`; " +
-      "of those whose event begins with `event`.",
+      "of those whose event begins with `event`, that name an ICCID beginning with `iccid`, and whose time lies from `from` to before `to`.",
     answer: "simward/audit/1",
     example: "last=20&event=daemon.",
     input: pipe(
@@ -122,14 +147,35 @@ export const routes: readonly Route[] = [
         last: optional(wholeNumber(1, 10_000)),
         first: optional(wholeNumber(1, 10_000)),
         after: optional(sequenceNumber),
-        event: optional(string()),
+        ...auditFilter,
       }),
       check(({ last, first }) => last === undefined || first === undefined, "last and first exclude each other"),
     ),
-    run: ({ services }, { last, first, after, event }) =>
+    run: ({ services }, { last, first, after, ...filter }) =>
       last === undefined && (first !== undefined || after !== undefined)
-        ? services.auditRecords({ first: first ?? 1_000, afterSeq: after, event })
-        : services.auditRecords({ last: last ?? 50, afterSeq: after, event }),
+        ? services.auditRecords({ first: first ?? 1_000, afterSeq: after, ...filter })
+        : services.auditRecords({ last: last ?? 50, afterSeq: after, ...filter }),
+  }),
+  route({
+    method: "GET",
+    path: "/v1/audit/lines",
+    access: "viewer",
+    summary:
+      "The audit trail itself, behind the sequence number `after`, a line a record, octet for octet as it was written; the first line is the document of " +
+      "`/v1/audit/key`. With `event`, `iccid`, `from`, `to` those records only, which then are no chain.",
+    answer: "simward/audit-key/1",
+    example: "after=0",
+    input: strictObject({ after: optional(sequenceNumber), ...auditFilter }),
+    lines: ({ services }, { after, ...filter }) => withHead(services, services.auditLines({ afterSeq: after, ...filter })),
+  }),
+  route({
+    method: "GET",
+    path: "/v1/audit/key",
+    access: "viewer",
+    summary: "The head of the audit trail, and the public key of the device, which signs its checkpoints.",
+    answer: "simward/audit-key/1",
+    input: nothing,
+    run: async ({ services }) => services.auditKey(),
   }),
   route({
     method: "GET",
@@ -179,7 +225,12 @@ export const routes: readonly Route[] = [
       forSeconds: optional(pipe(number(), integer(), minValue(1), maxValue(maxEmergencySeconds))),
       reason: optional(pipe(string(), maxLength(200))),
     }),
-    run: ({ services, peer }, order) => services.setEmergency(`operator:${peer?.uid ?? "unknown"}`, order),
+    run: async ({ services, role, peer }, order) => {
+      // It holds before it is written down who said so.
+      const report = await services.setEmergency(`operator:${peer?.uid ?? "unknown"}`, order);
+      await services.auditAdminAct(order.active ? "emergency.told" : "emergency.revoked", role, peer, { reason: order.reason ?? null });
+      return report;
+    },
   }),
   route({
     method: "POST",
@@ -227,8 +278,10 @@ export const routes: readonly Route[] = [
       return services.setImmediateEnable(order);
     },
   }),
+  ...netRoutes,
   ...profileRoutes,
   ...trustRoutes,
+  ...policyRoutes,
 ];
 
 /** Throws API_INPUT, naming each field. */

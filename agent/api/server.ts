@@ -1,4 +1,5 @@
 // HTTP/JSON over UNIX sockets, one socket a role. Requests are bounded in size, time and number; a slow or silent client harms nobody else.
+import { once } from "node:events";
 import { chown, readFile, unlink } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
@@ -124,8 +125,20 @@ function handler(role: Role, services: ApiServices, log: Log): (request: Incomin
       });
       return;
     }
-    sendJson(response, 200, await route.run?.(context, input));
+    if (route.lines !== undefined) await sendLines(response, route.lines(context, input));
+    else sendJson(response, 200, await route.run?.(context, input));
   }
+}
+
+/** No faster than the client reads; one that does not read is let go. */
+async function sendLines(response: ServerResponse, lines: AsyncIterable<string>): Promise<void> {
+  response.setTimeout(fetchLimitMs, () => response.destroy());
+  response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
+  for await (const line of lines) {
+    if (response.destroyed) return;
+    if (!response.write(`${line}\n`)) await Promise.race([once(response, "drain"), once(response, "close")]);
+  }
+  response.end();
 }
 
 function findRoute(method: string, path: string, role: Role): Route {

@@ -54,9 +54,24 @@ export interface NetworkStatus {
   /** MCC and MNC digits. */
   readonly plmn?: string;
   readonly roaming?: boolean;
+  /** Hexadecimal. */
+  readonly tac?: string;
+  readonly cellId?: string;
+  /** Why the network refuses, in words. */
+  readonly refused?: string;
   readonly rsrpDbm?: number;
+  readonly rsrqDb?: number;
+  readonly sinrDb?: number;
   readonly apn?: string;
   readonly address?: string;
+  /** Whether something passes: unknown, passing, doubtful. */
+  readonly probe?: string;
+  readonly roundTripMs?: number;
+  /** What the module may use, most preferred first. */
+  readonly rats?: readonly string[];
+  /** Where it is asked for: what the network granted, or "refused". */
+  readonly psm?: string;
+  readonly edrx?: string;
 }
 
 export interface EimStatus {
@@ -92,6 +107,8 @@ export interface Status {
   readonly emergency?: { readonly sources: readonly string[]; readonly remainingMs?: number };
   /** While the vehicle is on its fallback profile, or on trial after it. */
   readonly fallback?: { readonly phase: string; readonly failedReturns: number; readonly nextInMs?: number };
+  /** Once the country is known. The rule with the fewest days left, where one has an end in sight. */
+  readonly roaming?: { readonly country: string; readonly home?: string; readonly tightest?: RoamingStanding };
   readonly pending: { readonly notifications: number; readonly packageResults: number };
   readonly audit: AuditHead;
   /** What needs a person, newest first. */
@@ -186,6 +203,100 @@ export interface EimsAdded {
   readonly eimIds: readonly string[];
 }
 
+/** How the vehicle stands with one rule of permanent roaming. */
+export interface RoamingStanding {
+  readonly rule: string;
+  readonly kind: string;
+  readonly level: "ok" | "warn" | "act" | "breach";
+  /** Days, or months where the kind counts those. */
+  readonly used: number;
+  readonly limit?: number;
+  /** Whole days of use before the breach. */
+  readonly daysLeft?: number;
+  /** Some of the days were found by a clock that nobody vouched for. */
+  readonly uncertain: boolean;
+  /** imei, imsi or iccid: what the days are counted by. */
+  readonly key: string;
+  readonly basis: string;
+  readonly confidence: string;
+  readonly source?: string;
+  readonly sourceDate?: string;
+  /** What is done when it is time to act. */
+  readonly action: string;
+  readonly words: string;
+}
+
+export interface RoamingReport {
+  readonly schema: "simward/roaming/1";
+  /** ISO 3166-1 alpha-2, of the network registered with last. */
+  readonly country?: string;
+  /** Of the subscription in use. */
+  readonly home?: string;
+  /** Whether these two are the same. */
+  readonly local: boolean;
+  /** What makes a day count at this moment: registration, data_session. */
+  readonly counting: readonly string[];
+  /** UTC, RFC 3339 full-date. */
+  readonly today: string;
+  /** The clock is believed. */
+  readonly certain: boolean;
+  /** Most serious first. */
+  readonly standings: readonly RoamingStanding[];
+}
+
+export interface RoamingHistory {
+  readonly schema: "simward/roaming-history/1";
+  readonly entries: readonly {
+    /** "imei 35…", "imsi 26…", "iccid 89…" */
+    readonly identity: string;
+    readonly country: string;
+    /** "data_session foreign", "registration local" …, with the minutes of the zone where it is not UTC's days. */
+    readonly counted: string;
+    readonly days: number;
+    readonly uncertainDays: number;
+    /** First and last day of each stay. */
+    readonly stays: readonly (readonly [string, string])[];
+  }[];
+}
+
+export interface RoamingRulesReport {
+  readonly schema: "simward/roaming-rules-report/1";
+  readonly version: number;
+  readonly issued: string;
+  /** The key of the fleet that has signed them; absent: they came with simward. */
+  readonly signedBy?: string;
+  /** Of the file, as it was signed. */
+  readonly sha256?: string;
+  /** Of an installation. */
+  readonly outcome?: "installed" | "already";
+  /** Overridden by the configuration. */
+  readonly overridden: readonly string[];
+  /** Overridden, and no rule has that id. */
+  readonly unknownOverrides: readonly string[];
+  readonly rules: readonly Readonly<Record<string, unknown>>[];
+}
+
+export interface MarketReport {
+  readonly schema: "simward/market/1";
+  /** Where the vehicle is taken to be; absent before the first registration. */
+  readonly country?: string;
+  /** Registered there now, but the border does not count as crossed yet. */
+  readonly beyond?: string;
+  /** Whether the profile is of that country. */
+  readonly local: boolean;
+  /** What came of applying it. */
+  readonly outcome?: string;
+  /** The profile wanted there, where it is on the eUICC. */
+  readonly iccid?: string;
+  readonly swap: { readonly policy: string; readonly allow: readonly string[]; readonly from: string };
+  readonly operators: readonly string[];
+  readonly apns: readonly string[];
+  /** Recorded there, and staying on the vehicle. */
+  readonly keeps: readonly string[];
+  /** Countries that have a market of their own. */
+  readonly configured: readonly string[];
+}
+
 export interface AuditPage {
   readonly schema: "simward/audit/1";
   readonly records: readonly AuditRecord[];
@@ -278,4 +389,13 @@ export interface PolicyReplay {
     readonly data: PolicyVerdict;
     readonly actions: readonly string[];
   }[];
+}
+
+export interface AuditKeyReport {
+  readonly schema: "simward/audit-key/1";
+  readonly head: AuditHead;
+  /** SHA-256, hex, of the public key's SubjectPublicKeyInfo; absent where the device has no key. */
+  readonly fingerprint?: string;
+  /** PEM, Ed25519. */
+  readonly publicKey?: string;
 }

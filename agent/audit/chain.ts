@@ -1,124 +1,184 @@
-// Reading the audit trail: segments, lines, the hash chain. Needs no daemon; `simward audit verify` works on copied files.
-import { createHash } from "node:crypto";
-import { fromUtf8 } from "../../base/bytes.ts";
+// Verifying the audit trail, in one pass and with one segment in memory. Needs no daemon; `simward audit verify` works on copied files.
+import type { KeyObject } from "node:crypto";
 import type { Disk } from "../../base/disk.ts";
-import type { AuditHead, AuditQuery, AuditRecord, AuditVerification } from "./types.ts";
+import { checkpointEvent, checkpointFault } from "./checkpoint.ts";
+import { hashLine, listSegments, parseRecord, readLines, splitLines } from "./segment.ts";
+import type { AuditHead, AuditRecord, AuditVerification } from "./types.ts";
 
 export const emptyHead: AuditHead = { seq: 0, hash: "0".repeat(64) };
 export const trimmedEvent = "audit.trimmed";
 
-const segmentPattern = /^\d{8}\.jsonl$/;
-
-export function segmentName(number: number): string {
-  return `${String(number).padStart(8, "0")}.jsonl`;
+interface Place {
+  readonly segment: string;
+  readonly line: number;
 }
 
-export async function listSegments(disk: Disk): Promise<readonly string[]> {
-  return (await disk.list(".")).filter((name) => segmentPattern.test(name));
-}
-
-export function hashLine(line: string): string {
-  return createHash("sha256").update(line, "utf8").digest("hex");
-}
-
-export interface SegmentLines {
-  /** Finished lines, without their line feeds. */
-  readonly lines: readonly string[];
-  /** Octets up to and including the last line feed. */
-  readonly wholeBytes: number;
-  readonly tornBytes: number;
-}
-
-export function splitLines(content: Uint8Array): SegmentLines {
-  const wholeBytes = content.lastIndexOf(0x0a) + 1;
-  const text = fromUtf8(content.subarray(0, wholeBytes));
-  return { lines: text === "" ? [] : text.slice(0, -1).split("\n"), wholeBytes, tornBytes: content.length - wholeBytes };
-}
-
-export function parseRecord(line: string): AuditRecord | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isRecord(value: unknown): value is AuditRecord {
-  if (typeof value !== "object" || value === null) return false;
-  const r = value as Record<string, unknown>;
-  return (
-    Number.isSafeInteger(r.seq) &&
-    typeof r.time === "string" &&
-    typeof r.timeSource === "string" &&
-    typeof r.prev === "string" &&
-    typeof r.event === "string" &&
-    typeof r.cause === "string"
-  );
+interface Fault extends Place {
+  /** Of the first record that is not what was written. */
+  readonly seq?: number | undefined;
+  readonly reason: string;
 }
 
 /**
- * Walks the whole chain. What trimming removed is vouched for by the record `audit.trimmed`, which names the last hash removed.
- * With `expected`, the chain must contain that head: an end that was cut off is then found too.
+ * Walks the whole chain. What trimming removed is vouched for by the record `audit.trimmed`, which names the last hash removed. The chain must contain
+ * every one of `anchors`: an end that was cut off, or all of it written anew, is then found too. With `publicKey` checkpoints are checked against it.
  */
-export async function verifyChain(disk: Disk, expected?: AuditHead): Promise<AuditVerification> {
+export async function verifyChain(disk: Disk, anchors: readonly AuditHead[] = [], publicKey?: KeyObject): Promise<AuditVerification> {
+  const walk = new Walk(anchors, publicKey);
   const segments = await listSegments(disk);
-  let head = emptyHead;
-  let records = 0;
-  let firstSeq = 0;
-  let start: AuditHead | undefined;
-  let vouched: AuditHead | undefined;
-  let seen = expected === undefined || expected.seq === 0;
   let tornBytes = 0;
-  const bad = (segment: string, line: number, reason: string): AuditVerification => ({
-    ok: false,
-    records,
-    firstSeq,
-    head,
-    problem: { segment, line, reason },
-    tornBytes,
-  });
-
   for (const [index, segment] of segments.entries()) {
     const content = await disk.read(segment);
-    if (content === undefined) return bad(segment, 0, "the segment vanished while it was read");
+    if (content === undefined) return walk.broken({ segment, line: 0, reason: "the segment vanished while it was read" }, tornBytes);
     const split = splitLines(content);
-    if (split.tornBytes > 0 && index < segments.length - 1)
-      return bad(segment, split.lines.length + 1, "an unfinished line in the middle of the trail");
-    tornBytes = split.tornBytes;
     for (const [at, line] of split.lines.entries()) {
-      const record = parseRecord(line);
-      if (record === undefined) return bad(segment, at + 1, "this line is no audit record");
-      if (records === 0) {
-        start = { seq: record.seq - 1, hash: record.prev };
-        firstSeq = record.seq;
-      } else {
-        if (record.prev !== head.hash) return bad(segment, at + 1, `the record does not follow the one before it (seq ${record.seq})`);
-        if (record.seq !== head.seq + 1) return bad(segment, at + 1, `seq ${record.seq} follows seq ${head.seq}`);
-      }
-      if (record.event === trimmedEvent && typeof record.data?.lastHash === "string" && typeof record.data.lastSeq === "number") {
-        vouched = { seq: record.data.lastSeq, hash: record.data.lastHash };
-      }
-      records++;
-      head = { seq: record.seq, hash: hashLine(line) };
-      if (expected !== undefined && head.seq === expected.seq) {
-        if (head.hash !== expected.hash) return bad(segment, at + 1, `seq ${head.seq} is not the record that was here before`);
-        seen = true;
-      }
+      const fault = walk.take(line, { segment, line: at + 1 });
+      if (fault !== undefined) return walk.broken(fault, tornBytes);
     }
+    tornBytes = split.tornBytes;
+    if (tornBytes > 0 && index < segments.length - 1)
+      return walk.broken({ segment, line: split.lines.length + 1, reason: "an unfinished line in the middle of the trail" }, 0);
   }
-  const first = segments[0] ?? "";
-  // A cut in the middle of trimming leaves more than was vouched for, never less.
-  const isVouched =
-    vouched !== undefined && start !== undefined && (start.seq < vouched.seq || (start.seq === vouched.seq && start.hash === vouched.hash));
-  if (start !== undefined && start.seq > 0 && !isVouched) {
-    return bad(first, 1, `the records before seq ${firstSeq} are missing, and no ${trimmedEvent} record vouches for them`);
+  const fault = walk.end();
+  return fault === undefined ? walk.whole(tornBytes) : walk.broken(fault, tornBytes);
+}
+
+class Walk {
+  readonly #anchors: ReadonlyMap<number, AuditHead>;
+  readonly #publicKey: KeyObject | undefined;
+  /** What the first record here says of those before it. */
+  #start: AuditHead | undefined;
+  #first: Place = { segment: "", line: 0 };
+  #firstSeq = 0;
+  #records = 0;
+  /** The last record, and the one before it. */
+  #head = emptyHead;
+  #before = emptyHead;
+  #place: Place = { segment: "", line: 0 };
+  /** Two records of which one was altered: the next one says which. */
+  #suspects: { readonly former: Fault; readonly latter: Fault; readonly latterHash: string } | undefined;
+  #vouched: AuditHead | undefined;
+  readonly #seen = new Set<number>();
+  #checkpoints = 0;
+  #lastCheckpoint: { readonly seq: number; readonly time: string } | undefined;
+
+  constructor(anchors: readonly AuditHead[], publicKey: KeyObject | undefined) {
+    this.#anchors = new Map(anchors.filter(({ seq }) => seq > 0).map((anchor) => [anchor.seq, anchor]));
+    this.#publicKey = publicKey;
   }
-  if (start !== undefined && start.seq === 0 && start.hash !== emptyHead.hash)
-    return bad(first, 1, "the first record does not begin the chain");
-  if (!seen && (expected?.seq ?? 0) <= (vouched?.seq ?? 0)) seen = true; // trimmed since, and vouched for
-  if (!seen) return bad(segments.at(-1) ?? "", 0, `the trail ends at seq ${head.seq}, but seq ${expected?.seq} was recorded`);
-  return { ok: true, records, firstSeq, head, tornBytes };
+
+  take(line: string, place: Place): Fault | undefined {
+    const record = parseRecord(line);
+    if (this.#suspects !== undefined) {
+      const { former, latter, latterHash } = this.#suspects;
+      return record?.prev === latterHash ? former : latter;
+    }
+    if (record === undefined)
+      return { ...place, seq: this.#records === 0 ? undefined : this.#head.seq + 1, reason: "this line is no audit record" };
+    const hash = hashLine(line);
+    const { seq, prev } = record;
+    if (this.#records === 0) {
+      this.#start = { seq: seq - 1, hash: prev };
+      this.#first = place;
+      this.#firstSeq = seq;
+      this.#head = this.#start;
+    } else if (seq !== this.#head.seq + 1 || prev !== this.#head.hash) {
+      const fault = this.#breach(record, hash, place);
+      if (fault !== undefined) return fault;
+    }
+    this.#before = this.#head;
+    this.#head = { seq, hash };
+    this.#place = place;
+    this.#records++;
+    return this.#note(record, place);
+  }
+
+  /** Which record is not what was written? Undefined where only the next one can say. */
+  #breach({ seq, prev }: AuditRecord, hash: string, place: Place): Fault | undefined {
+    const { segment, line } = this.#place;
+    const former = { segment, line, seq: this.#head.seq };
+    if (prev === this.#before.hash && seq === this.#head.seq)
+      return { ...former, reason: `it was put in: seq ${seq} behind it follows the record before it` };
+    if (seq !== this.#head.seq + 1) return { ...place, seq, reason: `seq ${seq} stands where seq ${this.#head.seq + 1} belongs` };
+    this.#suspects = {
+      former: { ...former, reason: `it was altered: seq ${seq} carries the hash of another seq ${this.#head.seq}` },
+      latter: { ...place, seq, reason: "it was altered: it does not carry the hash of the record before it" },
+      latterHash: hash,
+    };
+    return undefined;
+  }
+
+  #note(record: AuditRecord, place: Place): Fault | undefined {
+    const { event, data, seq, time } = record;
+    if (event === trimmedEvent && typeof data?.lastHash === "string" && typeof data.lastSeq === "number")
+      this.#vouched = { seq: data.lastSeq, hash: data.lastHash };
+    if (event === checkpointEvent) {
+      const fault = this.#publicKey === undefined ? undefined : checkpointFault(record, this.#publicKey);
+      if (fault !== undefined) return { ...place, seq, reason: fault };
+      this.#checkpoints++;
+      this.#lastCheckpoint = { seq, time };
+    }
+    const anchor = this.#anchors.get(seq);
+    if (anchor === undefined) return undefined;
+    this.#seen.add(seq);
+    // What is broken already is named by what follows it.
+    if (anchor.hash === this.#head.hash || this.#suspects !== undefined) return undefined;
+    return { ...place, seq, reason: `seq ${seq} is not the record that was here before` };
+  }
+
+  end(): Fault | undefined {
+    if (this.#suspects !== undefined) {
+      const { former, latter, latterHash } = this.#suspects;
+      const anchor = this.#anchors.get(this.#head.seq);
+      const known = this.#anchors.get(this.#head.seq - 1);
+      const isLatter = known?.hash === this.#before.hash || (anchor !== undefined && anchor.hash !== latterHash);
+      return isLatter ? latter : former;
+    }
+    const start = this.#start;
+    if (start !== undefined && start.seq > 0 && !this.#isVouched(start))
+      return {
+        ...this.#first,
+        reason: `the records before seq ${this.#firstSeq} are missing, and no ${trimmedEvent} record vouches for them`,
+      };
+    if (start !== undefined && start.seq === 0 && start.hash !== emptyHead.hash)
+      return { ...this.#first, seq: this.#firstSeq, reason: "the first record does not begin the chain" };
+    for (const { seq } of this.#anchors.values()) {
+      const wasTrimmed = seq < this.#firstSeq && seq <= (this.#vouched?.seq ?? 0);
+      if (this.#seen.has(seq) || wasTrimmed) continue;
+      return {
+        ...this.#place,
+        line: 0,
+        seq: this.#head.seq + 1,
+        reason: `the trail ends at seq ${this.#head.seq}, but seq ${seq} was recorded`,
+      };
+    }
+    return undefined;
+  }
+
+  /** A cut in the middle of trimming leaves more than was vouched for, never less. */
+  #isVouched(start: AuditHead): boolean {
+    const vouched = this.#vouched;
+    return vouched !== undefined && (start.seq < vouched.seq || (start.seq === vouched.seq && start.hash === vouched.hash));
+  }
+
+  whole(tornBytes: number): AuditVerification {
+    return { ok: true, ...this.#counted(), tornBytes };
+  }
+
+  broken({ segment, line, seq, reason }: Fault, tornBytes: number): AuditVerification {
+    return { ok: false, ...this.#counted(), problem: { segment, line, ...(seq === undefined ? {} : { seq }), reason }, tornBytes };
+  }
+
+  #counted(): Omit<AuditVerification, "ok" | "problem" | "tornBytes"> {
+    const last = this.#lastCheckpoint;
+    return {
+      records: this.#records,
+      firstSeq: this.#firstSeq,
+      head: this.#records === 0 ? emptyHead : this.#head,
+      checkpoints: this.#checkpoints,
+      ...(last === undefined ? {} : { lastCheckpoint: last }),
+    };
+  }
 }
 
 /** Where the trail ends: a last line that is no record still counts, and its place is told. */
@@ -130,7 +190,7 @@ export async function endOf(
   let hash: string | undefined;
   let unreadable = 0;
   for (const segment of [...segments].reverse()) {
-    const { lines } = splitLines((await disk.read(segment)) ?? new Uint8Array(0));
+    const lines = await readLines(disk, segment);
     for (let at = lines.length; at > 0; at--) {
       const line = lines[at - 1] ?? "";
       hash ??= hashLine(line);
@@ -141,53 +201,4 @@ export async function endOf(
     }
   }
   return { head: hash === undefined ? emptyHead : { seq: unreadable, hash }, damaged };
-}
-
-/** Reads no more segments than the answer needs, one at a time. */
-export async function* queryChain(disk: Disk, query: AuditQuery): AsyncIterable<AuditRecord> {
-  const segments = await listSegments(disk);
-  if (query.last !== undefined) {
-    yield* await lastRecords(disk, segments, query, query.last);
-    return;
-  }
-  let left = query.first ?? Number.POSITIVE_INFINITY;
-  for (const segment of segments.slice(await firstAfter(disk, segments, query.afterSeq ?? 0))) {
-    for (const record of await recordsOf(disk, segment)) {
-      if (!matches(record, query)) continue;
-      if (left-- <= 0) return;
-      yield record;
-    }
-  }
-}
-
-async function lastRecords(disk: Disk, segments: readonly string[], query: AuditQuery, count: number): Promise<readonly AuditRecord[]> {
-  const found: AuditRecord[] = [];
-  for (const segment of [...segments].reverse()) {
-    const records = await recordsOf(disk, segment);
-    for (const record of records.reverse()) {
-      if (found.length >= count || record.seq <= (query.afterSeq ?? 0)) return found.reverse();
-      if (matches(record, query)) found.push(record);
-    }
-  }
-  return found.reverse();
-}
-
-/** Index of the segment that holds the record after this one. Mostly the end is asked for, so that is where the search begins. */
-async function firstAfter(disk: Disk, segments: readonly string[], afterSeq: number): Promise<number> {
-  if (afterSeq === 0) return 0;
-  for (let at = segments.length - 1; at > 0; at--) {
-    const [first] = await recordsOf(disk, segments[at] ?? "");
-    if (first !== undefined && first.seq <= afterSeq + 1) return at;
-  }
-  return 0;
-}
-
-/** A segment that was trimmed meanwhile has none. */
-async function recordsOf(disk: Disk, segment: string): Promise<AuditRecord[]> {
-  const { lines } = splitLines((await disk.read(segment)) ?? new Uint8Array(0));
-  return lines.map(parseRecord).filter((record) => record !== undefined);
-}
-
-function matches(record: AuditRecord, query: AuditQuery): boolean {
-  return record.seq > (query.afterSeq ?? 0) && record.event.startsWith(query.event ?? "");
 }

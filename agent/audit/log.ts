@@ -4,7 +4,21 @@ import type { Clock, Disposer, WallTime } from "../../base/clock.ts";
 import type { Disk } from "../../base/disk.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { Queue } from "../../base/queue.ts";
-import { emptyHead, endOf, hashLine, listSegments, queryChain, segmentName, splitLines, trimmedEvent, verifyChain } from "./chain.ts";
+import { emptyHead, endOf, trimmedEvent, verifyChain } from "./chain.ts";
+import { checkpointEvent, checkpointOctets, type DeviceKey, devicePublicKey } from "./checkpoint.ts";
+import { queryChain, queryLines } from "./query.ts";
+import {
+  extended,
+  hashLine,
+  indexName,
+  indexOf,
+  listSegments,
+  readLines,
+  type SegmentIndex,
+  segmentName,
+  splitLines,
+  writeIndex,
+} from "./segment.ts";
 import type { AuditEvent, AuditLog, AuditRecord } from "./types.ts";
 
 export interface AuditOptions {
@@ -15,6 +29,8 @@ export interface AuditOptions {
   readonly segmentBytes?: number;
   /** The oldest segments go when there are more than this; 64 by default. */
   readonly maxSegments?: number;
+  /** Signs checkpoints. */
+  readonly deviceKey?: DeviceKey | undefined;
 }
 
 /** What a full disk may keep waiting; beyond it the oldest are lost, and the trail says how many. */
@@ -42,6 +58,9 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
   /** Octets of whole lines in the present segment; what lies beyond is torn. */
   let wholeBytes = 0;
   let torn = false;
+  /** Of the present segment; undefined when it has no record, or damaged ones. */
+  let index: SegmentIndex | undefined;
+  let lastCheckpointSeq = 0;
   /** What could not be written when it happened, in order: it goes before whatever comes next. */
   const owed: Happened[] = [];
   let lost = 0;
@@ -59,14 +78,18 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
     }
     torn = false;
     if (wholeBytes >= segmentBytes) {
+      // An index that cannot be written is made at the next start; until then the segment is read.
+      if (index !== undefined) await writeIndex(disk, segmentName(segment), index).catch(() => undefined);
       segment++;
       wholeBytes = 0;
+      index = undefined;
     }
+    const time = new Date(wall.ms).toISOString();
     const record: AuditRecord = {
       seq: head.seq + 1,
-      time: new Date(wall.ms).toISOString(),
+      time,
       timeSource: wall.source,
-      ...event,
+      ...(event.event === checkpointEvent ? signed(event, time) : event),
       prev: head.hash,
     };
     const line = JSON.stringify(record);
@@ -77,10 +100,18 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
       torn = true;
       throw new SimwardError("AUDIT_WRITE", { detail: event.event, cause: error });
     }
+    index = wholeBytes === 0 || index !== undefined ? extended(index, record) : undefined;
     wholeBytes += bytes.length;
+    if (record.event === checkpointEvent) lastCheckpointSeq = record.seq;
     head = { seq: record.seq, hash: hashLine(line) };
     for (const listener of listeners) listener(record);
     return record;
+  };
+
+  /** Over whatever stands before it at the moment it is written. */
+  const signed = (event: AuditEvent, time: string): AuditEvent => {
+    const signature = options.deviceKey?.sign(checkpointOctets(head, time)) ?? new Uint8Array(0);
+    return { ...event, data: { ...event.data, signature: Buffer.from(signature).toString("base64") } };
   };
 
   const owe = (happened: Happened): void => {
@@ -118,16 +149,21 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
     // Recorded before it is done: a cut in between leaves too much, never too little.
     const data = { segments: surplus.length, lastSeq: last.seq, lastHash: last.hash };
     await writeLine(now({ event: trimmedEvent, cause: "audit", data }));
-    for (const name of surplus) await disk.remove(name);
+    for (const name of surplus) {
+      await disk.remove(name);
+      await disk.remove(indexName(name));
+    }
   };
 
   const segments = await listSegments(disk);
   const newest = segments.at(-1);
+  await indexMissing(disk, segments.slice(0, -1));
   if (newest !== undefined) {
     segment = Number.parseInt(newest, 10);
     const split = splitLines((await disk.read(newest)) ?? new Uint8Array(0));
     wholeBytes = split.wholeBytes;
     torn = split.tornBytes > 0;
+    index = indexOf(split.lines);
     const end = await endOf(disk, segments);
     head = end.head;
     if (torn) owe(now({ event: "audit.tornTail", cause: "start", data: { bytes: split.tornBytes } }));
@@ -148,8 +184,20 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
         return record;
       });
     },
+    checkpoint: (why) =>
+      queue.run(async () => {
+        const { deviceKey } = options;
+        if (deviceKey === undefined || (head.seq === lastCheckpointSeq && owed.length === 0)) return undefined;
+        owe(now({ event: checkpointEvent, cause: why, data: { key: deviceKey.fingerprint } }));
+        return writeOwed();
+      }),
     query: (query) => queryChain(disk, query),
-    verify: (expected) => queue.run(() => verifyChain(disk, expected)),
+    lines: (query) => queryLines(disk, query),
+    verify: (anchors) => {
+      const { deviceKey } = options;
+      const key = deviceKey === undefined ? undefined : devicePublicKey(deviceKey.publicPem, "device key");
+      return queue.run(() => verifyChain(disk, anchors, key));
+    },
     onRecord(fn) {
       listeners.add(fn);
       return () => listeners.delete(fn);
@@ -160,4 +208,14 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
       await queue.idle();
     },
   };
+}
+
+/** Of an earlier simward, or where there was no room. */
+async function indexMissing(disk: Disk, full: readonly string[]): Promise<void> {
+  const names = new Set(await disk.list("."));
+  for (const segment of full) {
+    if (names.has(indexName(segment))) continue;
+    const index = indexOf(await readLines(disk, segment));
+    if (index !== undefined) await writeIndex(disk, segment, index).catch(() => undefined);
+  }
 }

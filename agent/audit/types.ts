@@ -38,6 +38,12 @@ export interface AuditQuery {
   readonly first?: number | undefined;
   /** Events that begin with this, e.g. "profile.". */
   readonly event?: string | undefined;
+  /** Records of this time and later; RFC 3339. */
+  readonly from?: string | undefined;
+  /** Records before this time; RFC 3339. */
+  readonly to?: string | undefined;
+  /** Records that name an ICCID which begins so. */
+  readonly iccid?: string | undefined;
 }
 
 export interface AuditVerification {
@@ -46,7 +52,10 @@ export interface AuditVerification {
   readonly firstSeq: number;
   readonly head: AuditHead;
   /** What is wrong, and where: the first fault found. */
-  readonly problem?: { readonly segment: string; readonly line: number; readonly reason: string };
+  readonly problem?: { readonly segment: string; readonly line: number; readonly seq?: number | undefined; readonly reason: string };
+  /** Signed checkpoints found. */
+  readonly checkpoints: number;
+  readonly lastCheckpoint?: { readonly seq: number; readonly time: string };
   /** Octets of an unfinished last line, as a power cut leaves it; harmless. */
   readonly tornBytes: number;
 }
@@ -54,9 +63,13 @@ export interface AuditVerification {
 export interface AuditLog {
   /** Durable when it resolves. Throws AUDIT_WRITE; then it is kept in memory and written, with its own time, before the next one. */
   append(event: AuditEvent): Promise<AuditRecord>;
+  /** Signs what there is so far; undefined where nothing was written since the last one, or there is no device key. Throws AUDIT_WRITE. */
+  checkpoint(why: string): Promise<AuditRecord | undefined>;
   query(query: AuditQuery): AsyncIterable<AuditRecord>;
-  /** With `expected`, the trail must contain that head. */
-  verify(expected?: AuditHead): Promise<AuditVerification>;
+  /** The same as the lines that stand in the trail, without line feeds. */
+  lines(query: AuditQuery): AsyncIterable<string>;
+  /** The trail must contain every one of these heads. Checkpoints are checked against the device key. */
+  verify(anchors?: readonly AuditHead[]): Promise<AuditVerification>;
   readonly head: AuditHead;
   onRecord(fn: (record: AuditRecord) => void): () => void;
   /** Writes no more by itself. */

@@ -8,6 +8,8 @@ export interface ApiClient {
   call<T>(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<T>;
   /** `left` when `onLine` answered false or `signal` aborted, `ended` when the daemon ended the stream. */
   lines(path: string, onLine: (line: unknown) => boolean, signal?: AbortSignal): Promise<"left" | "ended">;
+  /** The same, with each line as it came. */
+  textLines(path: string, onLine: (line: string) => boolean, signal?: AbortSignal): Promise<"left" | "ended">;
 }
 
 const maxResponseBytes = 16 * 1024 * 1024;
@@ -31,42 +33,45 @@ export function createClient(socketPath: string, timeoutMs: number, signal?: Abo
       req.end(body);
     });
 
+  const textLines: ApiClient["textLines"] = async (path, onLine, leaving) => {
+    if (leaving?.aborted) return "left";
+    const { request: req, response } = await open("GET", path, undefined, undefined);
+    if (response.statusCode !== 200) throw errorFrom(parse(await readAll(response, socketPath, signal), path));
+    const leave = (): void => {
+      req.destroy();
+    };
+    if (leaving?.aborted) leave();
+    leaving?.addEventListener("abort", leave, { once: true });
+    let rest = "";
+    try {
+      for await (const text of response.setEncoding("utf8") as AsyncIterable<string>) {
+        rest += text;
+        if (rest.length > maxResponseBytes)
+          throw new SimwardError("API_RESPONSE", { detail: `a line of more than ${maxResponseBytes} characters` });
+        const parts = rest.split("\n");
+        rest = parts.pop() ?? "";
+        for (const part of parts) if (part !== "" && !onLine(part)) return "left";
+      }
+    } catch (error) {
+      if (leaving?.aborted) return "left";
+      const known = connectionError(error as Error, socketPath, signal);
+      // A daemon that ends, or lets a listener go, does not say good-bye.
+      if (known.code !== "API_RESPONSE" || error instanceof SimwardError) throw known;
+    } finally {
+      leaving?.removeEventListener("abort", leave);
+      req.destroy();
+    }
+    return leaving?.aborted ? "left" : "ended";
+  };
+
   return {
+    textLines,
+    lines: (path, onLine, leaving) => textLines(path, (text) => onLine(parse(text, path)), leaving),
     async call<T>(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<T> {
       const { response } = await open(method, path, body === undefined ? undefined : JSON.stringify(body), timeoutMs);
       const value = parse(await readAll(response, socketPath, signal), `${method} ${path}`);
       if (response.statusCode === 200) return value as T;
       throw errorFrom(value);
-    },
-    async lines(path, onLine, leaving) {
-      if (leaving?.aborted) return "left";
-      const { request: req, response } = await open("GET", path, undefined, undefined);
-      if (response.statusCode !== 200) throw errorFrom(parse(await readAll(response, socketPath, signal), path));
-      const leave = (): void => {
-        req.destroy();
-      };
-      if (leaving?.aborted) leave();
-      leaving?.addEventListener("abort", leave, { once: true });
-      let rest = "";
-      try {
-        for await (const text of response.setEncoding("utf8") as AsyncIterable<string>) {
-          rest += text;
-          if (rest.length > maxResponseBytes)
-            throw new SimwardError("API_RESPONSE", { detail: `a line of more than ${maxResponseBytes} characters` });
-          const parts = rest.split("\n");
-          rest = parts.pop() ?? "";
-          for (const part of parts) if (part !== "" && !onLine(parse(part, path))) return "left";
-        }
-      } catch (error) {
-        if (leaving?.aborted) return "left";
-        const known = connectionError(error as Error, socketPath, signal);
-        // A daemon that ends, or lets a listener go, does not say good-bye.
-        if (known.code !== "API_RESPONSE" || error instanceof SimwardError) throw known;
-      } finally {
-        leaving?.removeEventListener("abort", leave);
-        req.destroy();
-      }
-      return leaving?.aborted ? "left" : "ended";
     },
   };
 }

@@ -22,6 +22,8 @@ export interface Output {
   line(document: object, human: () => string | undefined): void;
   /** The same on stderr. */
   progress(document: object, human: () => string | undefined): void;
+  /** As this output shows it. */
+  masked(value: object): unknown;
   /** Text that is the result as it stands, e.g. hex. */
   raw(text: string): void;
   hint(text: string): void;
@@ -51,6 +53,7 @@ export function createOutput(options: OutputOptions): Output {
     result: (value, human) => write(stdout, value, human),
     line: (value, human) => write(stdout, value, human),
     progress: (value, human) => write(stderr, value, human),
+    masked: (value) => maskValue(value, showIds),
     raw: (text) => stdout(`${text}\n`),
     hint: (text) => stderr(`${shown(text)}\n`),
     error(error) {

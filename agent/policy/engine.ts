@@ -174,7 +174,7 @@ function sameVerdict(a: Verdict, b: Verdict): boolean {
 }
 
 function keyOf(action: Action, rule: string): string {
-  return `${rule} ${action.kind}${action.kind === "applyMarket" ? ` ${action.country}` : ""}`;
+  return `${rule} ${action.kind} ${action.about ?? ""}${action.kind === "applyMarket" ? ` ${action.country}` : ""}`;
 }
 
 export const policyGates: readonly PolicyGateName[] = ["poll", "euiccPackage", "download", "profileMetadata", "data"];

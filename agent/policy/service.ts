@@ -11,7 +11,7 @@ import type { EmergencyWatch } from "../emergency.ts";
 import { createPolicyEngine, type PolicyEngine } from "./engine.ts";
 import { openPolicyMemory } from "./memory.ts";
 import { bindRules, type RulesConfig } from "./rules/table.ts";
-import type { Action, VehicleFacts } from "./types.ts";
+import type { Action, BoundRule, VehicleFacts } from "./types.ts";
 import { type VehicleWatch, watchVehicle } from "./vehicle-watch.ts";
 
 export interface PolicyServiceParts {
@@ -42,6 +42,7 @@ export interface PolicyHands {
 
 export interface PolicyService {
   readonly engine: PolicyEngine;
+  readonly rules: readonly BoundRule[];
   start(hands: PolicyHands): void;
   /** The card has been read: what waited for its eIMs is told to them now. */
   cardRead(): void;
@@ -95,8 +96,9 @@ export async function createPolicyService(parts: PolicyServiceParts): Promise<Po
     else now.poll();
   };
 
+  const rules = bindRules(parts.config);
   const engine = createPolicyEngine({
-    rules: bindRules(parts.config),
+    rules,
     memory: { load: () => memory.get().verdicts, save: (verdicts) => note({ verdicts }) },
     audit,
     perform,
@@ -111,6 +113,7 @@ export async function createPolicyService(parts: PolicyServiceParts): Promise<Po
 
   return {
     engine,
+    rules,
     get vehicle() {
       return vehicle;
     },

@@ -46,7 +46,21 @@ export interface LockFacts {
 
 /** How the vehicle stands with each rule of permanent roaming that holds where it is. */
 export interface RoamingFacts {
+  /** Most serious first. */
   readonly standings: readonly Standing[];
+  /** ISO 3166-1 alpha-2. */
+  readonly country: string | undefined;
+  readonly homeCountry: string | undefined;
+  /** By a clock that is believed. */
+  readonly isCertain: boolean;
+}
+
+/** The market that the vehicle is in, borders gone to and fro smoothed: agent/market/. */
+export interface MarketFacts {
+  /** ISO 3166-1 alpha-2. */
+  readonly country: string;
+  /** Where it came from, when it came there since the daemon started. */
+  readonly enteredFrom?: string | undefined;
 }
 
 export interface LifecycleFacts {
@@ -62,6 +76,7 @@ export interface LastingFacts {
   readonly vehicle?: VehicleFacts | undefined;
   readonly lock?: LockFacts | undefined;
   readonly roaming?: RoamingFacts | undefined;
+  readonly market?: MarketFacts | undefined;
   readonly lifecycle?: LifecycleFacts | undefined;
 }
 
@@ -71,14 +86,17 @@ export type Facts = LastingFacts & { readonly [G in Gate]?: GateFacts[G] | undef
 /** `data`: the fleet's own traffic. Management traffic passes whatever is said of it. */
 export type PolicyGateName = Gate | "data";
 
-/** What a rule wants done besides its verdicts; the agent performs it once when it is first wanted, and again only after it was not. */
+/**
+ * What a rule wants done besides its verdicts; the agent performs it once when it is first wanted, and again only after it was not. Two of one kind are
+ * two where they differ in `about`; words and figures may change without that.
+ */
 export type Action =
   /** At once, with rPLMN and deviceInfo; `notifyStateChange` has the eIM be told that the device is not in the state it takes it to be in. */
-  | { readonly kind: "pollEim"; readonly reason: string; readonly notifyStateChange?: boolean | undefined }
+  | { readonly kind: "pollEim"; readonly reason: string; readonly notifyStateChange?: boolean | undefined; readonly about?: string }
   /** The APN and the profile preferred there. */
-  | { readonly kind: "applyMarket"; readonly country: string; readonly reason: string }
+  | { readonly kind: "applyMarket"; readonly country: string; readonly reason: string; readonly about?: string }
   /** Stands for as long as it is wanted; POLICY_ALARM unless there is a code of its own. */
-  | { readonly kind: "alarm"; readonly reason: string; readonly code?: ErrorCode | undefined };
+  | { readonly kind: "alarm"; readonly reason: string; readonly code?: ErrorCode | undefined; readonly about?: string };
 
 export interface Decision {
   readonly gates: Partial<Record<PolicyGateName, Verdict>>;

@@ -39,6 +39,7 @@ const services = (): ApiServices => ({
     firstSeq: 0,
     head: { seq: 0, hash: "" },
     tornBytes: 0,
+    checkpoints: 0,
   }),
   events: (after, fn) => hub.subscribe(after, fn),
   auditAdminAct: async (act, role, peer, data) => void acts.push({ act, role, uid: peer?.uid, pid: peer?.pid, data }),

@@ -75,7 +75,7 @@ describe("without a daemon", () => {
       [["status", "now"], /too many arguments/],
       [["status", "--frob"], /unknown option '--frob'/],
       [["audit"], /Usage: simward audit[\s\S]*tail[\s\S]*verify/],
-      [[], /Usage: simward [\s\S]*audit +tail, verify/],
+      [[], /Usage: simward [\s\S]*audit +tail, query, export, key,\s+verify/],
       [["audit", "tail", "--lines", "0"], /--lines 0: give a whole number from 1/],
       [["audit", "tail", "--timeout", "soon"], /--timeout soon/],
       [["package", "decode"], /give hex, a file/],

@@ -69,6 +69,7 @@ describe("docs/api.md", () => {
             firstSeq: 0,
             head: { seq: 0, hash: "" },
             tornBytes: 0,
+            checkpoints: 0,
           }),
           events: (after, fn) => hub.subscribe(after, fn),
           auditAdminAct: async () => {},

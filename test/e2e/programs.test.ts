@@ -172,7 +172,7 @@ program("wrong input: an audit trail that somebody changed is found, and the dae
   await bench.online();
   daemon.child.kill("SIGTERM");
   expect(await daemon.ended).toBe(0);
-  const [segment = ""] = await readdir(join(bench.dir, "state", "audit"));
+  const [segment = ""] = (await readdir(join(bench.dir, "state", "audit"))).filter((name) => name.endsWith(".jsonl"));
   await appendFile(join(bench.dir, "state", "audit", segment), '{"seq":99,"event":"nothing.happened"}\n');
   expect(await bench.simward("audit", "verify")).toMatchObject({ code: 1, stdout: expect.stringMatching(/^BROKEN {2}.*line \d+/) });
   await bench.daemon(config);

@@ -2,6 +2,7 @@
 // module and card. A blow takes the daemon, the power, the disk or the module; the card's memory, eIM and SM-DP+ live on.
 import { parse } from "valibot";
 import { verifyChain } from "../../agent/audit/chain.ts";
+import { listSegments } from "../../agent/audit/segment.ts";
 import type { AuditRecord } from "../../agent/audit/types.ts";
 import { type Config, configSchema } from "../../agent/config/schema.ts";
 import { type Agent, createAgent } from "../../agent/main.ts";
@@ -19,6 +20,7 @@ import { createEuicc } from "../../hw-sim/euicc/euicc.ts";
 import type { EuiccOptions, VirtualEuicc } from "../../hw-sim/euicc/types.ts";
 import { Faults } from "../../hw-sim/faults.ts";
 import { VirtualModem } from "../../hw-sim/modem/module.ts";
+import type { Personality } from "../../hw-sim/modem/personality.ts";
 import { World } from "../../hw-sim/network/world.ts";
 import { obeyFaults } from "../../hw-sim/network/world-faults.ts";
 import { createPki, type Pki } from "../../hw-sim/pki/pki.ts";
@@ -64,10 +66,15 @@ export interface FaultBenchOptions {
   readonly installed?: readonly ProfilePlan[];
   /** Sections of the configuration, in place of the bench's own. */
   readonly config?: object;
+  /** Make of the module; no one in particular by default. */
+  readonly personality?: Personality;
+  /** Whether the vehicle can switch the module's power. */
+  readonly powerHook?: boolean;
 }
 
 const [offer] = defaultScenario.offers;
 if (offer === undefined) throw new Error("the default scenario offers no profile");
+const demoOffer = offer;
 export const bootstrapIccid = defaultScenario.bootstrap.iccid;
 export const offeredIccid = offer.iccid;
 
@@ -110,6 +117,7 @@ export class FaultBench {
   readonly #blows: Blow[];
   readonly #config: Config;
   readonly #forgetful: boolean;
+  readonly #powerHook: boolean;
   #euicc: VirtualEuicc;
   #life: Life | undefined;
   /** How many steps until the next blow falls. */
@@ -117,8 +125,10 @@ export class FaultBench {
   /** The card's memory as it was when the power went while the card was at work. */
   #cutSnapshot: Uint8Array | undefined;
 
-  constructor({ pki, seed, noCoverage = false, blows = [], forgetful = false, installed = [], config }: FaultBenchOptions) {
+  constructor(options: FaultBenchOptions) {
+    const { pki, seed, noCoverage = false, blows = [], forgetful = false, installed = [], config, personality } = options;
     const { clock } = this;
+    this.#powerHook = options.powerHook === true;
     this.#random = seededRandom(seed);
     this.#blows = [...blows];
     this.#config = configOf(config);
@@ -151,19 +161,27 @@ export class FaultBench {
       onChange: (snapshot) => this.#cardChanged(snapshot),
     };
     this.#euicc = createEuicc(this.#euiccOptions);
-    this.module = new VirtualModem({ clock, world, faults, uicc: this.#card(), imei: "356938035643809" });
+    const make = personality === undefined ? {} : { personality };
+    this.module = new VirtualModem({ clock, world, faults, uicc: this.#card(), imei: "356938035643809", ...make });
     this.#nextBlow();
   }
 
   /** Queues the demo's orders: a download with activation code, then an enable with rollback flag. Answers their ids. */
   order(): { readonly download: string; readonly enable: string } {
-    const plan = offer as NonNullable<typeof offer>;
-    const { upp, metadata } = profileOf(plan);
-    this.smdp.addOrder({ matchingId: plan.matchingId, profile: upp, metadata });
-    const { eid } = this.#euiccOptions;
-    const download = this.eim.addOrder({ eid, kind: "download", activationCode: this.smdp.activationCode(plan.matchingId) });
-    const enable = this.eim.addOrder({ eid, kind: "euiccPackage", psmos: [{ enable: { iccid: plan.iccid, rollback: true } }] });
-    return { download, enable };
+    return { download: this.orderDownload(), enable: this.orderEnable() };
+  }
+
+  /** Each offers the profile anew. */
+  orderDownload(): string {
+    const { upp, metadata } = profileOf(demoOffer);
+    const { matchingId } = demoOffer;
+    this.smdp.addOrder({ matchingId, profile: upp, metadata });
+    return this.eim.addOrder({ eid: this.#euiccOptions.eid, kind: "download", activationCode: this.smdp.activationCode(matchingId) });
+  }
+
+  orderEnable(): string {
+    const psmos = [{ enable: { iccid: demoOffer.iccid, rollback: true } }];
+    return this.eim.addOrder({ eid: this.#euiccOptions.eid, kind: "euiccPackage", psmos });
   }
 
   get euicc(): VirtualEuicc {
@@ -172,6 +190,10 @@ export class FaultBench {
 
   get agent(): Agent | undefined {
     return this.#life?.agent;
+  }
+
+  get modem(): Modem | undefined {
+    return this.#life?.modem;
   }
 
   get online(): boolean {
@@ -248,9 +270,9 @@ export class FaultBench {
   async readBack(): Promise<{ readonly problem: string | undefined; readonly records: readonly AuditRecord[]; readonly journal: unknown }> {
     const state = await openAgentState(this.disk);
     const audit = subDisk(this.disk, "audit");
-    const verification = await verifyChain(audit, state.get().auditHead);
+    const verification = await verifyChain(audit, [state.get().auditHead]);
     const lines: AuditRecord[] = [];
-    for (const segment of await audit.list(".")) {
+    for (const segment of await listSegments(audit)) {
       const text = Buffer.from((await audit.read(segment)) ?? []).toString("utf8");
       for (const line of text.split("\n").slice(0, -1)) lines.push(JSON.parse(line) as AuditRecord);
     }
@@ -284,8 +306,9 @@ export class FaultBench {
       const modem = openModem({
         address: this.#config.modem.address,
         clock: life.clock,
-        log: silentLog,
+        log: this.log,
         random,
+        ...(this.#powerHook ? { powerCycle: async () => this.faults.set("power", "cycle") } : {}),
         open: async (address) => {
           const line = moduleLine(this.module, address, () => this.#step("wire", life));
           life.lines.push(line);

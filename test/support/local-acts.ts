@@ -1,11 +1,40 @@
 // The acts ordered on the vehicle itself, for tests of what lies before them: nothing is under way, every change goes well.
+
+import type { ApiServices } from "../../agent/api/routes.ts";
+import type { NetActs } from "../../agent/connectivity/net-acts.ts";
 import type { LocalActs } from "../../agent/local-acts.ts";
 import type { LocalProfileActs } from "../../agent/local-profiles.ts";
+import type { PolicyActs } from "../../agent/policy/report.ts";
 import type { TrustActs } from "../../agent/trust.ts";
 
 const lock = async () => ({ schema: "simward/imei-lock/1", state: "unpaired", differs: [] }) as const;
 const keys = { schema: "simward/keys/1", roots: [], keys: [], revoked: [] } as const;
 const trust: TrustActs = { imeiLock: lock, pairImei: lock, obeyImeiLock: lock, keys: () => keys, installKeys: async () => keys };
+const report = { schema: "simward/policy/1", data: { kind: "allow" }, held: false, rules: [], facts: {} } as const;
+const policy: PolicyActs = {
+  explain: () => report,
+  simulate: () => report,
+  replay: async () => ({ schema: "simward/policy-replay/1", records: 0, steps: [] }),
+};
+const radio = async () => ({ schema: "simward/radio/1", rats: ["lte-m"], offered: [["lte-m"]], powerSavingRefused: false }) as const;
+const net: NetActs = {
+  netStatus: async () => ({
+    schema: "simward/net/1",
+    registration: { status: "home", plmn: "26299", rat: "lte-m", tac: "51C0", cellId: "0203A102" },
+    signal: { rsrpDbm: -91, rsrqDb: -9.5, sinrDb: 12 },
+    path: { up: true, verdict: "passing", roundTripMs: 310, leastRoundTripMs: 90, apn: "iot", address: "10.50.0.1", dns: ["10.0.0.53"] },
+    choice: "chosen",
+    chosen: "26299",
+    operators: [{ plmn: "26298", failing: true, at: "2026-06-01T12:00:00.000Z", why: "nothing passes" }],
+    radio: await radio(),
+  }),
+  sessions: async () => ({ schema: "simward/sessions/1", records: [] }),
+  probe: async () => ({ schema: "simward/probe/1", path: { verdict: "passing" }, answers: [{ target: "dns 10.0.0.53", answered: true, roundTripMs: 90 }] }),
+  scan: async () => ({ schema: "simward/operators/1", operators: [{ plmn: "26299", name: "Rheinfunk", status: "current" }] }),
+  testApn: async ({ name, type, cid }) => ({ schema: "simward/apn-test/1", name, type, cid, outcome: "works", address: "10.50.0.1", tookMs: 4_000 }),
+  radio,
+  setRats: radio,
+};
 const changed = async () => ({ schema: "simward/profile-change/1", iccid: "", enabled: false, outcome: "done" }) as const;
 
 const local: LocalProfileActs = {
@@ -20,9 +49,18 @@ const local: LocalProfileActs = {
   addInitialEim: async () => ({ schema: "simward/eims-added/1", eimIds: [] }),
 };
 
-export const quietLocalActs: LocalActs & { readonly local: LocalProfileActs; readonly trust: TrustActs } = {
+export const quietLocalActs: LocalActs & {
+  readonly local: LocalProfileActs;
+  readonly net: NetActs;
+  readonly trust: TrustActs;
+  readonly policy: PolicyActs;
+} & Pick<ApiServices, "auditLines" | "auditKey"> = {
   local,
+  net,
   trust,
+  policy,
+  async *auditLines() {},
+  auditKey: () => ({ schema: "simward/audit-key/1", head: { seq: 0, hash: "" } }),
   emergency: () => ({ schema: "simward/emergency/1", active: false, sources: [] }),
   setEmergency: async (_by, { active, forSeconds = 900 }) => ({
     schema: "simward/emergency/1",

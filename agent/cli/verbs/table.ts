@@ -1,6 +1,6 @@
 // Every verb of the command line, in the order of its help.
 import type { Verb } from "../verb.ts";
-import { auditTail, auditVerify } from "./audit.ts";
+import { auditExport, auditKey, auditQuery, auditTail, auditVerify } from "./audit.ts";
 import { cardMemoryReset } from "./card-memory-reset.ts";
 import { configValidate } from "./config-validate.ts";
 import { eimAddInitial } from "./eim-add-initial.ts";
@@ -12,6 +12,7 @@ import { keysInstall, keysList } from "./keys.ts";
 import { modemList } from "./modem-list.ts";
 import { notifDeliver, notifList } from "./notif.ts";
 import { packageDecode } from "./package-decode.ts";
+import { policyExplain, policyShow, policySimulate } from "./policy.ts";
 import { profileList } from "./profile-list.ts";
 import { profileDelete, profileDisable, profileDownload, profileEnable, profileNickname } from "./profile-local.ts";
 import {
@@ -47,6 +48,9 @@ export const verbs: readonly Verb[] = [
   eimPoll,
   eimAddInitial,
   modemList,
+  policyShow,
+  policyExplain,
+  policySimulate,
   imeiLockShow,
   imeiLockPair,
   imeiLockUnlock,
@@ -55,6 +59,9 @@ export const verbs: readonly Verb[] = [
   keysInstall,
   packageDecode,
   auditTail,
+  auditQuery,
+  auditExport,
+  auditKey,
   auditVerify,
   events,
   configValidate,

@@ -2,11 +2,13 @@
 import type { Config } from "../../config/schema.ts";
 import { type BoundRule, bind } from "../types.ts";
 import { imeiLock } from "./imei-lock.ts";
+import { market } from "./market.ts";
 import { noWayBack } from "./no-way-back.ts";
+import { roaming } from "./roaming.ts";
 
 /** Of the configuration, what rules are bound to. */
-export type RulesConfig = Pick<Config, "policy">;
+export type RulesConfig = Pick<Config, "policy" | "market">;
 
-export function bindRules({ policy }: RulesConfig): readonly BoundRule[] {
-  return [bind(noWayBack, policy.no_way_back), bind(imeiLock, policy.imei_lock)];
+export function bindRules({ policy, market: markets }: RulesConfig): readonly BoundRule[] {
+  return [bind(noWayBack, policy.no_way_back), bind(imeiLock, policy.imei_lock), bind(roaming, undefined), bind(market, markets)];
 }

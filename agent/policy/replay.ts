@@ -1,0 +1,76 @@
+// Runs the rules over a recorded trail: the facts are what its records tell, in their order. Pure, one record at a time.
+import { countryOf } from "../../base/mcc.ts";
+import type { Verdict } from "../../ipa/ports.ts";
+import type { AuditRecord } from "../audit/types.ts";
+import { dayOf } from "../roaming/days.ts";
+import { evaluate } from "./engine.ts";
+import type { Action, BoundRule, LastingFacts, LockFacts, Stage, VehicleFacts } from "./types.ts";
+import { stages } from "./types.ts";
+
+export interface ReplayStep {
+  /** So far. */
+  readonly records: number;
+  /** Where the verdict of the gate `data`, or what is wanted done, has become another one. */
+  readonly change: { readonly record: AuditRecord; readonly data: Verdict; readonly actions: readonly Action[] } | undefined;
+}
+
+type Fold = (facts: LastingFacts, data: Readonly<Record<string, unknown>>) => LastingFacts;
+
+const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
+const vehicleOf = (facts: LastingFacts, change: Partial<VehicleFacts>): LastingFacts => ({
+  ...facts,
+  vehicle: { clockTrusted: true, todayDay: 0, ...facts.vehicle, ...change },
+});
+const inNetwork: Fold = (facts, { plmn, roaming }) => {
+  const known = text(plmn);
+  if (known === undefined) return facts;
+  const change = { plmn: known, country: countryOf(known), registered: true, ...(typeof roaming === "boolean" ? { roaming } : {}) };
+  return vehicleOf(facts, change);
+};
+const withProfile: Fold = (facts, { iccid, toIccid }) => vehicleOf(facts, { iccid: text(toIccid) ?? text(iccid) });
+const withLock =
+  (state: LockFacts["state"]): Fold =>
+  (facts, { differs }) => ({ ...facts, lock: { state, differs: Array.isArray(differs) ? (differs as LockFacts["differs"]) : [] } });
+
+/** What a record of that kind tells of the facts. */
+const folds: Readonly<Record<string, Fold>> = {
+  "network.changed": inNetwork,
+  "path.up": (facts, data) => vehicleOf(inNetwork(facts, data), { dataSession: true }),
+  "path.down": (facts) => vehicleOf(facts, { dataSession: false }),
+  "profile.enabled": withProfile,
+  "profile.rolledBack": withProfile,
+  "profile.fellBack": withProfile,
+  "profile.returned": withProfile,
+  "module.cardAdopted": withProfile,
+  "imeiLock.match": withLock("match"),
+  "imeiLock.mismatch": withLock("mismatch"),
+  "imeiLock.unlocked": withLock("unlocked"),
+  "lifecycle.stage": (facts, { to }) => {
+    const stage = stages.find((one): one is Stage => one === to);
+    return stage === undefined ? facts : vehicleOf({ ...facts, lifecycle: { ...facts.lifecycle, stage } }, { stage });
+  },
+};
+
+export async function* replay(rules: readonly BoundRule[], records: AsyncIterable<AuditRecord>): AsyncGenerator<ReplayStep> {
+  let facts: LastingFacts = {};
+  let said = "";
+  let count = 0;
+  for await (const record of records) {
+    count++;
+    const fold = folds[record.event];
+    const day = dayOf(Date.parse(record.time));
+    const isNewDay = facts.vehicle !== undefined && facts.vehicle.todayDay !== day && record.timeSource !== "none";
+    if (fold === undefined && !isNewDay) {
+      yield { records: count, change: undefined };
+      continue;
+    }
+    facts = fold?.(facts, record.data ?? {}) ?? facts;
+    if (facts.vehicle !== undefined) facts = vehicleOf(facts, { todayDay: day, clockTrusted: record.timeSource !== "none" });
+    const { data, rules: outcomes } = evaluate(rules, facts);
+    const actions = outcomes.flatMap(({ decision }) => decision.actions);
+    const now = `${data.kind} ${data.kind === "allow" ? "" : data.rule} ${actions.map(({ kind }) => kind).join()}`;
+    const isChange = now !== said && !(said === "" && data.kind === "allow" && actions.length === 0);
+    said = now;
+    yield { records: count, change: isChange ? { record, data, actions } : undefined };
+  }
+}
