@@ -254,7 +254,7 @@ const thresholdDays = pipe(number(), integer(), minValue(0), maxValue(1_000));
 const iccidPrefix = pipe(string(), regex(/^\d{1,20}$/, "must be decimal digits"));
 
 const roaming = strictObject({
-  /** Rules of permanent roaming in place of those simward ships with; signed, its signature in base64 beside it with `.sig` behind the name. */
+  /** Rules of permanent roaming in place of those simward ships with; signed, its signature beside it with `.sig` behind the name. */
   rules_file: optional(path),
   /** A border counts as crossed when the vehicle was registered beyond it for so long … */
   border_after_seconds: optional(seconds(0, 86_400), 300),
