@@ -62,9 +62,17 @@ const world = strictObject({
       cellId: pipe(string(), regex(/^[0-9A-F]{8}$/)),
       nitz: truth(),
       path: optional(pathQuality),
+      powerSaving: optional(picklist(["all", "own", "none"])),
     }),
   ),
-  subscriptions: array(strictObject({ imsiPrefix: pipe(string(), regex(/^\d{0,15}$/)), home: optional(plmn), apns })),
+  subscriptions: array(
+    strictObject({
+      imsiPrefix: pipe(string(), regex(/^\d{0,15}$/)),
+      home: optional(plmn),
+      apns,
+      credentials: optional(strictObject({ user: text, password: text })),
+    }),
+  ),
   agreements: array(
     strictObject({
       home: plmn,

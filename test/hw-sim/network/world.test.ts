@@ -108,3 +108,30 @@ it("the data names each operator once, in a country that exists or in none", () 
   for (const { plmn, rats } of defaultWorld.operators) expect(codes.includes(plmn.slice(0, 3))).toBe(rats.length > 0);
   for (const { home } of defaultWorld.subscriptions) if (home !== undefined) expect(plmns).toContain(home);
 });
+
+describe("what a network grants", () => {
+  it("is sleep for its own subscribers and not for roamers, unless its data say otherwise", () => {
+    const clock = new VirtualClock();
+    const usual = new World({ clock });
+    expect([usual.letsSleep("26299", false), usual.letsSleep("26299", true)]).toEqual([true, false]);
+    for (const [powerSaving, expected] of [
+      ["all", [true, true]],
+      ["none", [false, false]],
+    ] as const) {
+      const world = new World({
+        clock,
+        data: { ...defaultWorld, operators: defaultWorld.operators.map((row) => ({ ...row, powerSaving })) },
+      });
+      expect([world.letsSleep("26299", false), world.letsSleep("26299", true)]).toEqual(expected);
+    }
+  });
+
+  it("is a session only with the credentials that the APN asks for (ESM cause 29)", () => {
+    const subscriptions = [{ imsiPrefix: "26299", home: "26299", apns: ["fleet"], credentials: { user: "me", password: "secret" } }];
+    const world = new World({ clock: new VirtualClock(), data: { ...defaultWorld, subscriptions } });
+    const who = { imsi: "262990000000001", iccid: "8949299000000000026" };
+    for (const credentials of [undefined, { user: "me", password: "" }, { user: "secret", password: "me" }])
+      expect(world.session(who, "26299", "fleet", credentials)).toEqual({ kind: "refused", esmCause: 29 });
+    expect(world.session(who, "26299", "fleet", { user: "me", password: "secret" })).toMatchObject({ kind: "up", apn: "fleet" });
+  });
+});

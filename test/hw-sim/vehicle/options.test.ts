@@ -1,5 +1,7 @@
 // The command line of simward-sim: what it takes, and how it refuses.
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { faultTable } from "../../../hw-sim/faults.ts";
 import { quirkNames } from "../../../hw-sim/modem/personalities/quirks.ts";
 import { personalities } from "../../../hw-sim/modem/personalities/table.ts";
 import { parseCommandLine, type RunOptions } from "../../../hw-sim/options.ts";
@@ -45,6 +47,11 @@ describe("simward-sim run", () => {
     const help = parseCommandLine(["run", "--help"]);
     for (const name of [...Object.keys(personalities), ...quirkNames])
       expect(help).toMatchObject({ kind: "text", text: expect.stringContaining(`\n  ${name} `) });
+  });
+
+  it("has every make, quirk and fault in the manual", () => {
+    const manual = readFileSync("docs/hw-sim.md", "utf8");
+    for (const name of [...Object.keys(personalities), ...quirkNames, ...Object.keys(faultTable)]) expect(manual).toContain(`\`${name}\``);
   });
 
   it("takes ports, places and faults", () => {
