@@ -10,6 +10,8 @@ export type AlarmSource =
   | "state"
   | "stateLost"
   | "apn"
+  | "radio"
+  | "path"
   | "injection"
   | "net"
   | "trust"

@@ -1,5 +1,6 @@
 // Puts the status document together from what the parts of the daemon know at this moment.
 import type { Modem, ModemStatus } from "../at-drivers/modem.ts";
+import type { SignalQuality } from "../at-drivers/types.ts";
 import { swappedBcdToDigits, toHexUpper } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import type { ErrorReport } from "../base/errors.ts";
@@ -11,8 +12,11 @@ import type { EUICCInfo2 } from "../ipa/messages/euicc-info.ts";
 import type { ProfileInfo } from "../ipa/messages/profile-info.ts";
 import type { CardStatus, EimStatus, NetworkStatus, ProfileStatus, Status } from "./api/types.ts";
 import type { AuditHead } from "./audit/types.ts";
+import { refusalText } from "./connectivity/causes.ts";
 import type { FallbackKeeper } from "./connectivity/fallback.ts";
 import type { PathState } from "./connectivity/keeper.ts";
+import type { HealthState } from "./connectivity/path-health.ts";
+import type { RadioStatus } from "./connectivity/radio.ts";
 import type { Emergency } from "./emergency.ts";
 
 export interface StatusParts {
@@ -26,7 +30,9 @@ export interface StatusParts {
   readonly lastErrors: ReadonlyMap<string, ErrorReport>;
   readonly audit: AuditHead;
   readonly alarms: readonly ErrorReport[];
-  readonly rsrpDbm: number | undefined;
+  readonly signal: SignalQuality | undefined;
+  readonly health: HealthState;
+  readonly radio: RadioStatus | undefined;
   readonly emergency: Pick<Emergency, "status">;
   readonly fallback: Pick<FallbackKeeper, "state" | "nextInMs">;
 }
@@ -100,7 +106,7 @@ function fallbackOf({ state, nextInMs }: StatusParts["fallback"]): Status["fallb
   return { phase, failedReturns, ...(nextInMs === undefined ? {} : { nextInMs }) };
 }
 
-function networkOf({ modem, path, rsrpDbm }: StatusParts): NetworkStatus {
+function networkOf({ modem, path, signal, health, radio }: StatusParts): NetworkStatus {
   const { link, reason, family, identity, imei, registration } = modem.status;
   return compact<NetworkStatus>({
     link,
@@ -114,10 +120,32 @@ function networkOf({ modem, path, rsrpDbm }: StatusParts): NetworkStatus {
     rat: registration.rat,
     plmn: registration.plmn,
     roaming: registration.status === "roaming",
-    rsrpDbm,
+    tac: registration.tac,
+    cellId: registration.cellId,
+    refused: registration.rejectCause === undefined ? undefined : refusalText(registration.rejectCause),
+    rsrpDbm: signal?.rsrpDbm,
+    rsrqDb: signal?.rsrqDb,
+    sinrDb: signal?.sinrDb,
     apn: path.apn,
     address: path.up ? path.session?.address : undefined,
+    probe: path.up ? health.verdict : undefined,
+    roundTripMs: path.up && health.roundTripMs !== undefined ? Math.round(health.roundTripMs) : undefined,
+    rats: radio?.rats,
+    psm: powerSavingOf(radio),
+    edrx: edrxOf(radio),
   });
+}
+
+function powerSavingOf(radio: RadioStatus | undefined): string | undefined {
+  if (radio?.psm === undefined || !radio.psm.enabled) return undefined;
+  const { granted } = radio.psm;
+  return granted === undefined ? "refused" : `granted ${granted.periodicTauSeconds ?? "?"}/${granted.activeSeconds ?? "?"} s`;
+}
+
+function edrxOf(radio: RadioStatus | undefined): string | undefined {
+  if (radio?.edrx === undefined || radio.edrx.requested.length === 0) return undefined;
+  const cycleSeconds = radio.edrx.granted?.cycleSeconds;
+  return cycleSeconds === undefined ? "refused" : `granted ${cycleSeconds} s`;
 }
 
 /** EUICCInfo2 and EID as the status shows them (SGP.22 §5.7.8, SGP.32 §4.2). */

@@ -59,6 +59,8 @@ export interface Keeper extends ProfileSwitch {
   check(): Promise<void>;
   /** The session is up and nothing passes: it counts as lost, and the operator as failed. */
   giveUp(reason: string): void;
+  /** What the network says of a failure, in words, where it says something. */
+  explain(error: SimwardError): Promise<SimwardError>;
   /** Writes settings that the module takes only off the air, in the place of an attempt; then the path comes up anew. Rejects when aborted. */
   change<T>(job: (signal: AbortSignal) => Promise<T>): Promise<T>;
   /** Resolves when nothing runs any more. */
@@ -215,10 +217,11 @@ export function createKeeper(options: KeeperOptions): Keeper {
   };
 
   /** In the network's own words where the module passes them on; one that has nothing to do with the operator is the APN's. */
-  const explained = async (error: SimwardError): Promise<SimwardError> => {
+  const explained = async (error: SimwardError, isOurs = true): Promise<SimwardError> => {
     const esmCause = await esmCauseOf(error).catch(() => undefined);
     if (esmCause === undefined) return error;
-    if (isApnsFault(esmCause)) tried = { ...tried, times: Math.max(tried.times, firstOfTurn(turnAfter(Math.max(0, tried.times - 1)) + 1)) };
+    if (isOurs && isApnsFault(esmCause))
+      tried = { ...tried, times: Math.max(tried.times, firstOfTurn(turnAfter(Math.max(0, tried.times - 1)) + 1)) };
     const where = error.code === "NO_DATA_PATH" ? (error.detail ?? "") : whereItStands(modem);
     return new SimwardError("NO_DATA_PATH", { detail: `${where}; ${sessionCauseText(esmCause)}`, cause: error });
   };
@@ -463,6 +466,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     },
     check,
     giveUp,
+    explain: (error) => explained(error, false),
     async change(job) {
       attempting.abort(new SimwardError("ABORTED", { detail: "the radio's settings change" }));
       attempting = new AbortController();

@@ -10,17 +10,19 @@ export interface Question {
   readonly way: "dns" | "dtls" | "tcp";
   readonly host: string;
   readonly port: number;
+  /** Asked from this address of ours only: where it is nobody's here, nothing is sent. */
+  readonly from?: string;
 }
 
 /** Milliseconds until the answer; undefined for silence. Never rejects. */
 export type Ask = (question: Question, limitMs: number, signal: AbortSignal) => Promise<number | undefined>;
 
 export function askOverNet(clock: Clock, random: Random): Ask {
-  return async ({ way, host, port }, limitMs, signal) => {
+  return async ({ way, host, port, from }, limitMs, signal) => {
     const startMs = clock.monotonicMs();
     const answered = await (way === "tcp"
       ? tcpAnswers(clock, host, port, limitMs, signal)
-      : udpAnswers(clock, host, port, way === "dns" ? rootQuery(random) : clientHello(random), limitMs, signal));
+      : udpAnswers(clock, { host, port, from }, way === "dns" ? rootQuery(random) : clientHello(random), limitMs, signal));
     return answered ? clock.monotonicMs() - startMs : undefined;
   };
 }
@@ -28,16 +30,15 @@ export function askOverNet(clock: Clock, random: Random): Ask {
 /** Again at a third and two thirds of the time: a single datagram may be lost. */
 function udpAnswers(
   clock: Clock,
-  host: string,
-  port: number,
+  { host, port, from }: Pick<Question, "host" | "port"> & { readonly from: string | undefined },
   datagram: Uint8Array,
   limitMs: number,
   signal: AbortSignal,
 ): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createSocket(isIPv6(host) ? "udp6" : "udp4");
-    const timers = [0, 1, 2].map((n) => clock.after((n * limitMs) / 3, () => socket.send(datagram, port, host, () => undefined)));
-    timers.push(clock.after(limitMs, () => end(false)));
+    const timers = [clock.after(limitMs, () => end(false))];
+    const ask = (): void => socket.send(datagram, port, host, () => undefined);
     const abandon = (): void => end(false);
     let ended = false;
     const end = (answered: boolean): void => {
@@ -50,6 +51,11 @@ function udpAnswers(
     };
     socket.on("error", () => end(false));
     socket.on("message", () => end(true));
+    socket.bind({ port: 0, ...(from === undefined ? {} : { address: from }) }, () => {
+      if (ended) return;
+      ask();
+      timers.push(clock.after(limitMs / 3, ask), clock.after((2 * limitMs) / 3, ask));
+    });
     if (signal.aborted) end(false);
     else signal.addEventListener("abort", abandon, { once: true });
   });

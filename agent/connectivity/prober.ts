@@ -119,7 +119,7 @@ export function createProber(options: ProberOptions): Prober {
       if (session === undefined) plan(0);
       if (session === undefined || !isAnother) return;
       send({ kind: "session" });
-      void round();
+      plan(options.intervalMs);
     },
     async verify(session, signal) {
       for (let left = verifyTries; left > 0; left--) {
@@ -132,6 +132,7 @@ export function createProber(options: ProberOptions): Prober {
     probe: round,
     heard(target) {
       send({ kind: "heard", target });
+      plan(options.intervalMs);
     },
     notHeard() {
       if (up !== undefined && running === undefined) void round();

@@ -29,7 +29,12 @@ export type RadioWrite =
   | { readonly kind: "access"; readonly rats: readonly Rat[]; readonly before: readonly Rat[] | undefined }
   | { readonly kind: "bands"; readonly bands: Bands; readonly before: Bands }
   | { readonly kind: "psm"; readonly timers: PsmTimers | undefined; readonly before: PsmTimers | undefined }
-  | { readonly kind: "edrx"; readonly rat: "lte-m" | "nb-iot"; readonly cycleSeconds: number | undefined; readonly before: number | undefined };
+  | {
+      readonly kind: "edrx";
+      readonly rat: "lte-m" | "nb-iot";
+      readonly cycleSeconds: number | undefined;
+      readonly before: number | undefined;
+    };
 
 export interface RadioPlan {
   readonly writes: readonly RadioWrite[];
@@ -97,7 +102,8 @@ function planPsm({ psm }: RadioWish, { powerSaving: present }: RadioReading): Ra
   if (psm === "off") return before === undefined ? nothing : { writes: [{ kind: "psm", timers: undefined, before }], unable: [] };
   if (present === undefined) return { writes: [], unable: ["PSM: the module does not know it"] };
   // A timer is rounded up to what can be expressed: what reads back as no less than wanted, and close to it, is so.
-  const isSo = before !== undefined && close(psm.periodicTauSeconds, before.periodicTauSeconds) && close(psm.activeSeconds, before.activeSeconds);
+  const isSo =
+    before !== undefined && close(psm.periodicTauSeconds, before.periodicTauSeconds) && close(psm.activeSeconds, before.activeSeconds);
   return isSo ? nothing : { writes: [{ kind: "psm", timers: psm, before }], unable: [] };
 }
 

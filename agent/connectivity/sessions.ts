@@ -1,0 +1,111 @@
+// Each data session and each gap between two, for the audit trail and for who asks: when, where, with whom, how much, and why it ended.
+import type { DataSession } from "../../at-drivers/modem.ts";
+import type { Registration } from "../../at-drivers/types.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { AuditEvent } from "../audit/types.ts";
+import type { PathState } from "./keeper.ts";
+
+export interface ByteCounts {
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+}
+
+export interface OpenSession {
+  /** Wall clock. */
+  readonly startMs: number;
+  readonly startMonotonicMs: number;
+  readonly iccid: string | undefined;
+  readonly apn: string | undefined;
+  readonly address: string;
+  readonly plmn: string | undefined;
+  readonly rat: string | undefined;
+  /** Where it has been besides: a session outlives a change of cell or operator. */
+  readonly before: ByteCounts | undefined;
+}
+
+export interface SessionBookOptions {
+  readonly clock: Clock;
+  readonly registration: () => Registration;
+  /** Of the interface that carries the data, where it is known; undefined elsewhere. */
+  readonly bytes?: (() => ByteCounts | undefined) | undefined;
+  readonly audit: (event: AuditEvent) => Promise<void>;
+}
+
+export interface SessionBook {
+  readonly current: OpenSession | undefined;
+  /** Since when there is none, and why; undefined while there is one, or before the first. */
+  readonly gap: { readonly startMs: number; readonly reason: string } | undefined;
+  path(path: PathState): void;
+  /** The daemon ends: what is open is closed. */
+  close(reason: string): Promise<void>;
+}
+
+export function createSessionBook({ clock, registration, bytes, audit }: SessionBookOptions): SessionBook {
+  let current: OpenSession | undefined;
+  let gap: { readonly startMs: number; readonly startMonotonicMs: number; readonly reason: string } | undefined;
+
+  const open = (session: DataSession, { iccid, apn }: PathState): void => {
+    const { plmn, rat } = registration();
+    const startMonotonicMs = clock.monotonicMs();
+    current = { startMs: clock.now(), startMonotonicMs, iccid, apn, address: session.address, plmn, rat, before: bytes?.() };
+    if (gap === undefined) return;
+    const { startMs, reason } = gap;
+    const seconds = Math.round((startMonotonicMs - gap.startMonotonicMs) / 1_000);
+    gap = undefined;
+    void audit({
+      event: "gap",
+      cause: "connectivity",
+      data: { start: new Date(startMs).toISOString(), seconds, reason, plmn: plmn ?? null },
+    });
+  };
+
+  const close = (reason: string): Promise<void> => {
+    if (current === undefined) return Promise.resolve();
+    const { startMs, startMonotonicMs, iccid, apn, address, plmn, rat, before } = current;
+    current = undefined;
+    const after = bytes?.();
+    const counted =
+      before === undefined || after === undefined
+        ? {}
+        : {
+            receivedBytes: Math.max(0, after.receivedBytes - before.receivedBytes),
+            sentBytes: Math.max(0, after.sentBytes - before.sentBytes),
+          };
+    const seconds = Math.round((clock.monotonicMs() - startMonotonicMs) / 1_000);
+    return audit({
+      event: "session",
+      cause: "connectivity",
+      data: {
+        ...{ start: new Date(startMs).toISOString(), seconds, iccid: iccid ?? null, apn: apn ?? null, address },
+        ...{ plmn: plmn ?? null, rat: rat ?? null, ...counted, end: reason },
+      },
+    });
+  };
+
+  return {
+    get current() {
+      return current;
+    },
+    get gap() {
+      return gap;
+    },
+    path(path) {
+      const { up, session, reason = "unknown" } = path;
+      if (up && session !== undefined) {
+        if (current?.address === session.address) return;
+        // Another address is another session, though the path never was away.
+        void close("the network gave another address");
+        open(session, path);
+        return;
+      }
+      if (current === undefined) {
+        // Why it lasts may be another thing than why it began; the last reason is the one that tells more.
+        if (gap !== undefined) gap = { ...gap, reason };
+        return;
+      }
+      void close(reason);
+      gap = { startMs: clock.now(), startMonotonicMs: clock.monotonicMs(), reason };
+    },
+    close,
+  };
+}
