@@ -55,7 +55,7 @@ export class NetdBench {
   }
 
   ip(...args: readonly string[]): string {
-    return execFileSync("/sbin/ip", ["-n", this.namespace, ...args], { encoding: "utf8" });
+    return execFileSync("/sbin/ip", ["-n", this.namespace, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
   }
 
   /** In the namespace where there is one; `before` is what it is run by. */

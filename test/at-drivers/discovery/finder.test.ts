@@ -1,11 +1,9 @@
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Finder, holdMs } from "../../../at-drivers/discovery/finder.ts";
 import { parseWanted, survey } from "../../../at-drivers/discovery/survey.ts";
 import { usbNets, usbTtyAt, usbTtys } from "../../../at-drivers/discovery/sysfs.ts";
 import { usbProducts, usbVendor } from "../../../at-drivers/discovery/usb-ids.ts";
-import { openTty } from "../../../at-drivers/engine/channels/tty.ts";
 import type { ByteChannel } from "../../../at-drivers/engine/types.ts";
 import { families } from "../../../at-drivers/families/table.ts";
 import { type Disposer, SystemClock, VirtualClock } from "../../../base/clock.ts";
@@ -238,25 +236,6 @@ describe("a module that goes away and comes back", () => {
       before,
     );
     expect(found.map(({ tty: { device } }) => device)).toEqual(["/dev/1-2-2", "/dev/1-2-5", "/dev/1-1-2"]);
-  });
-});
-
-describe("exclusive ports", () => {
-  test("all descriptors of an open port are closed on exec, so no program that is started inherits the module", async () => {
-    const [, , at] = plugInEg25(0);
-    channel = await openTty({ address: "serial:x", path: at?.device ?? "", baudRate: 115_200, refuseOthers: true, clock });
-    const { readdirSync, readlinkSync } = await import("node:fs");
-    const mine = readdirSync("/proc/self/fd").filter((fd) => {
-      try {
-        return readlinkSync(`/proc/self/fd/${fd}`) === at?.pty.path;
-      } catch {
-        return false;
-      }
-    });
-    const flags = mine.map((fd) => Number.parseInt(/flags:\s+(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "0", 8));
-    // The test's own end of the pseudo terminal is one more.
-    expect(flags.length).toBeGreaterThanOrEqual(2);
-    expect(flags.filter((one) => (one & 0o2000000) === 0)).toEqual([]);
   });
 });
 
