@@ -55,7 +55,7 @@ export const usbProducts: readonly UsbProduct[] = [
     sources: ["LINUX"],
   }),
   // Interfaces 0 and 1 are its network interface; AT comes first of the serial ones, the order of the others is not said.
-  quectel("0901", "EC200U, EG915U", ["quectel-ec200"], { ports: { 2: "at" }, grade: "documented", sources: ["LINUX"] }),
+  quectel("0901", "EC200U", ["quectel-ec200"], { ports: { 2: "at" }, grade: "documented", sources: ["LINUX"] }),
   quectel("6001", "EG912Y", ["quectel-ec200"], { ...unknownPorts, sources: ["LINUX"] }),
   quectel("6002", "EC200S", ["quectel-ec200"], { ...unknownPorts, sources: ["LINUX"] }),
   quectel("6005", "EC200A", ["quectel-ec200"], { ...unknownPorts, sources: ["LINUX"] }),
