@@ -88,11 +88,11 @@ export interface SessionsReport {
   };
   /** Since when there is none. */
   readonly gap?: { readonly start: string; readonly reason: string };
-  /** Of the audit trail, oldest first. */
+  /** session.ended and session.gap of the audit trail, oldest first. */
   readonly records: readonly {
     readonly seq: number;
     readonly time: string;
-    readonly kind: "session" | "gap";
+    readonly event: string;
     readonly [key: string]: AuditValue;
   }[];
 }

@@ -116,10 +116,8 @@ export function createNetActs(options: NetActsOptions): NetActs {
     },
     async sessions(last) {
       const records: SessionsReport["records"][number][] = [];
-      for (const event of ["session", "gap"])
-        for await (const { seq, time, data, event: name } of options.audit.query({ last, event }))
-          if (name === "session" || name === "gap") records.push({ seq, time, kind: name, ...data });
-      records.sort((a, b) => a.seq - b.seq);
+      for await (const { seq, time, data, event } of options.audit.query({ last, event: "session." }))
+        records.push({ seq, time, event, ...data });
       const { current, gap } = sessions;
       return {
         schema: "simward/sessions/1",
@@ -136,7 +134,7 @@ export function createNetActs(options: NetActsOptions): NetActs {
               },
             }),
         ...(gap === undefined ? {} : { gap: { start: timeText(gap.startMs), reason: gap.reason } }),
-        records: records.slice(-last),
+        records,
       };
     },
     async probe() {

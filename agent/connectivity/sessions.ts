@@ -1,4 +1,5 @@
-// Each data session and each gap between two, for the audit trail and for who asks: when, where, with whom, how much, and why it ended.
+// Each data session, for the audit trail and for who asks: when, where, with whom, how much, and why it ended; and the gap that there is now.
+// The trail's records of gaps are audit/network-watch.ts's.
 import type { DataSession } from "../../at-drivers/modem.ts";
 import type { Registration } from "../../at-drivers/types.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -19,7 +20,7 @@ export interface OpenSession {
   readonly address: string;
   readonly plmn: string | undefined;
   readonly rat: string | undefined;
-  /** Where it has been besides: a session outlives a change of cell or operator. */
+  /** Counters of the interface when it began. */
   readonly before: ByteCounts | undefined;
 }
 
@@ -42,21 +43,13 @@ export interface SessionBook {
 
 export function createSessionBook({ clock, registration, bytes, audit }: SessionBookOptions): SessionBook {
   let current: OpenSession | undefined;
-  let gap: { readonly startMs: number; readonly startMonotonicMs: number; readonly reason: string } | undefined;
+  let gap: { readonly startMs: number; readonly reason: string } | undefined;
 
   const open = (session: DataSession, { iccid, apn }: PathState): void => {
     const { plmn, rat } = registration();
     const startMonotonicMs = clock.monotonicMs();
     current = { startMs: clock.now(), startMonotonicMs, iccid, apn, address: session.address, plmn, rat, before: bytes?.() };
-    if (gap === undefined) return;
-    const { startMs, reason } = gap;
-    const seconds = Math.round((startMonotonicMs - gap.startMonotonicMs) / 1_000);
     gap = undefined;
-    void audit({
-      event: "gap",
-      cause: "connectivity",
-      data: { start: new Date(startMs).toISOString(), seconds, reason, plmn: plmn ?? null },
-    });
   };
 
   const close = (reason: string): Promise<void> => {
@@ -73,7 +66,7 @@ export function createSessionBook({ clock, registration, bytes, audit }: Session
           };
     const seconds = Math.round((clock.monotonicMs() - startMonotonicMs) / 1_000);
     return audit({
-      event: "session",
+      event: "session.ended",
       cause: "connectivity",
       data: {
         ...{ start: new Date(startMs).toISOString(), seconds, iccid: iccid ?? null, apn: apn ?? null, address },
@@ -104,7 +97,7 @@ export function createSessionBook({ clock, registration, bytes, audit }: Session
         return;
       }
       void close(reason);
-      gap = { startMs: clock.now(), startMonotonicMs: clock.monotonicMs(), reason };
+      gap = { startMs: clock.now(), reason };
     },
     close,
   };
