@@ -5,11 +5,27 @@ import type { NetActs } from "../../agent/connectivity/net-acts.ts";
 import type { LocalActs } from "../../agent/local-acts.ts";
 import type { LocalProfileActs } from "../../agent/local-profiles.ts";
 import type { PolicyActs } from "../../agent/policy/report.ts";
+import type { TravelActs } from "../../agent/travel.ts";
 import type { TrustActs } from "../../agent/trust.ts";
 
 const lock = async () => ({ schema: "simward/imei-lock/1", state: "unpaired", differs: [] }) as const;
 const keys = { schema: "simward/keys/1", roots: [], keys: [], revoked: [] } as const;
 const trust: TrustActs = { imeiLock: lock, pairImei: lock, obeyImeiLock: lock, keys: () => keys, installKeys: async () => keys };
+
+const noRules: RoamingRulesReport = {
+  schema: "simward/roaming-rules-report/1",
+  ...{ version: 1, issued: "2026-06-02", overridden: [], unknownOverrides: [], rules: [] },
+};
+const travel: TravelActs = {
+  roaming: () => ({ schema: "simward/roaming/1", local: false, counting: [], today: "2026-06-02", certain: true, standings: [] }),
+  roamingHistory: () => ({ schema: "simward/roaming-history/1", entries: [] }),
+  roamingRules: () => noRules,
+  installRoamingRules: async () => noRules,
+  market: () => ({
+    schema: "simward/market/1",
+    ...{ local: false, swap: { policy: "free", allow: [], from: "no rule" }, operators: [], apns: [], keeps: [], configured: [] },
+  }),
+};
 const report = { schema: "simward/policy/1", data: { kind: "allow" }, held: false, rules: [], facts: {} } as const;
 const policy: PolicyActs = {
   explain: () => report,
@@ -29,9 +45,21 @@ const net: NetActs = {
     radio: await radio(),
   }),
   sessions: async () => ({ schema: "simward/sessions/1", records: [] }),
-  probe: async () => ({ schema: "simward/probe/1", path: { verdict: "passing" }, answers: [{ target: "dns 10.0.0.53", answered: true, roundTripMs: 90 }] }),
+  probe: async () => ({
+    schema: "simward/probe/1",
+    path: { verdict: "passing" },
+    answers: [{ target: "dns 10.0.0.53", answered: true, roundTripMs: 90 }],
+  }),
   scan: async () => ({ schema: "simward/operators/1", operators: [{ plmn: "26299", name: "Rheinfunk", status: "current" }] }),
-  testApn: async ({ name, type, cid }) => ({ schema: "simward/apn-test/1", name, type, cid, outcome: "works", address: "10.50.0.1", tookMs: 4_000 }),
+  testApn: async ({ name, type, cid }) => ({
+    schema: "simward/apn-test/1",
+    name,
+    type,
+    cid,
+    outcome: "works",
+    address: "10.50.0.1",
+    tookMs: 4_000,
+  }),
   radio,
   setRats: radio,
 };
@@ -53,11 +81,13 @@ export const quietLocalActs: LocalActs & {
   readonly local: LocalProfileActs;
   readonly net: NetActs;
   readonly trust: TrustActs;
+  readonly travel: TravelActs;
   readonly policy: PolicyActs;
 } & Pick<ApiServices, "auditLines" | "auditKey"> = {
   local,
   net,
   trust,
+  travel,
   policy,
   async *auditLines() {},
   auditKey: () => ({ schema: "simward/audit-key/1", head: { seq: 0, hash: "" } }),
