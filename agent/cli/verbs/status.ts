@@ -58,9 +58,15 @@ export function renderStatus(report: Status, out: Output): string {
     network.rat?.toUpperCase(),
     network.plmn && `${network.plmn.slice(0, 3)} ${network.plmn.slice(3)}`,
     network.registration,
+    network.refused !== undefined && out.paint("yellow", network.refused),
     network.rsrpDbm !== undefined && `RSRP ${network.rsrpDbm}`,
+    network.sinrDb !== undefined && `SINR ${network.sinrDb}`,
     network.apn !== undefined && `APN ${network.apn === "" ? "(network's own)" : network.apn}`,
     online ? out.paint("green", `online ${network.address}`) : out.paint("yellow", "no data path"),
+    network.roundTripMs !== undefined && `probe ${network.roundTripMs} ms`,
+    network.probe === "doubtful" && out.paint("yellow", "nothing seems to pass"),
+    network.psm !== undefined && `PSM ${network.psm}`,
+    network.edrx !== undefined && `eDRX ${network.edrx}`,
     !online && network.link === "ready" && network.reason,
   );
   for (const eim of report.eims) {

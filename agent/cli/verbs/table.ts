@@ -10,6 +10,8 @@ import { events } from "./events.ts";
 import { imeiLockPair, imeiLockRepair, imeiLockShow, imeiLockUnlock } from "./imei-lock.ts";
 import { keysInstall, keysList } from "./keys.ts";
 import { modemList } from "./modem-list.ts";
+import { modemRatSet, modemRatShow } from "./modem-rat.ts";
+import { netApnTest, netProbe, netScan, netSessions, netStatus } from "./net.ts";
 import { notifDeliver, notifList } from "./notif.ts";
 import { packageDecode } from "./package-decode.ts";
 import { policyExplain, policyShow, policySimulate } from "./policy.ts";
@@ -42,6 +44,13 @@ export const verbs: readonly Verb[] = [
   emergencyStatus,
   emergencyOn,
   emergencyOff,
+  netStatus,
+  netSessions,
+  netProbe,
+  netScan,
+  netApnTest,
+  modemRatShow,
+  modemRatSet,
   notifList,
   notifDeliver,
   cardMemoryReset,
