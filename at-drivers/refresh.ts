@@ -149,7 +149,12 @@ export async function takeRefreshStep(host: StepHost, step: RefreshStep, signal:
         host,
         signal,
         (port) => ops.setSimPower(port, false),
-        (port) => ops.setSimPower(port, true),
+        async (port) => {
+          await ops.setSimPower(port, true);
+          // Some modules switch the card by +CFUN, and are left with a radio that is off.
+          const wanted = host.wantedFunction();
+          if ((await ops.functionLevel(port)) !== wanted) await ops.setFunction(port, wanted);
+        },
       );
     case "flight-cycle":
       return cycleFunction(host, 4, signal);

@@ -209,8 +209,7 @@ function apduChannel(host: ApduHost, channel: OpenChannel, watch: ChannelWatch):
       // A refresh that was expected need not have come: such a channel may still be open on the card.
       if (!isThere) return watch.onEnd(false);
       try {
-        await channel.close(host.port());
-        watch.onEnd(true);
+        watch.onEnd(await channel.close(host.port()));
       } catch (error) {
         watch.onEnd(false);
         if (!isCode(error, "PORT_CLOSED", "MODEM_ABSENT", "AT_TIMEOUT")) throw error;

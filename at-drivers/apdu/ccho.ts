@@ -40,13 +40,7 @@ export function cchoWay(timeouts: ApduTimeouts): ApduWay {
 }
 
 async function closeLeftovers(port: AtPort): Promise<void> {
-  for (const session of leftoverSessions) {
-    try {
-      await port.send(cchc, session);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-    }
-  }
+  for (const session of leftoverSessions) await closeSession(port, session);
 }
 
 type Tried = { readonly session: string; readonly refusal?: undefined } | { readonly session?: undefined; readonly refusal: SimwardError };
@@ -90,12 +84,14 @@ function channel(session: string, timeouts: ApduTimeouts): OpenChannel {
   };
 }
 
-/** A session that a refresh or a reset has ended is refused: it is closed then. */
-async function closeSession(port: AtPort, session: string): Promise<void> {
+/** A session that a refresh or a reset has ended is refused, but so is one that the module cannot close just now. */
+async function closeSession(port: AtPort, session: string): Promise<boolean> {
   try {
     await port.send(cchc, session);
+    return true;
   } catch (error) {
     if (!isRefusal(error)) throw error;
+    return false;
   }
 }
 

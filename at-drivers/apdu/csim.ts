@@ -101,11 +101,13 @@ async function closeOthers(port: AtPort): Promise<void> {
   for (const number of [1, 2, 3]) await closeChannel(port, number);
 }
 
-async function closeChannel(port: AtPort, number: number): Promise<void> {
+async function closeChannel(port: AtPort, number: number): Promise<boolean> {
   try {
-    await port.send(csim, Uint8Array.of(0x00, 0x70, 0x80, number, 0x00));
+    const sw = statusOf(await port.send(csim, Uint8Array.of(0x00, 0x70, 0x80, number, 0x00)));
+    return sw === 0x9000 || sw >> 8 === 0x91;
   } catch (error) {
     if (!isRefusal(error) && !isCode(error, "AT_REPLY")) throw error;
+    return false;
   }
 }
 
@@ -133,8 +135,9 @@ function channel(number: number, timeouts: ApduTimeouts, lock: ModemQuirks["csim
   return {
     transmit: (port, apdu) => transmit(port, onChannel(apdu, number), timeouts),
     async close(port) {
-      await closeChannel(port, number);
+      const isClosed = await closeChannel(port, number);
       await orRefused(port, lock?.unlock);
+      return isClosed;
     },
   };
 }

@@ -4,7 +4,8 @@ import type { AtPort } from "../engine/types.ts";
 /** One open logical channel with its application selected. */
 export interface OpenChannel {
   transmit(port: AtPort, apdu: Uint8Array): Promise<Uint8Array>;
-  close(port: AtPort): Promise<void>;
+  /** Answers whether the module has said that it is closed; refused it may be gone already, or not. */
+  close(port: AtPort): Promise<boolean>;
 }
 
 export interface ApduWay {
