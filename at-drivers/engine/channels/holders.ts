@@ -13,8 +13,40 @@ export async function portHolders(path: string): Promise<readonly Holder[]> {
   return Promise.all([...pids].map(async (pid) => ({ pid, name: await processName(pid) })));
 }
 
-export function describeHolders(holders: readonly Holder[]): string {
-  if (holders.length === 0) return "held by a process this user may not see";
+/** Programs that are known to take modules' ports; as the kernel cuts names off, at 15 characters. */
+const usualHolders = [
+  "ModemManager",
+  "simwardd",
+  "gpsd",
+  "ofonod",
+  "pppd",
+  "wvdial",
+  "lpac",
+  "brltty",
+  "agetty",
+  "getty",
+  "minicom",
+  "picocom",
+];
+
+/** Another user's descriptors are not shown, but that it runs is: who cannot be named may be guessed. */
+export async function portSuspects(): Promise<readonly Holder[]> {
+  const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  const all = await Promise.all(pids.map(async (pid) => ({ pid: Number(pid), name: await processName(Number(pid)) })));
+  return all.filter(({ name }) => usualHolders.includes(name));
+}
+
+/** For a refusal: who holds the port, or who may. */
+export async function whoHolds(path: string): Promise<string> {
+  const holders = await portHolders(path);
+  return describeHolders(holders, holders.length === 0 ? await portSuspects() : []);
+}
+
+export function describeHolders(holders: readonly Holder[], suspects: readonly Holder[] = []): string {
+  if (holders.length === 0) {
+    const seen = suspects.map(({ name, pid }) => `${name} (pid ${pid})`).join(", ");
+    return `held by a process this user may not see${seen === "" ? "" : `; ${seen} runs`}`;
+  }
   return `held by ${holders.map(({ pid, name }) => `${name} (pid ${pid}${pid === process.pid ? ", this process" : ""})`).join(", ")}`;
 }
 

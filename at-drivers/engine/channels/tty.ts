@@ -5,7 +5,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import type { Clock, Disposer } from "../../../base/clock.ts";
 import { SimwardError } from "../../../base/errors.ts";
 import type { ByteChannel, ChannelEnd } from "../types.ts";
-import { describeHolders, portHolders } from "./holders.ts";
+import { whoHolds } from "./holders.ts";
 import { type Libc, loadLibc } from "./libc.ts";
 import { Outlet } from "./outlet.ts";
 
@@ -48,7 +48,7 @@ export async function openTty(request: TtyRequest): Promise<TtyLine> {
   // The lock is taken on a descriptor of its own, before the binding configures and flushes a port that may be another's.
   const lock = await open(path, openFlags).catch((cause: NodeJS.ErrnoException) => refuseOpen(address, path, cause));
   try {
-    if (!libc.lock(lock.fd)) throw new SimwardError("PORT_BUSY", { detail: `${address}: ${describeHolders(await portHolders(path))}` });
+    if (!libc.lock(lock.fd)) throw new SimwardError("PORT_BUSY", { detail: `${address}: ${await whoHolds(path)}` });
     const port = await openBinding(request);
     if (request.refuseOthers) libc.refuseOthers(lock.fd);
     return new TtyChannel(request, port, lock, libc);
@@ -59,8 +59,7 @@ export async function openTty(request: TtyRequest): Promise<TtyLine> {
 }
 
 async function refuseOpen(address: string, path: string, cause: NodeJS.ErrnoException): Promise<never> {
-  if (cause.code === "EBUSY")
-    throw new SimwardError("PORT_BUSY", { detail: `${address}: ${describeHolders(await portHolders(path))}`, cause });
+  if (cause.code === "EBUSY") throw new SimwardError("PORT_BUSY", { detail: `${address}: ${await whoHolds(path)}`, cause });
   throw new SimwardError("PORT_OPEN", { detail: `${address}: ${cause.code ?? cause.message}`, cause });
 }
 
