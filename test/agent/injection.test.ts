@@ -197,7 +197,7 @@ describe("how much", () => {
   test("an eIM that opens a connection for each message has its whole allowance", async () => {
     const eim = makeCertificate({ name: "eIM" });
     const injectors: EimAsClient[] = [{ eimId: "one", trust: { kind: "certificate", der: eim.der }, name: undefined }];
-    const { injection, listening, bring } = bench(https("requests_per_minute = 24\n"), injectors);
+    const { injection, listening, bring } = bench(https("requests_per_minute = 24\nmax_peers = 32\n"), injectors);
     injection.start();
     const port = await listening;
     for (let i = 0; i < 24; i++) expect(await bring(port, eim)).toBe("BF4E020500");
