@@ -213,6 +213,9 @@ function forbidden(call: Call): Answer {
 /** The setting behind AT+QESIM="lpa_enable". */
 export const quectelLpa = "+QESIM lpa_enable";
 
+/** Of the modules that have an assistant of their own. */
+export const quectelEsim: CommandRow = { name: "+QESIM", set: esim };
+
 function esim(call: Call): ReturnType<NonNullable<CommandRow["set"]>> {
   const { modem } = call;
   const what = text(call, 0).toLowerCase();
@@ -299,7 +302,6 @@ export function quectelCommands({ names, iot, netDev }: QuectelHabits): readonly
     { name: "+QFPLMNCFG", set: forbidden },
     setting("+QSTK", { fields: [among([0, 1, 2]), among([0, 1]), number(0, 300, 60)], optional: 2, effect: "start", test: "(0-2)" }),
     { name: "+STKTR", set: doNothing },
-    { name: "+QESIM", set: esim },
     { name: "+QMBNCFG", set: carrier },
     setting("$QCSIMSLEEP", { fields: [among([0, 1], 1)], effect: "now" }),
     family("$QCSIMCFG", { simpowersave: { fields: [among([0, 1], 1)], effect: "now" } }),

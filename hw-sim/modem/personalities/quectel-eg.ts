@@ -1,5 +1,5 @@
 // Quectel EG25 (Cat-4), EG915U, EG800K and EC200A (Cat-1bis): EC2x manual V2.0 [Q-EC2x], field reports for the rest.
-import { quectelCommands, quectelLpa, quectelRats } from "../commands/quectel.ts";
+import { quectelCommands, quectelRats } from "../commands/quectel.ts";
 import { generic3gpp, type Personality } from "../personality.ts";
 import { quectelCommon, serialNumber } from "./quectel.ts";
 
@@ -51,15 +51,12 @@ const eg800k: Personality = {
 const ec200: Personality = {
   ...eg915u,
   id: "quectel-ec200",
-  makes: "Quectel EC200A, EC200U: APDUs by +CSIM only, an assistant of its own that can be switched on",
+  makes: "Quectel EC200A, EC200U: APDUs by +CSIM only",
   model: "EC200A",
   revision: "EC200AEUHAR01A19M16",
   getResponse: "host",
   // Refused on at least one of its USB ports.
   without: ["+CCHO", "+CGLA", "+CCHC", "+IFC"],
 };
-
-/** The setting by which the quirk own-lpa of Quectel is ended. */
-export const quectelOwnLpa = { setting: quectelLpa } as const;
 
 export const quectelEg: readonly Personality[] = [eg25, eg915u, eg800k, ec200];

@@ -1,7 +1,7 @@
 // What single firmwares are known to do otherwise, as switches on top of any personality (--quirk NAME).
 import { SimwardError } from "../../../base/errors.ts";
+import { quectelEsim, quectelLpa } from "../commands/quectel.ts";
 import type { Personality } from "../personality.ts";
-import { quectelOwnLpa } from "./quectel-eg.ts";
 
 interface Quirk {
   readonly text: string;
@@ -59,9 +59,11 @@ export const quirks = {
   "refresh-ignored": always("the card's REFRESH is not fetched: only a reset of card or module makes a change of profile known", {
     refresh: "ignored",
   }),
-  "own-lpa": always('an assistant of the module\'s own holds the ISD-R until AT+QESIM="lpa_enable",0 and a reset', {
-    ownLpa: quectelOwnLpa,
-  }),
+  "own-lpa": quirk('an assistant of the module\'s own holds the ISD-R until AT+QESIM="lpa_enable",0 and a reset', (personality) => ({
+    ...personality,
+    ownLpa: { setting: quectelLpa },
+    commands: [...personality.commands, quectelEsim],
+  })),
   "sim-busy-long": timed("the card is busy for half a minute after each of its resets", {
     simBusy: [
       { ms: 2_000, cme: 10 },

@@ -1,5 +1,6 @@
 // A change of profile on every make that has a way to its card: by +CCHO and +CGLA, or by +CSIM on a channel of the host's own.
 import { describe, expect, it } from "vitest";
+import { withQuirks } from "../../../../hw-sim/modem/personalities/quirks.ts";
 import { personalities } from "../../../../hw-sim/modem/personalities/table.ts";
 import { createVehicle } from "../../../../hw-sim/vehicle.ts";
 import { known, type Make, online } from "./bench.ts";
@@ -57,7 +58,10 @@ describe("the EID that a module asks its card for by itself", () => {
     ["simcom-sim7080", "AT+CEID", "+CEID: "],
     ["quectel-ec200", 'AT+QESIM="eid"', '+QESIM: "eid","'],
   ])("%s: %s", async (id, command, prefix) => {
-    const vehicle = await createVehicle({ personality: known(id), timings: { bootMs: 0, simBusy: [], searchMs: 1 } });
+    const vehicle = await createVehicle({
+      personality: withQuirks(known(id), id === "simcom-sim7080" ? [] : ["own-lpa"]),
+      timings: { bootMs: 0, simBusy: [], searchMs: 1 },
+    });
     try {
       const { modem } = vehicle;
       let text = "";
