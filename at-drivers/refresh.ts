@@ -151,9 +151,8 @@ export async function takeRefreshStep(host: StepHost, step: RefreshStep, signal:
         (port) => ops.setSimPower(port, false),
         async (port) => {
           await ops.setSimPower(port, true);
-          // Some modules switch the card by +CFUN, and are left with a radio that is off.
-          const wanted = host.wantedFunction();
-          if ((await ops.functionLevel(port)) !== wanted) await ops.setFunction(port, wanted);
+          // Some modules switch the card by +CFUN and are left with a radio that is off, whatever AT+CFUN? says.
+          await ops.setFunction(port, host.wantedFunction());
         },
       );
     case "flight-cycle":
