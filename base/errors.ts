@@ -165,7 +165,7 @@ export const errorTable = {
   RADIO_FAILED: row(
     "operator",
     "the radio settings wanted do not work on this module or in this network",
-    "simward modem rat show; correct [radio] in the configuration",
+    "simward net status; correct [radio] in the configuration",
   ),
   RADIO_REFUSED: row("operator", "that technology is refused for a vehicle", "choose lte-m or cat-1bis, or set radio.stationary = true"),
   RADIO_UNFIT: row(

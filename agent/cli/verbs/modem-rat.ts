@@ -35,7 +35,12 @@ function show(report: RadioReport, out: Output): void {
       [bold("On offer"), [offered.map((mode) => mode.join(", ")).join(" | ") || "no command is known by which they are chosen"]],
       ...(psm === undefined
         ? []
-        : [[bold("PSM"), psm.enabled ? [`asked for ${psmText(psm.requested)}`, granted(psm.granted && psmText(psm.granted), out)] : ["off"]] as const]),
+        : [
+            [
+              bold("PSM"),
+              psm.enabled ? [`asked for ${psmText(psm.requested)}`, granted(psm.granted && psmText(psm.granted), out)] : ["off"],
+            ] as const,
+          ]),
       ...(edrx === undefined
         ? []
         : [

@@ -1,6 +1,7 @@
 // simward net …: where connectivity stands, its sessions, whether anything passes, who is in reach, and an APN on trial.
-import type { ApnTestReport, NetReport, OperatorsReport, PathHealth, ProbeReport, SessionsReport } from "../../api/net-types.ts";
+
 import { SimwardError } from "../../../base/errors.ts";
+import type { ApnTestReport, NetReport, OperatorsReport, PathHealth, ProbeReport, SessionsReport } from "../../api/net-types.ts";
 import { exitCodes } from "../exit.ts";
 import { duration } from "../layout.ts";
 import type { Output } from "../output.ts";
