@@ -179,7 +179,10 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     eims: () => ipa.status().eims,
     isCardBusy: () => ipa.status().cardBusyWith !== undefined || poller.phase === "polling" || poller.phase === "starting",
     ask: ports.ask ?? askOverNet(clock, random),
-    reach: async (session) => dataPath?.follow(session),
+    reach: async (session) => {
+      await dataPath?.follow(session);
+      return dataPath?.carries(session) !== false;
+    },
     onProblem: (source, problem) => (problem === undefined ? alarms.clear(source) : alarms.raise(source, problem)),
   });
   const { keeper, prober } = connectivity;
@@ -380,7 +383,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         });
   /** A session is a path once the kernel has it. */
   const onSession = (path: PathState): void => {
-    if (dataPath === undefined || !path.up) onPath(path);
+    if (dataPath === undefined || !path.up || dataPath.carries(path.session)) onPath(path);
     void dataPath?.follow(path.session);
   };
 

@@ -2,6 +2,7 @@
 import { object, optional, parse, string } from "valibot";
 import type { Bands } from "../../at-drivers/family.ts";
 import type { DataSession, Modem } from "../../at-drivers/modem.ts";
+import { abortable } from "../../at-drivers/retry.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Disk } from "../../base/disk.ts";
 import { asSimwardError, SimwardError } from "../../base/errors.ts";
@@ -40,8 +41,8 @@ export interface ConnectivityOptions {
   readonly isCardBusy: () => boolean;
   readonly ask: Ask;
   readonly bytes?: SessionBookOptions["bytes"];
-  /** Puts the session where it can be asked over, before it counts as a path. */
-  readonly reach?: ((session: DataSession) => Promise<void>) | undefined;
+  /** Puts the session where it can be asked over, before it counts as a path; false: that has failed, so there is nothing to ask. */
+  readonly reach?: ((session: DataSession) => Promise<boolean>) | undefined;
   readonly onProblem: (source: "radio" | "path", problem: SimwardError | undefined) => void;
 }
 
@@ -83,7 +84,8 @@ export async function createConnectivity(options: ConnectivityOptions): Promise<
     prober: {
       triedAll: prober.triedAll,
       async verify(session, signal) {
-        await options.reach?.(session);
+        // An interface that fails is no fault of the APN or the operator.
+        if (options.reach !== undefined && !(await abortable(options.reach(session), signal))) return true;
         return prober.verify(session, signal);
       },
     },

@@ -54,6 +54,8 @@ export interface DataPathStatus {
 
 export interface DataPath {
   readonly status: DataPathStatus;
+  /** Whether this very session is on an interface now. */
+  carries(session: DataSession | undefined): boolean;
   /** Resolves when the kernel's side is as the session's, or has failed to become so, or something newer is wanted. Never rejects. */
   follow(session: DataSession | undefined): Promise<void>;
   /** Takes away what is up. */
@@ -314,6 +316,7 @@ export function createDataPath(options: DataPathOptions): DataPath {
     get status() {
       return { up: applied !== undefined, kind: applied?.kind, interface: applied?.interface, reason: problem?.message };
     },
+    carries: (session) => applied !== undefined && isSame(applied.session, session),
     follow(session) {
       if (stopping.signal.aborted) return Promise.resolve();
       if (!isSame(session, wanted)) {
