@@ -43,6 +43,7 @@ import { createInjection } from "./injection.ts";
 import { createIpaEvents } from "./ipa-events.ts";
 import { createLocalActs } from "./local-acts.ts";
 import { createLocalProfiles } from "./local-profiles.ts";
+import { mayUseOperator } from "./market/markets.ts";
 import { policyActs } from "./policy/report.ts";
 import { createPolicyService } from "./policy/service.ts";
 import { createPoller } from "./scheduler/poller.ts";
@@ -50,6 +51,7 @@ import { type AgentState, openAgentState } from "./state/agent-state.ts";
 import { openCardMemory } from "./state/card-memory.ts";
 import { consumerMemory } from "./state/consumer-memory.ts";
 import { cardStatusOf, profileStatusOf, statusOf } from "./status.ts";
+import { apnsOf, createTravel } from "./travel.ts";
 import { createTrust, identityOf } from "./trust.ts";
 
 export interface AgentPorts {
@@ -167,7 +169,9 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   });
   disposers.push(() => policy.stop());
   const connectivity = await createConnectivity({
-    ...{ config, modem, clock, emergency, disk: ports.disk },
+    ...{ modem, clock, emergency, disk: ports.disk },
+    config: { ...config, apn: apnsOf(config) },
+    mayUse: (plmn) => mayUseOperator(config.market, plmn),
     log: log.child({ part: "connectivity" }),
     audit: record,
     keeper: {
@@ -401,6 +405,10 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     acted: checkpoints.checkpoint,
     identity: () => identityOf({ modem, ipa, askCard, signal: stopping.signal }),
   });
+  const travel = await createTravel({
+    ...{ config, disk: ports.disk, clock, alarms, audit: record, publish: hub.publish, engine: policy.engine, keys: trust.ring, emergency },
+    log: log.child({ part: "travel" }),
+  });
 
   const auditAdminAct: ApiServices["auditAdminAct"] = async (act, role, peer, data) => {
     const { uid = null, pid = null } = peer ?? {};
@@ -451,6 +459,18 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         eid: () => ipa.status().eid,
         poll: poller.news,
         announceChange: () => ipa.announceChange(),
+        applyMarket: travel.applyMarket,
+        onVehicle: travel.see,
+      });
+      travel.start({
+        local: ipa.local,
+        eims: () => ipa.status().eims.map(({ eimId }) => eimId),
+        leaveOperator: (reason) => keeper.giveUp(reason),
+        changed: async () => {
+          poller.news();
+          await readCard();
+        },
+        signal: stopping.signal,
       });
       connectivity.start();
       keeper.start();
@@ -462,7 +482,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       for (const dispose of disposers) dispose();
       await injection.stop();
       await ipa.close();
-      await Promise.all([cardWatch.stop(), poller.stop(), keeper.stop(), trust.stop()]);
+      await Promise.all([cardWatch.stop(), poller.stop(), keeper.stop(), trust.stop(), travel.stop()]);
       await connectivity.stop();
       await dataPath?.stop();
       await record({ event: "daemon.stopped", cause: "stop" });
@@ -488,6 +508,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         radio: connectivity.radio.status,
         emergency,
         fallback,
+        travel,
       });
     },
     async profiles() {
@@ -524,6 +545,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       registrationMs: config.radio.registration_timeout_seconds * 1_000,
     }),
     trust,
+    travel,
     policy: policyActs({ engine: policy.engine, rules: policy.rules, records: (query) => audit.query(query) }),
     local: createLocalProfiles({
       ipa,

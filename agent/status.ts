@@ -35,6 +35,7 @@ export interface StatusParts {
   readonly radio: RadioStatus | undefined;
   readonly emergency: Pick<Emergency, "status">;
   readonly fallback: Pick<FallbackKeeper, "state" | "nextInMs">;
+  readonly travel: { status(): Pick<Status, "roaming"> };
 }
 
 const operations = {
@@ -83,6 +84,7 @@ export function statusOf(parts: StatusParts): Status {
         : { kind: operations[ipaStatus.operation.kind], step: ipaStatus.operation.phase, eimId: ipaStatus.operation.eimId },
     emergency: emergencyOf(parts.emergency),
     fallback: fallbackOf(parts.fallback),
+    ...parts.travel.status(),
     pending: { notifications: ipaStatus.pendingNotifications, packageResults: ipaStatus.pendingResults },
     audit: parts.audit,
     alarms: [...parts.alarms, ...moduleAlarms(parts.modem.status)],

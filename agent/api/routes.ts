@@ -23,15 +23,17 @@ import {
 import type { Disposer } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import type { AuditQuery } from "../audit/types.ts";
-import { defaultEmergencySeconds, type LocalActs, maxEmergencySeconds } from "../local-acts.ts";
 import type { NetActs } from "../connectivity/net-acts.ts";
+import { defaultEmergencySeconds, type LocalActs, maxEmergencySeconds } from "../local-acts.ts";
 import type { LocalProfileActs } from "../local-profiles.ts";
 import type { PolicyActs } from "../policy/report.ts";
+import type { TravelActs } from "../travel.ts";
 import type { TrustActs } from "../trust.ts";
 import { netRoutes } from "./net-routes.ts";
 import type { PeerCredentials } from "./peer.ts";
 import { policyRoutes } from "./policy-routes.ts";
 import { profileRoutes } from "./profile-routes.ts";
+import { travelRoutes } from "./travel-routes.ts";
 import { trustRoutes } from "./trust-routes.ts";
 import type { ApiEvent, AuditKeyReport, AuditPage, AuditVerificationReport, PollResult, ProfileList, Role, Status } from "./types.ts";
 
@@ -42,6 +44,7 @@ export interface ApiServices extends LocalActs {
   readonly local: LocalProfileActs;
   readonly net: NetActs;
   readonly trust: TrustActs;
+  readonly travel: TravelActs;
   pollEim(eimId: string | undefined): Promise<PollResult>;
   auditRecords(query: AuditQuery): Promise<AuditPage>;
   verifyAudit(): Promise<AuditVerificationReport>;
@@ -281,6 +284,7 @@ export const routes: readonly Route[] = [
   ...netRoutes,
   ...profileRoutes,
   ...trustRoutes,
+  ...travelRoutes,
   ...policyRoutes,
 ];
 

@@ -39,6 +39,8 @@ export interface ConnectivityOptions {
   readonly eims: () => readonly ProbedEim[];
   /** The IPA is at work with the card. */
   readonly isCardBusy: () => boolean;
+  /** Whether the fleet wants that operator used where it is. */
+  readonly mayUse?: ((plmn: string) => boolean) | undefined;
   readonly ask: Ask;
   readonly bytes?: SessionBookOptions["bytes"];
   /** Puts the session where it can be asked over, before it counts as a path; false: that has failed, so there is nothing to ask. */
@@ -63,7 +65,7 @@ const dnsPort = 53;
 export async function createConnectivity(options: ConnectivityOptions): Promise<Connectivity> {
   const { config, modem, disk, clock, log, emergency, audit } = options;
   const operators = createOperatorLadder({
-    ...{ modem, clock, log, audit, isCardBusy: options.isCardBusy },
+    ...{ modem, clock, log, audit, isCardBusy: options.isCardBusy, mayUse: options.mayUse },
     memory: await openOperatorMemory(disk, log),
   });
   const prober = createProber({

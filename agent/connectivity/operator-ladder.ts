@@ -28,6 +28,8 @@ export interface OperatorLadderOptions {
   readonly memory: OperatorMemory;
   /** What uses the card now must not wait minutes behind a scan. */
   readonly isCardBusy: () => boolean;
+  /** Whether the fleet wants that operator used where it is; automatic choice knows nothing of it. */
+  readonly mayUse?: ((plmn: string) => boolean) | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly audit: (event: AuditEvent) => Promise<void>;
@@ -142,6 +144,7 @@ export function createOperatorLadder(options: OperatorLadderOptions): OperatorLa
           step({ kind: "putOff" });
           return "wait";
         }
+        found = found.filter(({ plmn }) => options.mayUse?.(plmn) !== false);
         isAnybodyThere = found.some(({ status }) => status !== "forbidden");
         log.info("operators in reach", { found: found.map(({ plmn, status }) => `${plmn} ${status}`) });
         return step({ kind: "scanned", found, nowMs: clock.now() });

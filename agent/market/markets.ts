@@ -1,5 +1,5 @@
 // What the configuration says of a country: profiles in their order, APNs, operators, what must stay. Pure.
-import { mccsOf } from "../../base/mcc.ts";
+import { countryOf, mccsOf } from "../../base/mcc.ts";
 import type { ApnConfig, Config, DataKind, MarketConfig } from "../config/schema.ts";
 
 type Markets = Config["market"];
@@ -19,6 +19,12 @@ export function marketApns(markets: Markets): readonly ApnConfig[] {
 /** PLMNs to use there; empty: whichever the module finds. */
 export function operatorsIn(markets: Markets, country: string | undefined): readonly string[] {
   return country === undefined ? [] : (marketOf(markets, country)?.operators ?? []);
+}
+
+/** Where no operators are named for a country, any may be used. */
+export function mayUseOperator(markets: Markets, plmn: string): boolean {
+  const named = operatorsIn(markets, countryOf(plmn));
+  return named.length === 0 || named.includes(plmn);
 }
 
 /** Whether what was recorded in that country may leave the vehicle; where it was recorded is not known of everything, and then it may. */

@@ -13,7 +13,7 @@ import type { EmergencyWatch } from "../emergency.ts";
 import type { MarketFacts, VehicleFacts } from "../policy/types.ts";
 import { openState } from "../state/store.ts";
 import { type BorderLimits, type BorderState, decidedInMs, nextBorder, restartedBorder } from "./border.ts";
-import { marketOf, wantedProfile } from "./markets.ts";
+import { marketOf, mayUseOperator, wantedProfile } from "./markets.ts";
 import { mayEnable, type SwapPolicy } from "./swap.ts";
 
 export interface MarketOptions {
@@ -35,6 +35,8 @@ export interface MarketHands {
   /** The eIMs whose profiles these are; empty where they are nobody's but the vehicle's. */
   readonly eims: () => readonly string[];
   readonly swap: (country: string) => SwapPolicy;
+  /** The operator in use is not one of those wanted: the others have their turns, and automatic choice again where none of them serves. */
+  readonly leaveOperator: (reason: string) => void;
   /** A profile has been changed. */
   readonly changed: () => Promise<void>;
   readonly signal: AbortSignal;
@@ -59,8 +61,11 @@ export interface MarketNow {
   readonly iccid: string | undefined;
 }
 
+/** Of the vehicle, what a market depends on. */
+export type SeenNetwork = Pick<VehicleFacts, "country" | "registered" | "dataSession" | "plmn">;
+
 export interface MarketService {
-  see(vehicle: Pick<VehicleFacts, "country" | "registered" | "plmn">): Promise<void>;
+  see(vehicle: SeenNetwork): Promise<void>;
   start(hands: MarketHands): void;
   /** Gives the vehicle what is preferred there; again later where the card has no time. */
   apply(country: string, reason: string): void;
@@ -80,6 +85,8 @@ const schema = object({
   failed: fallback(nullable(object({ country: string(), iccid: string(), atMs: number() })), null),
 });
 const againMs = 60_000;
+/** Where none of the operators wanted serves, the one there is stays in use for so long: a vehicle is not to be dark for a list. */
+const operatorRestMs = 3_600_000;
 /** A profile that found no network in a country is left alone for so long. */
 const restMs = 24 * 3_600_000;
 
@@ -95,13 +102,14 @@ export async function openMarkets(options: MarketOptions): Promise<MarketService
     store.update((before) => ({ ...before, ...change })).catch((error: unknown) => log.warn("market", { error: asSimwardError(error) }));
   const work = new Queue();
   let border: BorderState = restartedBorder({ country: store.get().country ?? undefined });
-  let seen: Pick<VehicleFacts, "country" | "registered" | "plmn"> = {};
+  let seen: SeenNetwork = {};
   let hands: MarketHands | undefined;
   let wanted: { readonly country: string; readonly reason: string } | undefined;
   let outcome: MarketOutcome | undefined;
   let iccid: string | undefined;
   let cancelDecision: Disposer = () => {};
   let cancelAgain: Disposer = () => {};
+  let leftMs = Number.NEGATIVE_INFINITY;
   let stopped = false;
 
   const look = async (isNew: boolean): Promise<void> => {
@@ -124,6 +132,15 @@ export async function openMarkets(options: MarketOptions): Promise<MarketService
     await audit({ event: "market.entered", cause: "module", data: { country: to, from: from ?? null, plmn: seen.plmn ?? null } });
     options.publish("market.entered", { country: to, from });
     options.tell({ country: to, ...(from === undefined ? {} : { enteredFrom: from }) });
+  };
+
+  const lookAtOperator = async (): Promise<void> => {
+    const { registered, dataSession, plmn } = seen;
+    if (hands === undefined || registered !== true || dataSession !== true || plmn === undefined || emergency.sources.length > 0) return;
+    if (mayUseOperator(markets, plmn) || clock.monotonicMs() - leftMs < operatorRestMs) return;
+    leftMs = clock.monotonicMs();
+    await audit({ event: "market.operatorLeft", cause: "policy:market", data: { plmn, country: seen.country ?? null } });
+    hands.leaveOperator(`operator ${plmn} is not one of those for ${seen.country}`);
   };
 
   const inOrder = (job: () => Promise<void>): Promise<void> =>
@@ -191,7 +208,10 @@ export async function openMarkets(options: MarketOptions): Promise<MarketService
     see(vehicle) {
       const isNew = vehicle.registered === true && (seen.registered !== true || seen.plmn !== vehicle.plmn);
       seen = vehicle;
-      return inOrder(() => look(isNew));
+      return inOrder(async () => {
+        await look(isNew);
+        await lookAtOperator();
+      });
     },
     start(given) {
       hands = given;
