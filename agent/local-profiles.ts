@@ -2,9 +2,9 @@
 import { fromHex } from "../base/bytes.ts";
 import { errorReport, SimwardError } from "../base/errors.ts";
 import type { Ipa } from "../ipa/ipa.ts";
+import { parseActivationCode } from "../ipa/procedures/activation-code.ts";
 import type { LocalChange, ResetOption } from "../ipa/procedures/local-assistant.ts";
 import type { LocalProfile } from "../ipa/procedures/local-es10c.ts";
-import { targetOf } from "../ipa/procedures/local-target.ts";
 import type { PeerCredentials } from "./api/peer.ts";
 import type {
   EimsAdded,
@@ -80,19 +80,20 @@ export function createLocalProfiles({ ipa, audit, changed, signal }: LocalProfil
       return change(local.disable(target, signal));
     },
     async deleteProfile(by, { target, reason }) {
-      const profiles = await local.profiles(signal);
-      const { iccid } = targetOf(profiles, target);
-      if (isLastWayBack(profiles, iccid)) mayLoseWayBack(by, reason);
-      await audit("profile.deleteAsked", by, { iccid, reason: reason ?? null });
-      return change(local.delete(iccid, signal));
+      // Two who delete at once must not each take the other's profile for the way back.
+      const deleted = local.delete(target, signal, async ({ iccid }, profiles) => {
+        if (isLastWayBack(profiles, iccid)) mayLoseWayBack(by, reason);
+        await audit("profile.deleteAsked", by, { iccid, reason: reason ?? null });
+      });
+      return change(deleted);
     },
     async nameProfile(by, { target, nickname }) {
       await audit("profile.nicknameAsked", by, { target, nickname });
       return change(local.nickname(target, nickname, signal));
     },
     async downloadProfile(by, codes) {
-      // The address may be known; what entitles to the profile may not.
-      const smdpAddress = codes.activationCode.split("$")[1] ?? null;
+      // The address may be known; what entitles to the profile may not, nor what might be it in a code with a part missing.
+      const { smdpAddress } = parseActivationCode(codes.activationCode);
       await audit("profile.downloadAsked", by, { smdpAddress });
       const { iccid, profileName, serviceProviderName } = await carriedOut(local.download(codes, signal));
       return {

@@ -9,6 +9,15 @@ export interface ActivationCode {
   readonly confirmationCodeRequired: boolean;
 }
 
+/** For those who may know the address only: undefined where the text is no activation code, since any part of it might then be the secret one. */
+export function smdpAddressIn(text: string): string | undefined {
+  try {
+    return parseActivationCode(text).smdpAddress;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Throws ACTIVATION_CODE, without the code in it. */
 export function parseActivationCode(text: string): ActivationCode {
   const [format, address = "", matchingId = "", oid = "", flag = ""] = text.trim().replace(/^LPA:/i, "").split("$");

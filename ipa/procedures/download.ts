@@ -5,6 +5,7 @@ import { toHex } from "../../base/bytes.ts";
 import { asSimwardError, errorReport, SimwardError } from "../../base/errors.ts";
 import { type CancelReason, type DownloadEffect, type DownloadInput, type DownloadState, nextDownload } from "../machines/download.ts";
 import type { ProfileDownloadTriggerRequest } from "../messages/esipa.ts";
+import { smdpAddressIn } from "./activation-code.ts";
 import { ask, borrowCard, type IpaContext } from "./context.ts";
 import { wayOf } from "./direct-download.ts";
 import { authenticate, authenticateAtServer, cancel, checkMetadata, fetchPackage, initiate, prepare } from "./download-authentication.ts";
@@ -51,7 +52,7 @@ export async function downloadProfile(
     enabled: false,
   };
   const data = received.value.profileDownloadData;
-  const smdpAddress = data?.kind === "activationCode" ? data.value.split("$")[1] : undefined;
+  const smdpAddress = data?.kind === "activationCode" ? smdpAddressIn(data.value) : undefined;
   const verdict = await ask(context, "download", { eimId, sha256, smdpAddress }, sha256);
   const input: DownloadInput =
     verdict.kind === "refuse"

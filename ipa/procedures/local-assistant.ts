@@ -36,7 +36,12 @@ export interface LocalAssistant {
   enable(target: string, signal?: AbortSignal): Promise<LocalChange>;
   /** Leaves no profile enabled. Throws the same. */
   disable(target: string, signal?: AbortSignal): Promise<LocalChange>;
-  delete(target: string, signal?: AbortSignal): Promise<LocalChange>;
+  /** `check` is told in the same turn what is on the card, and throws what forbids it. */
+  delete(
+    target: string,
+    signal?: AbortSignal,
+    check?: (profile: LocalProfile, profiles: readonly LocalProfile[]) => void | Promise<void>,
+  ): Promise<LocalChange>;
   /** An empty one takes the nickname away. */
   nickname(target: string, nickname: string, signal?: AbortSignal): Promise<LocalChange>;
   /** Installs a profile; it stays disabled. */
@@ -85,10 +90,12 @@ export function createLocalAssistant({ slot, run }: LocalHost): LocalAssistant {
     profiles: (outer) => run(read, outer),
     enable: (target, outer) => change(target, true, outer),
     disable: (target, outer) => change(target, false, outer),
-    delete: (target, outer) =>
+    delete: (target, outer, check) =>
       run(async (context, signal) => {
         refuseIfManaged(context, slot);
-        const profile = await find(context, target, signal);
+        const profiles = await read(context, signal);
+        const profile = targetOf(profiles, target);
+        await check?.(profile, profiles);
         const code = await context.euicc.withEuicc("profile delete", (es10) => deleteLocally(es10, profile), signal);
         if (code !== "ok") throw refusal("ES10c.DeleteProfile", code);
         await context.tell({ kind: "profile.deleted", iccid: profile.iccid, eimId: localOrder });

@@ -42,12 +42,29 @@ describe("the rules of local command", () => {
     expect(changes()).toBe(2);
   });
 
+  test("an activation code with a part missing is refused, and no part of it is audited", async () => {
+    const { acts, audited } = commanded();
+    await expect(acts.downloadProfile(engineer, { activationCode: "dp.example.com$TOKEN-1" })).rejects.toMatchObject({
+      code: "ACTIVATION_CODE",
+      message: expect.not.stringContaining("TOKEN"),
+    });
+    expect(audited).toEqual([]);
+  });
+
   test("disable: only by who says that it goes dark, and why", async () => {
     const { vehicle, acts, audited } = commanded();
     for (const order of [{ target: a }, { target: a, goesDark: true }, { target: a, reason: "x" }])
       await expect(acts.disableProfile(engineer, order)).rejects.toMatchObject({ code: "POLICY_GOES_DARK" });
     expect([audited, vehicle.enabled()]).toEqual([[], a]);
     expect(await vehicle.run(acts.disableProfile(engineer, { target: a, goesDark: true, reason: "x" }))).toMatchObject({ enabled: false });
+  });
+
+  test("two that are deleted at once leave the last way back", async () => {
+    const { vehicle, acts } = commanded([factoryProfile(a, true), factoryProfile(b, false), factoryProfile(c, false)]);
+    const orders = [b, c].map((target) => acts.deleteProfile(engineer, { target }));
+    const outcomes = await vehicle.run(Promise.allSettled(orders));
+    expect(outcomes).toMatchObject([{ status: "fulfilled" }, { status: "rejected", reason: { code: "API_FORBIDDEN" } }]);
+    expect(vehicle.installed()).toEqual([a, c]);
   });
 
   test("the last way back is deleted by an admin with a reason only; any other profile by an engineer", async () => {
