@@ -193,7 +193,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   const whilePath: WhilePathOptions = { clock, path: () => keeper.path, onPath: (fn) => keeper.onPath(fn) };
   let lastPlmn: string | undefined;
   const ipa = createIpa({
-    card: connectivity.card,
+    card: modem.apdu,
     transports: ports.transports.map((transport) => esipaWhilePath(transport, whilePath)),
     rsp: rspWhilePath(ports.rsp, whilePath),
     clock,

@@ -1,5 +1,5 @@
 // What keeps the vehicle on the air beside the keeper itself, made and tied together: operators, probe, radio policy, session records.
-import { object, optional, parse, string } from "valibot";
+import { array, object, optional, parse, string } from "valibot";
 import type { Bands } from "../../at-drivers/family.ts";
 import type { DataSession, Modem } from "../../at-drivers/modem.ts";
 import { abortable } from "../../at-drivers/retry.ts";
@@ -7,7 +7,6 @@ import type { Clock } from "../../base/clock.ts";
 import type { Disk } from "../../base/disk.ts";
 import { asSimwardError, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import type { ApduAccess } from "../../ipa/ports.ts";
 import type { AuditEvent } from "../audit/types.ts";
 import type { Config } from "../config/schema.ts";
 import type { EmergencyWatch } from "../emergency.ts";
@@ -54,8 +53,6 @@ export interface Connectivity {
   readonly prober: Prober;
   readonly radio: RadioKeeper;
   readonly sessions: SessionBook;
-  /** The way to the card for the IPA: whoever opens a channel does not wait for a scan. */
-  readonly card: ApduAccess;
   start(): void;
   stop(): Promise<void>;
 }
@@ -68,6 +65,14 @@ export async function createConnectivity(options: ConnectivityOptions): Promise<
     ...{ modem, clock, log, audit, isCardBusy: options.isCardBusy, mayUse: options.mayUse },
     memory: await openOperatorMemory(disk, log),
   });
+  const witnesses = await openState<{ readonly witnesses: readonly string[] }>({
+    disk,
+    name: "witnesses",
+    version: 1,
+    initial: { witnesses: [] },
+    parse: (value) => parse(object({ witnesses: array(string()) }), value),
+    onLost: (error) => log.error("who has answered probes is lost", { error }),
+  });
   const prober = createProber({
     targets: (session) => targetsOf(config.probe, session, options.eims()),
     ask: options.ask,
@@ -75,6 +80,11 @@ export async function createConnectivity(options: ConnectivityOptions): Promise<
     log,
     intervalMs: config.probe.interval_seconds * 1_000,
     onDead: (reason) => keeper.giveUp(reason),
+    witnesses: witnesses.get().witnesses,
+    onWitness: (known) =>
+      void witnesses
+        .update(() => ({ witnesses: known }))
+        .catch((error: unknown) => log.warn("who answers could not be stored", { error: asSimwardError(error) })),
     onChange: ({ verdict, isSuspended }) => {
       if (verdict === "passing" || verdict === "unknown") options.onProblem("path", undefined);
       else if (isSuspended) options.onProblem("path", new SimwardError("PATH_DEAD", { detail: "with every operator in reach" }));
@@ -103,22 +113,9 @@ export async function createConnectivity(options: ConnectivityOptions): Promise<
     onProblem: (problem) => options.onProblem("radio", problem),
   });
   const sessions = createSessionBook({ clock, audit, registration: () => modem.status.registration, bytes: options.bytes });
-  const { apdu } = modem;
-  const card: ApduAccess = {
-    open(aid, signal) {
-      operators.yield();
-      return apdu.open(aid, signal);
-    },
-    get transmitBasic() {
-      return apdu.transmitBasic;
-    },
-    get maxCommandDataBytes() {
-      return apdu.maxCommandDataBytes;
-    },
-  };
   let dispose = (): void => {};
   return {
-    ...{ keeper, operators, prober, radio, sessions, card },
+    ...{ keeper, operators, prober, radio, sessions },
     start() {
       dispose = keeper.onPath((path) => {
         sessions.path(path);

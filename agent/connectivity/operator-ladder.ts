@@ -26,7 +26,7 @@ export interface OperatorMemory {
 export interface OperatorLadderOptions {
   readonly modem: Pick<Modem, "selectOperator" | "scanOperators" | "radio" | "signalQuality">;
   readonly memory: OperatorMemory;
-  /** What uses the card now must not wait minutes behind a scan. */
+  /** What uses the card now must not wait minutes behind a scan; whoever comes later waits, and has no path to miss. */
   readonly isCardBusy: () => boolean;
   /** Whether the fleet wants that operator used where it is; automatic choice knows nothing of it. */
   readonly mayUse?: ((plmn: string) => boolean) | undefined;
@@ -47,14 +47,13 @@ export interface OperatorLadder {
   /** The path was lost otherwise; an operator that was chosen is let go. */
   lost(signal: AbortSignal): Promise<void>;
   subscription(iccid: string, signal: AbortSignal): Promise<void>;
-  /** Somebody wants the card: a scan that runs is given up. */
-  yield(): void;
 }
 
 /** One operator's turn: to register, and then to get a session over which something passes. */
 export const selectMs = 60_000;
 export const candidateMs = 45_000;
-export const scanMs = 180_000;
+/** As long as +COPS=? may take (27.007 gives no limit; its declaration has this one). */
+export const scanMs = 315_000;
 /** A card that is at work longer than that has no need of a scan now; the keeper's back-off has. */
 export const cardPatienceMs = 60_000;
 /** The most that is waited for before the next round while somebody is there to be tried. */
@@ -85,7 +84,6 @@ export function createOperatorLadder(options: OperatorLadderOptions): OperatorLa
   const remembered = memory.get();
   let state: OperatorState = { ...initialOperatorState, known: remembered.known, clearedAtMs: remembered.clearedAtMs };
   let iccidNow: string | undefined;
-  let scanning = new AbortController();
   let isAnybodyThere = false;
 
   const step = (input: OperatorInput): readonly OperatorEffect[] => {
@@ -108,15 +106,12 @@ export function createOperatorLadder(options: OperatorLadderOptions): OperatorLa
       if (waitedMs >= cardPatienceMs) return undefined;
       await clock.sleep(cardLookMs, signal);
     }
-    scanning = new AbortController();
-    const given = AbortSignal.any([signal, scanning.signal]);
-    try {
-      return await limited(scanMs, "a scan for operators", given, (limit) => modem.scanOperators(limit));
-    } catch (error) {
-      signal.throwIfAborted();
-      if (scanning.signal.aborted) return undefined;
-      throw error;
-    }
+    // Not to be broken off: few modules take that, and the others are then silent for as long, which looks like a fault.
+    const found = await modem.scanOperators();
+    signal.throwIfAborted();
+    // What the card forbids, modules do not try by themselves, whatever the scan says of it.
+    const forbidden = await modem.radio.forbiddenOperators(signal);
+    return found.map(({ plmn, status }) => ({ plmn, status: forbidden.includes(plmn) ? "forbidden" : status }));
   };
 
   const automatic = (signal: AbortSignal): Promise<void> =>
@@ -231,7 +226,6 @@ export function createOperatorLadder(options: OperatorLadderOptions): OperatorLa
       iccidNow = iccid;
       if (before !== undefined && before !== iccid) await carryOut(step({ kind: "subscription" }), signal);
     },
-    yield: () => scanning.abort(new SimwardError("ABORTED", { detail: "the card is wanted" })),
   };
 }
 

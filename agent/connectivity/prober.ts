@@ -19,6 +19,9 @@ export interface ProberOptions {
   /** Nothing passes: the path is of no use. */
   readonly onDead: (reason: string) => void;
   readonly onChange?: (state: HealthState) => void;
+  /** Who has answered in an earlier life, and who has now. */
+  readonly witnesses?: readonly string[];
+  readonly onWitness?: (witnesses: readonly string[]) => void;
 }
 
 export interface Prober {
@@ -41,6 +44,7 @@ export const answerLimitMs = 10_000;
 /** Between rounds while nobody answers: a resolver or a host tells soon, an eIM that restarts has its time. */
 export const doubtMs = { several: 15_000, eimOnly: 60_000 } as const;
 const verifyTries = 3;
+const firstMs = 60_000;
 
 export function targetName({ kind, host, port }: Pick<ProbeTarget, "kind" | "host" | "port">): string {
   return kind === "dns" ? `dns ${host}` : `${kind} ${host}:${port}`;
@@ -49,14 +53,15 @@ export function targetName({ kind, host, port }: Pick<ProbeTarget, "kind" | "hos
 export function createProber(options: ProberOptions): Prober {
   const { clock, log } = options;
   const stopping = new AbortController();
-  let state = initialHealth;
+  let state: HealthState = { ...initialHealth, witnesses: options.witnesses ?? [] };
   let up: DataSession | undefined;
   let cancelTimer: Disposer = () => {};
   let running: Promise<readonly Answered[]> | undefined;
 
   const send = (input: HealthInput): void => {
-    const before = state.verdict;
+    const { verdict: before, witnesses } = state;
     state = nextHealth(state, input).state;
+    if (state.witnesses.some((one) => !witnesses.includes(one))) options.onWitness?.(state.witnesses);
     if (state.verdict !== before) {
       log.info("path", { verdict: state.verdict });
       options.onChange?.(state);
@@ -119,7 +124,9 @@ export function createProber(options: ProberOptions): Prober {
       if (session === undefined) plan(0);
       if (session === undefined || !isAnother) return;
       send({ kind: "session" });
-      plan(options.intervalMs);
+      // Who has never answered is no witness: somebody is to be known before it matters.
+      const isAnybodyKnown = options.targets(session).some((one) => state.witnesses.includes(targetName(one)));
+      plan(isAnybodyKnown ? options.intervalMs : Math.min(firstMs, options.intervalMs));
     },
     async verify(session, signal) {
       for (let left = verifyTries; left > 0; left--) {
