@@ -326,6 +326,11 @@ export class FaultBench {
         transports: [this.#transportOf(life)],
         peers: [],
         credential: async () => "",
+        ask: async (_question, limitMs, signal) => {
+          const isUp = this.module.bearer.up;
+          await life.clock.sleep(isUp ? 2 * latencyMs : limitMs, signal).catch(() => undefined);
+          return isUp ? 2 * latencyMs : undefined;
+        },
       });
       life.agent = agent;
       await agent.start();

@@ -1,0 +1,334 @@
+// One cell of the matrix: one make of module under one trouble, from power to the last look at it, in virtual time.
+// Each step is a claim about both sides, simward's and the virtual module's; what is refused must be what `refusals` expects.
+import { familyNamed, familyOf } from "../../../at-drivers/families/table.ts";
+import type { Modem } from "../../../at-drivers/modem.ts";
+import type { Rat } from "../../../at-drivers/types.ts";
+import { asSimwardError, type ErrorCode } from "../../../base/errors.ts";
+import type { Log } from "../../../base/log.ts";
+import { seededRandom } from "../../../base/random.ts";
+import type { SimRat } from "../../../hw-sim/contracts.ts";
+import { withQuirks } from "../../../hw-sim/modem/personalities/quirks.ts";
+import { personalities } from "../../../hw-sim/modem/personalities/table.ts";
+import type { Personality } from "../../../hw-sim/modem/personality.ts";
+import type { Pki } from "../../../hw-sim/pki/pki.ts";
+import { bootstrapIccid, FaultBench, offeredIccid } from "../fault-bench.ts";
+import { apduCommand, type Column, hasApdus } from "./columns.ts";
+
+export const steps = ["family", "online", "poll", "download", "change", "report", "apn", "rat", "restart", "channels"] as const;
+export type Step = (typeof steps)[number];
+
+export interface Cell {
+  readonly personality: string;
+  readonly column: string;
+  /** What came of each step: reached, nothing there to reach, or refused as expected. Those behind `wrong` are missing. */
+  readonly steps: Readonly<Partial<Record<Step, "ok" | "none" | ErrorCode>>>;
+  /** Orders that a power cut ended, that were reported as such, and placed again. */
+  readonly again: number;
+  readonly wrong: string | undefined;
+  /** Of virtual time. */
+  readonly tookMs: number;
+}
+
+/** Which family a make must be taken for; written down here and nowhere derived. */
+const familyOfMake: Readonly<Record<string, string>> = {
+  generic: "generic-3gpp",
+  "quectel-bg95": "quectel-bg9x",
+  "quectel-bg96": "quectel-bg9x",
+  "quectel-bg77": "quectel-bg9x",
+  "quectel-eg25": "quectel-ec2x",
+  "quectel-eg915u": "quectel-ec200",
+  "quectel-eg800k": "quectel-ec200",
+  "quectel-ec200": "quectel-ec200",
+  "telit-me310": "telit-me",
+  "telit-me910": "telit-me",
+};
+
+export const expectedFamily = (id: string): string => familyOfMake[id] ?? id;
+
+/** What a make lacks, by its maker's manual, and how simward must say so. */
+const refusals: Readonly<Record<string, Readonly<Partial<Record<Step, ErrorCode>>>>> = {
+  // Its manual has +CRSM alone.
+  "quectel-bg96": { download: "APDU_ACCESS", change: "APDU_ACCESS", report: "APDU_ACCESS" },
+  // The modem core has no command for it, and its application's is not known.
+  "nordic-nrf91": { restart: "AT_ERROR" },
+};
+
+export const expectedRefusal = (id: string, step: Step): ErrorCode | undefined => refusals[id]?.[step];
+
+const simRat: Readonly<Partial<Record<Rat, SimRat>>> = { gsm: "gsm", lte: "cat-1bis", "lte-m": "lte-m", "nb-iot": "nb-iot" };
+const aidOfIsdR = Uint8Array.from(Buffer.from("A0000005591010FFFFFFFF8900000100", "hex"));
+const openChannel = Uint8Array.of(0x00, 0x70, 0x00, 0x00, 0x01);
+const apns = { bootstrap: "bootstrap.iot", fleet: "fleet.rheinfunk" } as const;
+/** A day: with four minutes an APDU, a download takes hours. */
+const limitMs = 24 * 3_600_000;
+const timesOrdered = 3;
+
+export interface CellOptions {
+  readonly pki: Pki;
+  readonly seed: number;
+  readonly log?: Log | undefined;
+}
+
+/** `id` is a personality's. */
+export async function runCell(id: string, column: Column, { pki, seed, log }: CellOptions): Promise<Cell> {
+  const plain = personalities[id];
+  if (plain === undefined) throw new Error(`no personality ${id}`);
+  const personality = withQuirks(plain, column.quirk === undefined ? [] : [column.quirk]);
+  const bench = new FaultBench({ pki, seed, personality, powerHook: true });
+  if (log !== undefined) bench.log = log;
+  const run = new Run(id, personality, column, bench, seed);
+  let wrong: string | undefined;
+  try {
+    await run.all();
+  } catch (error) {
+    wrong = error instanceof Error ? error.message : String(error);
+  }
+  const tookMs = Math.round(bench.clock.monotonicMs());
+  await bench.stop().catch((error: unknown) => {
+    wrong ??= `does not stop: ${error instanceof Error ? error.message : error}`;
+  });
+  const { problem } = await bench.readBack();
+  if (problem !== undefined) wrong ??= `the audit trail is broken: ${problem}`;
+  return { personality: id, column: column.id, steps: run.reached, again: run.again, wrong, tookMs };
+}
+
+class Run {
+  readonly reached: Partial<Record<Step, "ok" | "none" | ErrorCode>> = {};
+  again = 0;
+  readonly #id: string;
+  readonly #personality: Personality;
+  readonly #column: Column;
+  readonly #bench: FaultBench;
+  readonly #random: ReturnType<typeof seededRandom>;
+
+  constructor(id: string, personality: Personality, column: Column, bench: FaultBench, seed: number) {
+    this.#id = id;
+    this.#personality = personality;
+    this.#column = column;
+    this.#bench = bench;
+    this.#random = seededRandom(seed);
+  }
+
+  async all(): Promise<void> {
+    const bench = this.#bench;
+    this.#strike("start");
+    bench.start();
+    await this.#step("family", () => this.#family());
+    await this.#step("online", () => this.#online(apns.bootstrap));
+    if (this.#column.quirk === "own-lpa") await this.#switchOwnLpaOff();
+    if (hasApdus(this.#personality)) {
+      await this.#step("poll", () => bench.until("a poll", () => bench.polls > 0, limitMs));
+      await this.#step("download", () => this.#download());
+      await this.#step("change", () => this.#change());
+      await this.#step("report", () => this.#report());
+    } else {
+      this.#strike("download");
+      this.#strike("change");
+      for (const step of ["download", "change", "report"] as const) await this.#step(step, () => this.#openIsdR());
+      this.reached.poll = "none";
+    }
+    for (const { name } of bench.faults.list()) bench.faults.clear(name);
+    const apn = hasApdus(this.#personality) ? apns.fleet : apns.bootstrap;
+    await this.#step("apn", () => this.#apn(apn));
+    await this.#step("rat", () => this.#rats());
+    await this.#step("restart", () => this.#restart(apn));
+    await this.#step("channels", () => this.#channels());
+  }
+
+  /** Answers "none" where there is nothing to reach. */
+  async #step(step: Step, does: () => Promise<unknown>): Promise<void> {
+    const expected = expectedRefusal(this.#id, step);
+    try {
+      const came = await does();
+      if (expected !== undefined) throw new Error(`must be refused with ${expected}, and was not`);
+      this.reached[step] = came === "none" ? "none" : "ok";
+    } catch (error) {
+      const { code } = asSimwardError(error);
+      if (expected === undefined || code !== expected) throw new Error(`${step}: ${error instanceof Error ? error.message : error}`);
+      this.reached[step] = code;
+    }
+  }
+
+  #strike(moment: Column["at"]): void {
+    const { at, fault, forMs } = this.#column;
+    if (at !== moment || fault === undefined) return;
+    const { name, value } = fault(apduCommand(this.#personality), this.#random);
+    const { faults, clock } = this.#bench;
+    faults.set(name, value);
+    if (forMs !== undefined) clock.after(forMs, () => faults.clear(name));
+  }
+
+  get #modem(): Modem {
+    const { modem } = this.#bench;
+    if (modem === undefined) throw new Error("there is no daemon");
+    return modem;
+  }
+
+  /** Lets virtual time go by until it is settled. */
+  async #settled<T>(what: string, job: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const done = (): void => {
+      isSettled = true;
+    };
+    job.then(done, done);
+    await this.#bench.until(what, () => isSettled, limitMs);
+    return job;
+  }
+
+  /** On the module while its link is ready, and again where a trouble cuts it off. */
+  async #withModem<T>(what: string, job: (modem: Modem) => Promise<T>): Promise<T> {
+    await this.#settled("the module is ready", this.#modem.ready());
+    return this.#settled(what, job(this.#modem));
+  }
+
+  async #family(): Promise<void> {
+    await this.#settled("the module is ready", this.#modem.ready());
+    const wanted = expectedFamily(this.#id);
+    same("family", this.#modem.status.family, wanted);
+    same("the family by its identity", familyOf(this.#modem.identity()).id, wanted);
+    same("model", this.#modem.identity().model, this.#personality.model);
+  }
+
+  async #online(apn: string): Promise<void> {
+    const bench = this.#bench;
+    const isOnline = async (): Promise<boolean> => bench.online && (await bench.agent?.status())?.network.address !== undefined;
+    for (let online = false; !online; ) {
+      await bench.until("online", () => bench.online, limitMs);
+      await this.#pause();
+      online = await isOnline();
+    }
+    const session = bench.module.packet.contexts.find(({ cid }) => cid === this.#personality.contexts.defaultCid);
+    same("the APN of the attachment's context", session?.apn, apn);
+  }
+
+  async #pause(): Promise<void> {
+    const endMs = this.#bench.clock.monotonicMs() + 1_000;
+    await this.#bench.until("a second", () => this.#bench.clock.monotonicMs() >= endMs);
+  }
+
+  /** What an operator does about a module that keeps the eUICC to itself. */
+  async #switchOwnLpaOff(): Promise<void> {
+    const modem = this.#modem;
+    const { ownLpa } = modem.status;
+    if (ownLpa === undefined || ownLpa.on !== true || !ownLpa.remedy.includes("lpa_enable"))
+      throw new Error(`own-lpa: the module's own assistant is told as ${JSON.stringify(ownLpa)}`);
+    const port = this.#bench.module.openPort({ write: () => undefined, hangUp: () => undefined });
+    port.receive(Buffer.from('AT+QESIM="lpa_enable",0\r'));
+    await this.#pause();
+    this.#bench.module.closePort(port);
+    await this.#settled("a restart", modem.reset());
+  }
+
+  async #openIsdR(): Promise<void> {
+    await this.#withModem("the ISD-R", async (modem) => {
+      const channel = await modem.apdu.open(aidOfIsdR);
+      await channel.close();
+    });
+  }
+
+  /** Places the order until it is done; only a cut of power may end it otherwise, and then it is reported as that. */
+  async #carriedOut(place: () => string, cutOff: RegExp): Promise<void> {
+    const { eim } = this.#bench;
+    for (let times = 1; ; times++) {
+      const id = place();
+      const state = (): string => String(eim.order(id)?.state);
+      await this.#bench.until(`order ${times}`, () => state() === "done" || state() === "failed", limitMs);
+      if (state() === "done") return;
+      const reason = String(eim.order(id)?.reason);
+      if (this.#column.cutsPower !== true || !cutOff.test(reason) || times === timesOrdered) throw new Error(`the order failed: ${reason}`);
+      this.again++;
+    }
+  }
+
+  async #download(): Promise<void> {
+    const bench = this.#bench;
+    this.#strike("download");
+    await this.#carriedOut(() => bench.orderDownload(), /^installFailedDueToInterruption$/);
+    same(
+      "installed",
+      bench.euicc.profiles().map(({ iccid }) => iccid),
+      [bootstrapIccid, offeredIccid],
+    );
+  }
+
+  async #change(): Promise<void> {
+    const bench = this.#bench;
+    this.#strike("change");
+    await this.#carriedOut(() => bench.orderEnable(), /^processingTerminated: interruption$/);
+    const enabled = bench.euicc.profiles().filter(({ state }) => state === "enabled");
+    same(
+      "enabled",
+      enabled.map(({ iccid }) => iccid),
+      [offeredIccid],
+    );
+    same("what the module uses", bench.module.sim.iccid, offeredIccid);
+    same("the ICCID read", await this.#withModem("the ICCID", (modem) => modem.iccid()), offeredIccid);
+    await this.#online(apns.fleet);
+  }
+
+  async #report(): Promise<void> {
+    const bench = this.#bench;
+    await bench.until("nothing is owed", () => bench.idle, limitMs);
+    const commands = bench.eim.results().at(-1)?.commands as readonly { readonly kind: string; readonly value: unknown }[];
+    same(
+      "commands",
+      commands.map(({ kind, value }) => `${kind} ${String(value)}`),
+      ["enableResult ok"],
+    );
+    const heard = bench.smdp.notifications.filter(({ event }) => event === "enable").map(({ iccid }) => iccid);
+    same("what the SM-DP+ heard enabled", heard, [offeredIccid]);
+  }
+
+  async #apn(apn: string): Promise<void> {
+    await this.#online(apn);
+    const { defaultCid } = this.#personality.contexts;
+    const contexts = await this.#withModem("contexts", (modem) => modem.contexts());
+    same("the APN read back", contexts.find(({ cid }) => cid === defaultCid)?.apn, apn);
+    const session = await this.#withModem("the session", (modem) => modem.session(defaultCid));
+    if (session === undefined) throw new Error("the module says that there is no session");
+  }
+
+  /** The widest choice that family and make have, and back to the one that vehicles use. */
+  async #rats(): Promise<"none" | undefined> {
+    const { radio } = familyNamed(expectedFamily(this.#id)).quirks;
+    if (radio === undefined) return "none";
+    const own = this.#personality.rats;
+    const possible = radio.modes.map(({ rats }) => rats).filter((rats) => rats.every((rat) => own.some((one) => one === simRat[rat])));
+    const main: Rat = own.includes("lte-m") ? "lte-m" : "lte";
+    const wide = possible.filter((rats) => rats[0] === main).sort((a, b) => b.length - a.length)[0];
+    for (const rats of [wide, [main]]) if (rats !== undefined) await this.#choose(rats);
+    // What is so already is not written again: a rewrite deregisters.
+    same("a choice that is so already", await this.#withModem("the same choice", (modem) => modem.radio.setAccess([main])), {
+      changed: false,
+      needsReset: false,
+    });
+    return undefined;
+  }
+
+  async #choose(rats: readonly Rat[]): Promise<void> {
+    const { needsReset } = await this.#withModem(`technologies ${rats.join(", ")}`, (modem) => modem.radio.setAccess(rats));
+    if (needsReset) await this.#withModem("a restart", (modem) => modem.reset());
+    const access = await this.#withModem("technologies", (modem) => modem.radio.access());
+    same("technologies read back", [...(access?.rats ?? [])].sort(), [...rats].sort());
+    same("technologies of the module", [...this.#bench.module.rats].sort(), rats.map((rat) => simRat[rat]).sort());
+  }
+
+  async #restart(apn: string): Promise<void> {
+    await this.#online(apn);
+    await this.#withModem("a restart", (modem) => modem.reset());
+    await this.#online(apn);
+  }
+
+  /** The next channel that the card gives is its first: none is left open. */
+  async #channels(): Promise<void> {
+    const bench = this.#bench;
+    if (hasApdus(this.#personality)) await bench.until("nothing is under way", () => bench.idle, limitMs);
+    const [channel, ...status] = bench.euicc.process(openChannel);
+    same("the card's answer to MANAGE CHANNEL", [channel, ...status], [1, 0x90, 0x00]);
+    bench.euicc.process(Uint8Array.of(0x00, 0x70, 0x80, channel ?? 0, 0x00));
+  }
+}
+
+function same(what: string, is: unknown, should: unknown): void {
+  if (JSON.stringify(is) !== JSON.stringify(should)) throw new Error(`${what}: ${JSON.stringify(is)}, not ${JSON.stringify(should)}`);
+}
