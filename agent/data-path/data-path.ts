@@ -43,6 +43,8 @@ export interface KernelView {
   /** The module's network interface, undefined while there is none. */
   moduleInterface(port: string | undefined): Promise<string | undefined>;
   pppPort(port: string | undefined): Promise<string | undefined>;
+  /** What a link to a device leads to. */
+  deviceAt(path: string): Promise<string>;
 }
 
 export interface DataPathStatus {
@@ -117,9 +119,11 @@ export function createDataPath(options: DataPathOptions): DataPath {
     const name = net.interface ?? defaultPppName;
     const number = modem.dataInterface.dialled(session.cid);
     if (number === undefined) throw new SimwardError("MODEM_UNABLE", { detail: "PPP: nothing is known of what to dial" });
-    const device = net.ppp_port ?? (await kernel.pppPort(modem.status.port));
-    if (device === undefined)
+    const port = net.ppp_port ?? (await kernel.pppPort(modem.status.port));
+    if (port === undefined)
       throw new SimwardError("NET_INTERFACE", { detail: "PPP needs a port besides the one for commands; net.ppp_port names it" });
+    // simward-netd takes a port by the kernel's own name only, not by a link to it.
+    const device = await kernel.deviceAt(port);
     const hold = await options.dial({ device, number, clock, signal });
     const done: Applied = { kind: "ppp", interface: name, index: undefined, session, hold };
     const mtuBytes = net.mtu_bytes ?? session.mtuBytes;

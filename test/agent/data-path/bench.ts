@@ -65,6 +65,7 @@ export class PathBench {
       addresses: async (name) => this.interfaces.get(name)?.addresses ?? [],
       moduleInterface: async () => this.moduleInterface,
       pppPort: async () => this.pppPort,
+      deviceAt: async (path) => path,
     };
     this.path = createDataPath({
       net: netConfig(net),

@@ -19,7 +19,11 @@ describe("over the module's network interface", () => {
     expect(bench.taken()).toEqual(upOverUsb);
     expect(bench.path.status).toEqual({ up: true, kind: "ecm", interface: "wwan0", reason: undefined });
     expect(bench.ups).toBe(1);
-    expect([bench.path.carries({ ...session }), bench.path.carries({ ...session, cid: 2 }), bench.path.carries(undefined)]).toEqual([true, false, false]);
+    expect([bench.path.carries({ ...session }), bench.path.carries({ ...session, cid: 2 }), bench.path.carries(undefined)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
     await bench.path.follow(undefined);
     expect(bench.taken()).toEqual(downOverUsb);
     expect(bench.path.carries(session)).toBe(false);

@@ -1,6 +1,7 @@
 // The data path with the real simward-netd against a kernel's own network namespace: a veth end stands for the module's USB interface, a fake pppd
 // for the real one (it notes its options, speaks on the line and makes an interface; this kernel has no PPP).
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createDataPath, type DataPath, type DataPathOptions, type KernelView } from "../../../agent/data-path/data-path.ts";
@@ -73,6 +74,7 @@ const kernel: KernelView = {
     [...shown("-o", "address", "show", "dev", name).matchAll(/inet6? ([0-9a-f.:]+)/g)].map((match) => match[1] ?? ""),
   moduleInterface: async () => "wwan0",
   pppPort: async () => undefined,
+  deviceAt: (path) => realpath(path),
 };
 
 const ups: (() => void)[] = [];
@@ -162,7 +164,9 @@ describe.skipIf(!canNamespace)(`in a network namespace${leftOut}`, () => {
       ] as const)
         if (heard.endsWith(command)) pty.write(answer);
     });
-    const path = pathOf(`mode = "ppp"\nppp_port = ${JSON.stringify(pty.path)}`);
+    // By a link, as udev makes them.
+    symlinkSync(pty.path, join(bench.dir, "data"));
+    const path = pathOf(`mode = "ppp"\nppp_port = ${JSON.stringify(join(bench.dir, "data"))}`);
     await path.follow(session);
     expect(path.status).toEqual({ up: true, kind: "ppp", interface: "ppp0", reason: undefined });
     expect(JSON.parse(readFileSync(join(bench.dir, "pppd.args"), "utf8"))).toEqual(pppdArguments(pty.path, "ppp0", 1_420));
