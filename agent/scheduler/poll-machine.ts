@@ -102,8 +102,9 @@ export function nextPoll(state: PollState, input: PollInput): Step<PollState, Po
       return state.phase === "idle" ? { state: { phase: "polling", failures: state.failures }, effects: [{ kind: "unschedule" }] } : stay;
     case "pollEnded": {
       if (state.phase !== "polling") {
-        // The card went away under it, and it needed it no more.
-        if (state.phase === "idle" || state.cutOff === undefined || input.retry !== undefined || input.unfinished) return stay;
+        if (state.phase === "idle") return stay;
+        // It was asked for while the card was away, or the card went away under it: if that was its end, it is due when the card is back.
+        if (input.retry !== undefined || input.unfinished) return { state: { ...state, cutOff: state.cutOff ?? 1 }, effects: [] };
         const { cutOff: _cutOff, ...whole } = state;
         return { state: whole, effects: [] };
       }

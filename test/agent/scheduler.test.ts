@@ -138,10 +138,10 @@ describe("the poll machine", () => {
       [],
     ],
     [
-      "a poll ends after the module went",
+      "a poll that was asked for while the module was away failed",
       { phase: "absent" },
-      { kind: "pollEnded", retry: "later", unfinished: true },
-      { phase: "absent" },
+      { kind: "pollEnded", retry: "soon", unfinished: false },
+      { phase: "absent", cutOff: 1 },
       [],
     ],
     ["due while polling", polling(), { kind: "due" }, polling(), []],
