@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the outside programs that the tests use, where that may be done. Tests whose program is missing say so and are left out.
 set -u
-declare -A packages=([openssl]=openssl [gnutls-cli]=gnutls-bin [coap-client-openssl]=libcoap3-bin [systemd-analyze]=systemd [ip]=iproute2 [stdbuf]=coreutils [pcscd]=pcscd [vpcd-config]=vsmartcard-vpcd [opensc-tool]=opensc [curl]=curl)
+declare -A packages=([openssl]=openssl [gnutls-cli]=gnutls-bin [coap-client-openssl]=libcoap3-bin [systemd-analyze]=systemd [ip]=iproute2 [stdbuf]=coreutils [pcscd]=pcscd [vpcd-config]=vsmartcard-vpcd [opensc-tool]=opensc [curl]=curl [jq]=jq)
 missing=()
 for program in "${!packages[@]}"; do command -v "$program" >/dev/null 2>&1 || missing+=("${packages[$program]}"); done
 [ ${#missing[@]} -eq 0 ] && exit 0
