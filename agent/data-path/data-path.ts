@@ -99,7 +99,8 @@ export function createDataPath(options: DataPathOptions): DataPath {
   const bringUp = async (session: DataSession, signal: AbortSignal): Promise<Applied> => {
     const kind = await chooseKind(signal);
     if (kind === "ppp") return bringUpPpp(session, signal);
-    await modem.dataInterface.start(kind, session.cid, signal);
+    // Of an interface that somebody has named the family need not know.
+    if (modem.dataInterface.kinds.includes(kind)) await modem.dataInterface.start(kind, session.cid, signal);
     const { name, index } = await findInterface(signal).catch(async (error: unknown) => {
       await unbind(kind, session.cid);
       throw error;
@@ -226,6 +227,7 @@ export function createDataPath(options: DataPathOptions): DataPath {
   };
 
   const unbind = async (kind: DataInterfaceKind, cid: number): Promise<void> => {
+    if (!modem.dataInterface.kinds.includes(kind)) return;
     try {
       await modem.dataInterface.stop(kind, cid, stopping.signal.aborted ? undefined : attempt.signal);
     } catch (error) {

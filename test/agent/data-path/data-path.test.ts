@@ -155,6 +155,15 @@ describe("the module's USB composition", () => {
     expect(auto.taken()[0]).toBe("dial /dev/ttyUSB3 *99***1#");
   });
 
+  test("a family that knows of no interface is asked for nothing: the one that is named is used as it is", async () => {
+    const bench = new PathBench('mode = "ecm"\ninterface = "wwan0"');
+    bench.present = undefined;
+    bench.kinds = ["ppp"];
+    await bench.path.follow(session);
+    await bench.path.follow(undefined);
+    expect(bench.taken()).toEqual([...upOverUsb.slice(1), ...downOverUsb.slice(0, -1)]);
+  });
+
   test("not while there is an emergency", async () => {
     const bench = new PathBench('mode = "ecm"');
     bench.present = undefined;
