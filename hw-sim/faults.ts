@@ -85,6 +85,7 @@ export const faultTable = {
   power: row("module", "cycle|off", power, "what a power hook does: off and on again, or off until this is cleared"),
   "cts-stuck": row("module", "1", flag, "takes no octets: its host's writes block"),
   "only-port": row("module", "N", positive, "answers only on the port opened as the Nth; unsolicited lines go to all"),
+  "urc-port": row("module", "N", positive, "unsolicited lines go to the port opened as the Nth alone; all of them answer"),
   "hang-up-after-data": row("module", "1", flag, "a data call that ends closes its port"),
   "hang-up-on-radio-off": row("module", "1", flag, "AT+CFUN=0 closes all ports right behind its OK, as some USB modules do"),
   loss: row("path", "0..1", share, "share of datagrams lost, each way"),

@@ -278,7 +278,8 @@ export class VirtualModem {
   /** An unsolicited result code, to every port. */
   urc(text: string): void {
     if (!this.#running || this.faults.get("hang") === true) return;
-    for (const port of [...this.#ports]) port.urc(text);
+    const only = this.faults.get("urc-port");
+    for (const port of [...this.#ports]) if (only === undefined || only === port.number) port.urc(text);
   }
 
   /** Lines of a make; those that a setting switches only while it does. */

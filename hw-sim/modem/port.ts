@@ -50,7 +50,7 @@ export class AtPort {
   readonly #modem: VirtualModem;
   readonly #line: PortLine;
   /** As they were opened, from 1. */
-  readonly #number: number;
+  readonly number: number;
   readonly #assembler: LineAssembler;
   #waiting: number[] = [];
   #lastLine = "";
@@ -73,7 +73,7 @@ export class AtPort {
   constructor(modem: VirtualModem, line: PortLine, number: number) {
     this.#modem = modem;
     this.#line = line;
-    this.#number = number;
+    this.number = number;
     this.#assembler = new LineAssembler(modem.personality.maxLineChars);
     this.settings = freshSettings(modem);
   }
@@ -84,7 +84,7 @@ export class AtPort {
     // Not even an echo.
     if (this.#modem.faults.get("hang") === true) return;
     const only = this.#modem.faults.get("only-port");
-    if (only !== undefined && only !== this.#number) return;
+    if (only !== undefined && only !== this.number) return;
     if (this.#onlineCid !== undefined) {
       this.#data(bytes);
       return;

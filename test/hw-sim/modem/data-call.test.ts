@@ -126,6 +126,17 @@ describe("a module that", () => {
     expect(host.text).toContain("+QIND: PB DONE");
   });
 
+  it("tells one port alone what happens answers on all of them", async () => {
+    const { host, faults, modem, clock } = await readyBench();
+    const second = new Host(modem, clock);
+    faults.set("urc-port", "2");
+    host.text = "";
+    modem.urc("+QIND: PB DONE");
+    expect(host.text).toBe("");
+    expect(second.text).toBe("\r\n+QIND: PB DONE\r\n");
+    expect(await host.command("AT")).toContain("OK");
+  });
+
   it("prints lines inside its answers keeps these complete", async () => {
     const { host, faults } = await readyBench();
     faults.set("urc-inside", "+CREG: 1");
