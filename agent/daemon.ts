@@ -132,6 +132,7 @@ async function run(): Promise<number> {
     const modem = openModem({
       address: config.modem.address,
       clock,
+      mayDisturb: () => agent?.mayDisturb(),
       ...(config.modem.power_hook ? { powerCycle: () => netd.ask("modem-power", { action: "cycle" }) } : {}),
       random: systemRandom,
       log: log.child({ part: "modem" }),

@@ -33,6 +33,7 @@ import { watchCalls } from "./connectivity/calls.ts";
 import { createConnectivity } from "./connectivity/connectivity.ts";
 import { createFallbackKeeper } from "./connectivity/fallback.ts";
 import type { PathState } from "./connectivity/keeper.ts";
+import { recordOf } from "./connectivity/module-records.ts";
 import { createNetActs } from "./connectivity/net-acts.ts";
 import { type Ask, askOverNet } from "./connectivity/probe-net.ts";
 import { createSignalWatch } from "./connectivity/signal.ts";
@@ -85,6 +86,8 @@ export interface Agent extends ApiServices {
   stop(): Promise<void>;
   /** The process is about to end because of an error nobody caught; what it was is in the log. */
   crashed(): Promise<void>;
+  /** Why nothing may be done to the module now that could end a call or a session; undefined: it may. */
+  mayDisturb(): string | undefined;
 }
 
 /** How long a question from outside waits for the card. */
@@ -440,6 +443,8 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
           if (event.kind === "back") cardMayBeThere();
           if (event.kind === "back" || (event.kind === "sim" && event.state === "ready")) void trust.lock.check(event.kind);
           if (event.kind === "registration") lastPlmn = event.registration.plmn ?? lastPlmn;
+          const said = recordOf(event);
+          if (said !== undefined) void record(said);
         }),
         keeper.onPath(onSession),
         watchNetwork({ modem, onPath: (fn) => keeper.onPath(fn), clock, audit: record }),
@@ -490,6 +495,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       await audit.close();
     },
     crashed: () => record({ event: "daemon.crashed", cause: "crash", data: { version } }),
+    mayDisturb: () => (emergency.sources.length === 0 ? undefined : `emergency: ${emergency.sources.join(", ")}`),
     async status() {
       const quality = await signal.latest();
       return statusOf({

@@ -407,8 +407,9 @@ export function createKeeper(options: KeeperOptions): Keeper {
   const readAnew = async (iccid: string, signal: AbortSignal): Promise<SimwardError | undefined> => {
     try {
       await modem.ready(signal);
-      const { steps, tookMs } = await modem.awaitCard({ iccid, signal });
-      const data = { iccid, steps: [...steps], tookMs: Math.round(tookMs) };
+      const { steps, tookMs, operatorProfile } = await modem.awaitCard({ iccid, signal });
+      const configuration = operatorProfile === undefined ? {} : { operatorProfile: operatorProfile.name };
+      const data = { iccid, steps: [...steps], tookMs: Math.round(tookMs), ...configuration };
       await options.audit({ event: "module.cardAdopted", cause: "module", data });
       return undefined;
     } catch (error) {
