@@ -78,6 +78,7 @@ class Walk {
     const hash = hashLine(line);
     const { seq, prev } = record;
     if (this.#records === 0) {
+      if ((seq === 1) !== (prev === emptyHead.hash)) return { ...place, seq, reason: "the first record does not begin the chain" };
       this.#start = { seq: seq - 1, hash: prev };
       this.#first = place;
       this.#firstSeq = seq;
@@ -99,6 +100,9 @@ class Walk {
     const former = { segment, line, seq: this.#head.seq };
     if (prev === this.#before.hash && seq === this.#head.seq)
       return { ...former, reason: `it was put in: seq ${seq} behind it follows the record before it` };
+    // Of a trail that does not begin with seq 1 the first record is believed until what follows it lies before it.
+    if (this.#records === 1 && this.#firstSeq > 1 && seq <= this.#firstSeq)
+      return { ...former, reason: `seq ${this.#firstSeq} stands before seq ${seq}` };
     if (seq !== this.#head.seq + 1) return { ...place, seq, reason: `seq ${seq} stands where seq ${this.#head.seq + 1} belongs` };
     this.#suspects = {
       former: { ...former, reason: `it was altered: seq ${seq} carries the hash of another seq ${this.#head.seq}` },
@@ -140,8 +144,6 @@ class Walk {
         ...this.#first,
         reason: `the records before seq ${this.#firstSeq} are missing, and no ${trimmedEvent} record vouches for them`,
       };
-    if (start !== undefined && start.seq === 0 && start.hash !== emptyHead.hash)
-      return { ...this.#first, seq: this.#firstSeq, reason: "the first record does not begin the chain" };
     for (const { seq } of this.#anchors.values()) {
       const wasTrimmed = seq < this.#firstSeq && seq <= (this.#vouched?.seq ?? 0);
       if (this.#seen.has(seq) || wasTrimmed) continue;

@@ -1,0 +1,171 @@
+// The policy engine: when it decides, what it records, what it has done, and that an emergency comes first.
+import { describe, expect, test } from "vitest";
+import type { AuditEvent, AuditRecord } from "../../../agent/audit/types.ts";
+import { createPolicyEngine, evaluate, type RememberedVerdicts } from "../../../agent/policy/engine.ts";
+import { replay } from "../../../agent/policy/replay.ts";
+import { imeiLock } from "../../../agent/policy/rules/imei-lock.ts";
+import { type BoundRule, bind, type Decision, type Facts, silent } from "../../../agent/policy/types.ts";
+import type { Verdict } from "../../../ipa/ports.ts";
+
+const by = (rule: string, kind: "warn" | "throttle" | "refuse", reason = "because"): Verdict => ({
+  kind,
+  rule,
+  reason,
+  retryAt: undefined,
+});
+const rule = (id: string, decide: (facts: Facts) => Partial<Decision>): BoundRule => ({
+  id,
+  decide: (facts) => ({ ...silent("nothing to say"), ...decide(facts) }),
+});
+/** Warns in Turkey, refuses in Brazil, with words that change from day to day. */
+const abroad = rule("abroad", ({ vehicle }) => {
+  if (vehicle?.country === "TR") return { gates: { data: by("abroad", "warn", `day ${vehicle.todayDay}`) } };
+  if (vehicle?.country === "BR")
+    return { gates: { data: by("abroad", "refuse") }, actions: [{ kind: "applyMarket", country: "BR", reason: "there" }] };
+  return {};
+});
+const lock = bind(imeiLock, "refuse");
+
+function bench(rules: readonly BoundRule[] = [abroad, lock], remembered: RememberedVerdicts = {}) {
+  const events: AuditEvent[] = [];
+  const done: string[] = [];
+  const kept = { verdicts: remembered };
+  const emergency = { active: false };
+  const engine = createPolicyEngine({
+    rules,
+    memory: {
+      load: () => kept.verdicts,
+      save: async (verdicts) => {
+        kept.verdicts = verdicts;
+      },
+    },
+    audit: async (event) => void events.push(event),
+    perform: (action, of) => done.push(`+${of} ${action.kind}`),
+    withdraw: (action, of) => done.push(`-${of} ${action.kind}`),
+    isHeld: () => emergency.active,
+  });
+  const heard: string[] = [];
+  engine.onData((verdict) => heard.push(verdict.kind));
+  const verdicts = () => events.map(({ data }) => `${data?.from}>${data?.to}`);
+  return { engine, events, done, kept, emergency, heard, verdicts };
+}
+const at = (country: string, todayDay = 20_000) => ({ vehicle: { country, clockTrusted: true, todayDay } });
+const foreign = { lock: { state: "mismatch", differs: ["imei"] } } as const;
+
+describe("the gate data", () => {
+  test("is decided on every change of facts; recorded only when what a rule says is another thing, not other words", async () => {
+    const { engine, events, heard, verdicts } = bench();
+    await engine.update(at("DE"));
+    await engine.update(at("TR", 20_001));
+    await engine.update(at("TR", 20_002));
+    await engine.update(at("TR", 20_003));
+    expect([engine.data.kind, heard, verdicts()]).toEqual(["warn", ["warn"], ["allow>warn"]]);
+    expect(events[0]).toMatchObject({ event: "policy.verdict", cause: "policy:abroad", data: { gate: "data", reason: "day 20001" } });
+    await engine.update(at("DE"));
+    expect([engine.data.kind, heard, verdicts()]).toEqual(["allow", ["warn", "allow"], ["allow>warn", "warn>allow"]]);
+  });
+
+  test("the strictest of all rules holds, and each rule's own change is recorded", async () => {
+    const { engine, verdicts, heard } = bench();
+    await engine.update({ ...at("TR"), ...foreign });
+    expect(engine.data).toMatchObject({ kind: "refuse", rule: "imei_lock" });
+    await engine.update({ lock: { state: "match", differs: [] } });
+    expect(engine.data).toMatchObject({ kind: "warn", rule: "abroad" });
+    expect(verdicts()).toEqual(["allow>warn", "allow>refuse", "refuse>allow"]);
+    expect(heard).toEqual(["refuse", "warn"]);
+  });
+
+  test("after a restart what was recorded is not recorded again, and what has ended meanwhile is", async () => {
+    const first = bench();
+    await first.engine.update({ ...at("TR"), ...foreign });
+    const second = bench(undefined, first.kept.verdicts);
+    await second.engine.update({ ...at("TR"), ...foreign });
+    expect(second.events).toEqual([]);
+    const third = bench(undefined, first.kept.verdicts);
+    await third.engine.update({ ...at("DE"), lock: { state: "match", differs: [] } });
+    expect(third.verdicts()).toEqual(["warn>allow", "refuse>allow"]);
+  });
+});
+
+describe("what a rule wants done", () => {
+  test("is done once when it is first wanted, and again only after it was not", async () => {
+    const { engine, done } = bench();
+    await engine.update(foreign);
+    await engine.update({ ...foreign, ...at("DE") });
+    expect(done).toEqual(["+imei_lock alarm", "+imei_lock pollEim"]);
+    await engine.update({ lock: { state: "match", differs: [] } });
+    expect(done.slice(2)).toEqual(["-imei_lock alarm", "-imei_lock pollEim"]);
+    await engine.update(foreign);
+    expect(done.slice(4)).toEqual(["+imei_lock alarm", "+imei_lock pollEim"]);
+  });
+});
+
+describe("an emergency", () => {
+  test("blocks nothing and begins nothing, though alarms tell; afterwards it is made up for", async () => {
+    const { engine, done, heard, emergency, events } = bench();
+    await engine.update(foreign);
+    emergency.active = true;
+    await engine.reconsider();
+    expect([engine.data.kind, engine.isHeld, heard]).toEqual(["allow", true, ["refuse", "allow"]]);
+    await engine.update(at("BR"));
+    expect(done).toEqual(["+imei_lock alarm", "+imei_lock pollEim"]);
+    expect(events.at(-1)).toMatchObject({ cause: "policy:abroad", data: { to: "refuse", held: true } });
+    emergency.active = false;
+    await engine.reconsider();
+    expect([engine.data.kind, engine.isHeld, heard]).toEqual(["refuse", false, ["refuse", "allow", "refuse"]]);
+    expect(done.slice(2)).toEqual(["+abroad applyMarket"]);
+  });
+});
+
+describe("the IPA's gates", () => {
+  test("are asked with the lasting facts beside their own", async () => {
+    const noDownloadsAbroad = rule("home_only", ({ vehicle, download }) =>
+      download !== undefined && vehicle?.country !== "DE" ? { gates: { download: by("home_only", "refuse") } } : {},
+    );
+    const { engine } = bench([noDownloadsAbroad]);
+    const facts = { eimId: "e1", sha256: "00", smdpAddress: undefined };
+    await engine.update(at("TR"));
+    expect(engine.check("download", facts)).toMatchObject({ kind: "refuse", rule: "home_only" });
+    await engine.update(at("DE"));
+    expect([engine.check("download", facts), engine.check("poll", { eimId: "e1" })]).toEqual([{ kind: "allow" }, { kind: "allow" }]);
+  });
+});
+
+describe("imei_lock", () => {
+  test.each([
+    ["refuse", "mismatch", "refuse"],
+    ["warn", "mismatch", "warn"],
+    ["off", "mismatch", "allow"],
+    ["refuse", "match", "allow"],
+    ["refuse", "unlocked", "allow"],
+    ["refuse", "unpaired", "allow"],
+  ] as const)("configured %s, at %s: %s", (mode, state, kind) => {
+    const { data, rules } = evaluate([bind(imeiLock, mode)], { lock: { state, differs: state === "mismatch" ? ["imei"] : [] } });
+    expect([data.kind, rules[0]?.decision.actions.map((action) => action.kind)]).toEqual([
+      kind,
+      kind === "allow" ? [] : ["alarm", "pollEim"],
+    ]);
+  });
+});
+
+describe("a replay over a trail", () => {
+  test("says at which record a verdict would have changed", async () => {
+    const record = (seq: number, event: string, data: AuditRecord["data"], time = "2026-06-01T00:00:00.000Z"): AuditRecord => ({
+      ...{ seq, time, timeSource: "nitz", event, cause: "module", prev: "" },
+      ...(data === undefined ? {} : { data }),
+    });
+    async function* trail(): AsyncIterable<AuditRecord> {
+      yield record(1, "daemon.started", undefined);
+      yield record(2, "network.changed", { plmn: "26201", roaming: false });
+      yield record(3, "path.up", { plmn: "28601" });
+      yield record(4, "eim.pollAsked", {});
+      yield record(5, "imeiLock.mismatch", { differs: ["imei"] });
+      yield record(6, "imeiLock.match", { differs: [] });
+      yield record(7, "network.changed", { plmn: "26201" }, "2026-06-02T00:00:00.000Z");
+    }
+    const changes: string[] = [];
+    for await (const { change } of replay([abroad, lock], trail()))
+      if (change !== undefined) changes.push(`${change.record.seq} ${change.data.kind} ${change.actions.map(({ kind }) => kind).join()}`);
+    expect(changes).toEqual(["3 warn ", "5 refuse alarm,pollEim", "6 warn ", "7 allow "]);
+  });
+});
