@@ -1,6 +1,7 @@
 // The acts ordered on the vehicle itself, for tests of what lies before them: nothing is under way, every change goes well.
 
 import type { ApiServices } from "../../agent/api/routes.ts";
+import type { RoamingRulesReport } from "../../agent/api/types.ts";
 import type { NetActs } from "../../agent/connectivity/net-acts.ts";
 import type { LocalActs } from "../../agent/local-acts.ts";
 import type { LocalProfileActs } from "../../agent/local-profiles.ts";

@@ -1,5 +1,5 @@
 // simward status: one screen of where the vehicle stands.
-import type { CardStatus, Status } from "../../api/types.ts";
+import type { CardStatus, RoamingStanding, Status } from "../../api/types.ts";
 import { duration } from "../layout.ts";
 import type { Output } from "../output.ts";
 import type { Verb } from "../verb.ts";
@@ -62,7 +62,9 @@ export function renderStatus(report: Status, out: Output): string {
     network.rsrpDbm !== undefined && `RSRP ${network.rsrpDbm}`,
     network.sinrDb !== undefined && `SINR ${network.sinrDb}`,
     network.apn !== undefined && `APN ${network.apn === "" ? "(network's own)" : network.apn}`,
-    online ? out.paint("green", `online ${network.address}`) : out.paint("yellow", "no data path"),
+    online
+      ? out.paint("green", `online ${network.address}${network.interface === undefined ? "" : ` on ${network.interface}`}`)
+      : out.paint("yellow", "no data path"),
     network.roundTripMs !== undefined && `probe ${network.roundTripMs} ms`,
     network.probe === "doubtful" && out.paint("yellow", "nothing seems to pass"),
     network.psm !== undefined && `PSM ${network.psm}`,
@@ -102,6 +104,14 @@ export function renderStatus(report: Status, out: Output): string {
       nextInMs !== undefined && `${next} in ${duration(nextInMs)}`,
     );
   }
+  if (report.roaming !== undefined) {
+    const { country, home, tightest } = report.roaming;
+    add(
+      "Roaming",
+      home === country ? `${country}, local` : `${country}, profile of ${home ?? "an unknown country"}`,
+      tightest && roamingText(tightest, out),
+    );
+  }
   if (report.operation) add("Now", report.operation.kind, report.operation.step, report.operation.eimId && `for ${report.operation.eimId}`);
   const { notifications, packageResults } = report.pending;
   if (notifications + packageResults > 0)
@@ -109,6 +119,12 @@ export function renderStatus(report: Status, out: Output): string {
   add("Audit", `${report.audit.seq} records`, `head ${report.audit.hash.slice(0, 12)}`);
   for (const alarm of report.alarms) add(out.paint("red", "Alarm"), `${alarm.code}: ${alarm.message}`, `-> ${alarm.next}`);
   return out.fields(rows);
+}
+
+/** "12 days left (tr-90-in-120)" */
+function roamingText({ level, daysLeft, rule, uncertain }: RoamingStanding, out: Output): string {
+  const text = `${daysLeft} days left (${rule}${uncertain ? ", days uncertain" : ""})`;
+  return level === "ok" ? text : out.paint(level === "warn" ? "yellow" : "red", text);
 }
 
 /** Its class, and the version that it tells. */

@@ -15,6 +15,7 @@ import { netApnTest, netProbe, netScan, netSessions, netStatus } from "./net.ts"
 import { notifDeliver, notifList } from "./notif.ts";
 import { packageDecode } from "./package-decode.ts";
 import { policyExplain, policyShow, policySimulate } from "./policy.ts";
+import { policyMarketShow } from "./policy-market.ts";
 import { profileList } from "./profile-list.ts";
 import { profileDelete, profileDisable, profileDownload, profileEnable, profileNickname } from "./profile-local.ts";
 import {
@@ -25,6 +26,7 @@ import {
   profileImmediateOff,
   profileImmediateOn,
 } from "./profile-switch.ts";
+import { roamingHistory, roamingRulesInstall, roamingRulesShow, roamingStatus } from "./roaming.ts";
 import { status } from "./status.ts";
 
 export const verbs: readonly Verb[] = [
@@ -60,6 +62,11 @@ export const verbs: readonly Verb[] = [
   policyShow,
   policyExplain,
   policySimulate,
+  policyMarketShow,
+  roamingStatus,
+  roamingHistory,
+  roamingRulesShow,
+  roamingRulesInstall,
   imeiLockShow,
   imeiLockPair,
   imeiLockUnlock,

@@ -1,0 +1,139 @@
+// simward roaming status, history, rules show, rules install: days of permanent roaming, and the rules they are judged by. docs/policy.md.
+import type { RoamingHistory, RoamingReport, RoamingRulesReport, RoamingStanding } from "../../api/types.ts";
+import { progressBar } from "../layout.ts";
+import type { Output, Style } from "../output.ts";
+import { textOption, type Verb } from "../verb.ts";
+import { contentOf, needReason } from "./imei-lock.ts";
+
+const colours: Record<RoamingStanding["level"], Style> = { ok: "green", warn: "yellow", act: "red", breach: "red" };
+
+export const roamingStatus: Verb = {
+  name: "roaming status",
+  summary: "how the vehicle stands with the rules of permanent roaming where it is: days used, days left, and where the rule is from",
+  example: "simward roaming status",
+  async run({ api, out }) {
+    const report = await api("viewer").call<RoamingReport>("GET", "/v1/roaming");
+    out.result(report, () => renderRoaming(report, out));
+    return undefined;
+  },
+};
+
+export const roamingHistory: Verb = {
+  name: "roaming history",
+  summary: "the days on which the vehicle was used, by country; --all: also by subscription and profile, and by registration",
+  example: "simward roaming history --all",
+  options: [{ flags: "--all", help: "every count that is kept, not only that of the device's data sessions" }],
+  async run({ api, out }, { options }) {
+    const history = await api("viewer").call<RoamingHistory>("GET", "/v1/roaming/history");
+    const shown = history.entries.filter(
+      ({ identity, counted }) => options.all === true || (identity.startsWith("imei ") && counted.startsWith("data_session ")),
+    );
+    out.result({ ...history, entries: shown }, () => {
+      if (shown.length === 0) return "no day counted yet";
+      const rows = shown.map(({ identity, country, counted, days, uncertainDays, stays }) => [
+        identity,
+        country,
+        counted,
+        `${days}${uncertainDays > 0 ? ` (${uncertainDays} uncertain)` : ""}`,
+        stays.map(([first, last]) => (first === last ? first : `${first}…${last}`)).join(" "),
+      ]);
+      return out.table([["BY", "COUNTRY", "COUNTED", "DAYS", "STAYS (UTC)"].map((head) => out.paint("bold", head)), ...rows]);
+    });
+    return undefined;
+  },
+};
+
+export const roamingRulesShow: Verb = {
+  name: "roaming rules show",
+  summary: "the rules of permanent roaming in force, who has signed them, and where each is from",
+  example: "simward roaming rules show",
+  async run({ api, out }) {
+    const report = await api("viewer").call<RoamingRulesReport>("GET", "/v1/roaming/rules");
+    out.result(report, () => renderRules(report, out));
+    return undefined;
+  },
+};
+
+export const roamingRulesInstall: Verb = {
+  name: "roaming rules install",
+  summary: "install rules that a policy key of the key ring has signed (docs/policy.md); over the admin's socket",
+  example: "simward roaming rules install roaming-rules.json --reason 'rules of 2027'",
+  args: [{ name: "rules", help: "the file" }],
+  options: [
+    { flags: "--signature <file>", help: "over the file's octets, as openssl writes it; <rules>.sig by default" },
+    { flags: "--reason <text>", help: "why, for the audit trail" },
+  ],
+  async run({ api, out }, input) {
+    const [file = ""] = input.args;
+    const reason = needReason(input);
+    const rules = (await contentOf(file)).toString("utf8");
+    const signature = (await contentOf(textOption(input, "signature") ?? `${file}.sig`)).toString("base64");
+    const report = await api("admin").call<RoamingRulesReport>("POST", "/v1/roaming/rules", { rules, signature, reason });
+    out.result(report, () => `${out.paint("green", report.outcome ?? "installed")}\n${head(report, out).join("\n")}`);
+    return undefined;
+  },
+};
+
+export function renderRoaming({ country, home, local, counting, today, certain, standings }: RoamingReport, out: Output): string {
+  if (country === undefined) return "where the vehicle is is not known yet";
+  const where = `${country}, ${local ? out.paint("green", "local") : `roaming with a profile of ${home ?? "an unknown country"}`}`;
+  const rows: (readonly [string, readonly string[]])[] = [
+    [out.paint("bold", "Country"), [where]],
+    [
+      out.paint("bold", "Today"),
+      [
+        `${today} (UTC)`,
+        certain ? "" : out.paint("yellow", "uncertain: nobody vouches for the clock"),
+        counting.length === 0 ? "not counting: no registration and no data session" : `counting: ${counting.join(", ")}`,
+      ].filter((part) => part !== ""),
+    ],
+  ];
+  for (const standing of standings) rows.push(["", []], [out.paint("bold", standing.rule), standingParts(standing, out)]);
+  return out.fields(rows.filter(([label, parts]) => label !== "" || parts.length > 0));
+}
+
+function standingParts(standing: RoamingStanding, out: Output): readonly string[] {
+  const { level, used, limit, daysLeft, uncertain, kind, key, basis, confidence, source, sourceDate, action } = standing;
+  const isCounted = limit !== undefined && limit > 0;
+  return [
+    out.paint(colours[level], level),
+    isCounted
+      ? progressBar(Math.min(used, limit), limit).replace(/\d+\/\d+$/, `${used}/${limit}`)
+      : `${kind.replaceAll("_", " ")}, ${used} used`,
+    isCounted && kind === "roaming_months" ? "months" : "",
+    daysLeft === undefined ? "" : `${daysLeft} days left`,
+    uncertain ? out.paint("yellow", "days uncertain") : "",
+    `by ${key.toUpperCase()}`,
+    `${basis}, ${confidence} confidence${sourceDate === undefined ? "" : `, ${sourceDate}`}`,
+    action === "poll" ? "" : `then ${action}`,
+    source ?? "",
+  ].filter((part) => part !== "");
+}
+
+function head({ version, issued, signedBy, sha256, overridden, unknownOverrides }: RoamingRulesReport, out: Output): readonly string[] {
+  const from = signedBy === undefined ? "they came with simward" : `signed by ${signedBy}, SHA-256 ${sha256 ?? "?"}`;
+  return [
+    `rules ${version} of ${issued}: ${from}`,
+    ...(overridden.length === 0 ? [] : [`overridden by policy.roaming: ${overridden.join(", ")}`]),
+    ...(unknownOverrides.length === 0 ? [] : [out.paint("yellow", `policy.roaming names no rule: ${unknownOverrides.join(", ")}`)]),
+  ];
+}
+
+function renderRules(report: RoamingRulesReport, out: Output): string {
+  const text = (value: unknown): string => (value === undefined || value === null ? "" : String(value));
+  const rows = report.rules.map((rule) => [
+    text(rule.id),
+    text(rule.iso),
+    text(rule.kind),
+    text(rule.limit ?? rule.after_days),
+    text(rule.window_days ?? rule.window_months),
+    text(rule.warn_at),
+    text(rule.act_at),
+    text(rule.key),
+    text(rule.action),
+    text(rule.confidence),
+    [text(rule.source_date), text(rule.source_url)].filter((part) => part !== "").join(" "),
+  ]);
+  const heads = ["RULE", "WHERE", "KIND", "LIMIT", "WINDOW", "WARN", "ACT", "BY", "ACTION", "CONFIDENCE", "SOURCE"];
+  return `${head(report, out).join("\n")}\n${out.table([heads.map((one) => out.paint("bold", one)), ...rows])}`;
+}
