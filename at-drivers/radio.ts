@@ -25,7 +25,7 @@ export interface ModemRadio {
   operator(signal?: AbortSignal): Promise<OperatorChoice>;
   /** EF.FPLMN: MCC and MNC digits. */
   forbiddenOperators(signal?: AbortSignal): Promise<readonly string[]>;
-  /** Empties EF.FPLMN and switches the radio off and on, since modules keep a copy. Answers whether something stood there; else the radio stays. */
+  /** Empties EF.FPLMN and has the module start the card anew (+CFUN 0, 1), since it keeps a copy. Answers whether something stood there; else the radio stays. */
   clearForbiddenOperators(signal?: AbortSignal): Promise<boolean>;
   /** Why the last attempt failed, in the module's words; undefined where it has none. */
   failureCause(signal?: AbortSignal): Promise<FailureCause | undefined>;
@@ -70,7 +70,7 @@ export function createRadio({ link, ops, family, wanted }: RadioParts): ModemRad
         if (!(await ops().clearForbiddenOperators(port))) return false;
         const radio = switchOf(port);
         try {
-          await radio.off(4);
+          await radio.off(0);
         } finally {
           await radio.on();
         }
