@@ -512,6 +512,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         signal: quality,
         health: prober.state,
         radio: connectivity.radio.status,
+        dataPath: dataPath?.status,
         emergency,
         fallback,
         travel,

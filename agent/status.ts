@@ -17,6 +17,7 @@ import type { FallbackKeeper } from "./connectivity/fallback.ts";
 import type { PathState } from "./connectivity/keeper.ts";
 import type { HealthState } from "./connectivity/path-health.ts";
 import type { RadioStatus } from "./connectivity/radio.ts";
+import type { DataPathStatus } from "./data-path/data-path.ts";
 import type { Emergency } from "./emergency.ts";
 
 export interface StatusParts {
@@ -33,6 +34,7 @@ export interface StatusParts {
   readonly signal: SignalQuality | undefined;
   readonly health: HealthState;
   readonly radio: RadioStatus | undefined;
+  readonly dataPath: DataPathStatus | undefined;
   readonly emergency: Pick<Emergency, "status">;
   readonly fallback: Pick<FallbackKeeper, "state" | "nextInMs">;
   readonly travel: { status(): Pick<Status, "roaming"> };
@@ -108,8 +110,8 @@ function fallbackOf({ state, nextInMs }: StatusParts["fallback"]): Status["fallb
   return { phase, failedReturns, ...(nextInMs === undefined ? {} : { nextInMs }) };
 }
 
-function networkOf({ modem, path, signal, health, radio }: StatusParts): NetworkStatus {
-  const { link, reason, family, identity, imei, registration } = modem.status;
+function networkOf({ modem, path, signal, health, radio, dataPath }: StatusParts): NetworkStatus {
+  const { link, port, reason, family, identity, imei, registration } = modem.status;
   return compact<NetworkStatus>({
     link,
     reason: link === "ready" ? path.reason : reason,
@@ -130,6 +132,8 @@ function networkOf({ modem, path, signal, health, radio }: StatusParts): Network
     sinrDb: signal?.sinrDb,
     apn: path.apn,
     address: path.up ? path.session?.address : undefined,
+    port,
+    interface: dataPath?.interface,
     probe: path.up ? health.verdict : undefined,
     roundTripMs: path.up && health.roundTripMs !== undefined ? Math.round(health.roundTripMs) : undefined,
     rats: radio?.rats,

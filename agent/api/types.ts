@@ -64,6 +64,10 @@ export interface NetworkStatus {
   readonly sinrDb?: number;
   readonly apn?: string;
   readonly address?: string;
+  /** The module's port, where it was found. */
+  readonly port?: string;
+  /** The kernel's interface that simward has put the session on; none where that is the platform's affair. */
+  readonly interface?: string;
   /** Whether something passes: unknown, passing, doubtful. */
   readonly probe?: string;
   readonly roundTripMs?: number;
