@@ -84,6 +84,7 @@ function vehicle(options: RunOptions, place: Place): Promise<Running> {
     services: options.services,
     profiles: options.profiles,
     driveSpeed: options.driveSpeed,
+    dataLink: options.dataLink,
     eimPort: options.eimPort,
     apiPort: options.apiPort,
     eimFqdn: options.eimFqdn,

@@ -9,6 +9,7 @@ import { type CardRoleName, cardRoleNames, cardRoles } from "./euicc/roles.ts";
 import { type FaultName, type FaultSetting, faultSetting, faultTable, parseFault } from "./faults.ts";
 import { type QuirkName, quirkNames, quirks } from "./modem/personalities/quirks.ts";
 import { personalities } from "./modem/personalities/table.ts";
+import { type DataLinkOption, parseDataLink } from "./network/data-link.ts";
 import type { Curve } from "./pki/pki.ts";
 import { type ProfileFile, parseProfileFile } from "./profile-files.ts";
 import { readScenarioFile } from "./scenarios/file.ts";
@@ -56,6 +57,7 @@ export interface RunOptions extends CardOptions {
   readonly imei: string | undefined;
   readonly seed: number | undefined;
   readonly driveSpeed: number;
+  readonly dataLink: DataLinkOption | undefined;
   readonly faults: readonly FaultSetting[];
 }
 
@@ -197,6 +199,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     .option("--no-indirect-download", "the eIM does not say that it relays downloads: an IPA that can goes to the SM-DP+ itself")
     .option("--esipa-version <version>", `of SGP.32 at the eIM: ${esipaVersions.join(", ")}`, "1.2")
     .option("--imei <digits>", "15 digits")
+    .option("--data-link <interface@namespace>", "the module's network interface in the vehicle's network namespace; needs root")
     .option("--drive-speed <factor>", "how many times as fast the scenario's route is driven", "1")
     .option("--seed <number>", "the same seed gives the same losses")
     .option("--fault <name=value>", "one of those below", collect)
@@ -291,6 +294,7 @@ function readRunOptions(raw: Raw): RunOptions {
   const modem = listed("modem").map(modemPort);
   if (new Set(modem.map(({ kind }) => kind)).size < modem.length) refuse("--modem", "each kind once");
   const imei = text("imei");
+  const dataLink = text("dataLink");
   const card = externalCard(text("card") ?? "builtin");
   const services = listed("serveCard").map(cardService);
   for (const [option, given] of [
@@ -314,6 +318,7 @@ function readRunOptions(raw: Raw): RunOptions {
     eimFqdn: text("eimFqdn") ?? "localhost",
     imei: imei === undefined ? undefined : digits("--imei", imei, 15),
     seed: seed === undefined ? undefined : Number(seed),
+    dataLink: dataLink === undefined ? undefined : parseDataLink(dataLink),
     driveSpeed: speed(text("driveSpeed") ?? "1"),
     faults: [...faultsOfOptions(raw), ...listed("fault").map(parseFault)],
   };

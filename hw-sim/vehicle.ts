@@ -30,6 +30,8 @@ import { servePty } from "./modem/ports/pty.ts";
 import { serveTcp, serveUnix } from "./modem/ports/socket.ts";
 import type { PortServer } from "./modem/ports/types.ts";
 import { switchedBearer } from "./network/bearer.ts";
+import type { PathQuality } from "./network/data.ts";
+import { type DataLinkOption, openDataLink } from "./network/data-link.ts";
 import { startDrive } from "./network/drive.ts";
 import { Gate } from "./network/gate.ts";
 import { World } from "./network/world.ts";
@@ -50,6 +52,8 @@ export interface VehicleOptions {
   /** What the path loses is decided by it; the system's chance by default. */
   readonly seed?: number;
   readonly scenario?: Scenario;
+  /** The module's network interface as a real one. */
+  readonly dataLink?: DataLinkOption | undefined;
   /** How many times as fast as the clock the scenario's route is driven; 1 by default. */
   readonly driveSpeed?: number;
   /** On top of the scenario's. */
@@ -174,8 +178,12 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
   // The gate comes first, as its ports stand in activation codes and in the eUICC's memory.
   const bearer = switchedBearer(false);
   const random = options.seed === undefined ? systemRandom : seededRandom(options.seed);
-  const serving: { plmn: () => string | undefined } = { plmn: () => undefined };
-  const gate = new Gate({ clock, random, bearer, faults, quality: () => world.path(serving.plmn()) });
+  // The module, which is made when the ports that its card knows are open.
+  const serving: { module: VirtualModem | undefined } = { module: undefined };
+  const link = options.dataLink && openDataLink({ ...options.dataLink, bearer, addresses: () => serving.module?.packet.addresses ?? [] });
+  if (link !== undefined) started.add(() => link.close());
+  const quality = (): PathQuality => world.path(serving.module?.registration.state.cell?.plmn);
+  const gate = new Gate({ clock, random, bearer, faults, quality, address: link?.gateway });
   started.add(() => gate.close());
   const behind = { eim: 0, smdp: 0, smds: 0 };
   const { eim: eimPort = 0, smdp: smdpPort = 0, smds: smdsPort = 0 } = state.ports ?? {};
@@ -277,7 +285,7 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
   });
   started.add(() => modem.close());
   started.add(modem.bearer.onChange((up) => bearer.set(up)));
-  serving.plmn = () => modem.registration.state.cell?.plmn;
+  serving.module = modem;
   if (inside !== undefined) started.add(serveOverTheAir(inside, modem, faults));
   const served = await servePorts(options.modem ?? [], modem, clock, started);
   const services = await serveBuiltIn(inside, options.services ?? [], clock, log, started);

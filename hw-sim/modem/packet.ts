@@ -103,6 +103,11 @@ export class PacketService {
     return this.#active.get(cid);
   }
 
+  /** Of the sessions that are up. */
+  get addresses(): readonly string[] {
+    return [...this.#active.values()].map(({ address }) => address);
+  }
+
   get activeCount(): number {
     return this.#active.size;
   }

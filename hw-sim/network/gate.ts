@@ -17,6 +17,8 @@ export interface GateOptions {
   readonly faults: Faults;
   /** Of the network that the vehicle is in. */
   readonly quality?: () => PathQuality;
+  /** One more address of this host where vehicles come from. */
+  readonly address?: string | undefined;
 }
 
 export interface GateCounters {
@@ -47,6 +49,7 @@ const blockedAgainMs = 1_000;
 
 export class Gate {
   readonly #bearer: Bearer;
+  readonly #hosts: readonly string[];
   readonly #faults: Faults;
   readonly #impairment: Impairment;
   readonly #disposers: Disposer[] = [];
@@ -57,6 +60,7 @@ export class Gate {
 
   constructor(options: GateOptions) {
     this.#bearer = options.bearer;
+    this.#hosts = options.address === undefined ? loopbacks : [...loopbacks, options.address];
     this.#faults = options.faults;
     this.#impairment = new Impairment(options);
     this.#disposers.push(
@@ -111,12 +115,12 @@ export class Gate {
     for (let attempt = 1; ; attempt++) {
       const opened: Listener[] = [];
       try {
-        for (const host of loopbacks) {
+        for (const host of this.#hosts) {
           for (const each of listen) {
             try {
               opened.push(await each(opened[0]?.port ?? port, host));
             } catch (error) {
-              if (host === serverHost || !isNoAddress(error)) throw error;
+              if (host !== "::1" || !isNoAddress(error)) throw error;
             }
           }
         }
