@@ -156,7 +156,9 @@ export function createDataPath(options: DataPathOptions): DataPath {
     const present = await modem.dataInterface.present(signal);
     if (present === "ecm" || present === "rndis") return present;
     const usb = kinds.find((one) => one !== "ppp") ?? "ecm";
-    const isThere = net.interface === undefined ? (await kernel.moduleInterface(modem.status.port)) !== undefined : net.mode === "ecm";
+    // PPP's interface is not there before pppd is, whatever its name.
+    const named = net.interface ?? (await kernel.moduleInterface(modem.status.port));
+    const isThere = named !== undefined && (await kernel.index(named)) !== undefined;
     if (net.mode === "auto") {
       if (isThere) return usb;
       if (kinds.includes("ppp")) return "ppp";

@@ -148,6 +148,11 @@ describe("the module's USB composition", () => {
     await bench.path.follow(session);
     expect(bench.taken()[0]).toBe("start ecm 1");
 
+    const named = new PathBench('mode = "auto"\ninterface = "wwan0"');
+    named.present = undefined;
+    await named.path.follow(session);
+    expect(named.taken()).toEqual(upOverUsb);
+
     const auto = new PathBench('mode = "auto"');
     auto.present = undefined;
     auto.moduleInterface = undefined;
