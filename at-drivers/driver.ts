@@ -66,6 +66,8 @@ const simSpacingMs = 500;
 /** URCs get lost, and a module that says nothing may have died. */
 const watchMs = 30_000;
 const registrationReadings = 3;
+/** It ends the data session: where it did not help it is not done again at once. */
+const cardRestartSpacingMs = 600_000;
 
 /** Begins to look for the module at once. Throws PORT_ADDRESS, MODEM_FAMILY. */
 export function openModem(options: ModemOptions): Modem {
@@ -103,6 +105,7 @@ class Driver implements Modem {
   /** How often the card was seen to start anew. */
   #simRestarts = 0;
   readonly #stepHost: StepHost;
+  #cardRestartedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ModemOptions) {
     const { address, clock, log, random, trace, open } = options;
@@ -126,7 +129,10 @@ class Driver implements Modem {
       },
     });
     this.apdu = createApdu(
-      { clock, port: () => this.#link.readyPort(), quirks: () => this.#family.quirks, epoch: () => this.#epoch },
+      {
+        ...{ clock, port: () => this.#link.readyPort(), quirks: () => this.#family.quirks, epoch: () => this.#epoch },
+        restartCard: (signal) => this.#restartCard(options.mayDisturb, signal),
+      },
       options.apduTimeouts,
     );
     this.dataInterface = createDataInterface({
@@ -436,6 +442,21 @@ class Driver implements Modem {
     this.#registration = { status: "unknown" };
     this.#log.warn("modem.gone", { address: this.address, reason });
     this.#emit({ kind: "gone", reason });
+  }
+
+  /** Every logical channel is taken and none of them is ours: only the card itself can free them. Answers whether it was started anew. */
+  async #restartCard(mayDisturb: ModemOptions["mayDisturb"], signal: AbortSignal | undefined): Promise<boolean> {
+    const startMs = this.#clock.monotonicMs();
+    if (startMs - this.#cardRestartedMs < cardRestartSpacingMs) return false;
+    const held = mayDisturb?.();
+    if (held === undefined) {
+      this.#cardRestartedMs = startMs;
+      await takeRefreshStep(this.#stepHost, this.#family.quirks.simPower === undefined ? "cfun-cycle" : "sim-power", signal);
+    }
+    const tookMs = this.#clock.monotonicMs() - startMs;
+    const came = held === undefined ? { outcome: "answered" as const } : { outcome: "held" as const, reason: held };
+    this.#onRecovery({ kind: "recovery", step: "card-restart", tookMs, downMs: tookMs, round: 1, ...came });
+    return held === undefined;
   }
 
   #onRecovery(event: RecoveryEvent): void {

@@ -73,7 +73,7 @@ export class Rescue {
     const step = this.#due;
     this.#due = undefined;
     const held = this.#options.mayDisturb?.();
-    if (step === undefined || step === "reopen" || step === "marker") return this.#openAt(address);
+    if (step === undefined || step === "reopen" || step === "marker" || step === "card-restart") return this.#openAt(address);
     if (held !== undefined) {
       this.#undone = held;
       return this.#openAt(address);
@@ -113,7 +113,11 @@ export class Rescue {
     return this.#options.open(found);
   }
 
-  async #take(step: Exclude<RecoveryStep, "reopen" | "marker">, address: string, signal: AbortSignal): Promise<OwnedAtPort> {
+  async #take(
+    step: Exclude<RecoveryStep, "reopen" | "marker" | "card-restart">,
+    address: string,
+    signal: AbortSignal,
+  ): Promise<OwnedAtPort> {
     switch (step) {
       case "escape": {
         const port = await this.#openAt(address);

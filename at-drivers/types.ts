@@ -7,8 +7,8 @@ export interface ModemIdentity {
   readonly revision: string;
 }
 
-/** What is done about a module that does not answer, in the order of recovery.ts. */
-export type RecoveryStep = "reopen" | "marker" | "escape" | "baud-hunt" | "cfun-reset" | "module-reset" | "power";
+/** What is done about a module that does not answer, in the order of recovery.ts; and about a card whose channels are all taken. */
+export type RecoveryStep = "reopen" | "marker" | "escape" | "baud-hunt" | "cfun-reset" | "module-reset" | "power" | "card-restart";
 
 /** silent: the port is there and nothing answers. absent: there is no port. unfit: it answers, but cannot be brought into the state wanted. */
 export type RecoveryTrouble = "silent" | "absent" | "unfit";

@@ -18,6 +18,8 @@ export interface ApduHost {
   quirks(): ModemQuirks;
   /** Changes whenever every channel is gone: at each reset, loss or refresh. */
   epoch(): number;
+  /** Starts the card anew, which frees its channels; answers whether it did: it ends a session, and may be forbidden now. */
+  readonly restartCard?: ((signal: AbortSignal | undefined) => Promise<boolean>) | undefined;
 }
 
 export interface OwnedApdu extends ModemApdu {
@@ -92,8 +94,8 @@ export function createApdu(host: ApduHost, timeouts: ApduTimeouts = defaultApduT
         }
       };
       const channel = await tryOpen().catch(async (error: unknown) => {
-        if (!isCode(error, "CARD_NOT_EUICC")) throw error;
-        await host.clock.sleep(notEuiccConfirmMs, signal);
+        if (isCode(error, "CARD_NOT_EUICC")) await host.clock.sleep(notEuiccConfirmMs, signal);
+        else if (!isCode(error, "APDU_CHANNEL") || inUse.size > 0 || (await host.restartCard?.(signal)) !== true) throw error;
         return tryOpen();
       });
       unclosed.add(channel);

@@ -4,6 +4,7 @@ import type { ByteChannel } from "../../at-drivers/engine/types.ts";
 import type { ModemEvent } from "../../at-drivers/types.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { generic3gpp } from "../../hw-sim/modem/personality.ts";
+import { applicationAid } from "../hw-sim/modem/stub-card.ts";
 import { type ModuleBench, type ModuleBenchOptions, moduleBench } from "./module-bench.ts";
 
 type Recovery = Extract<ModemEvent, { kind: "recovery" }>;
@@ -224,6 +225,33 @@ test("a module that resets without a word is noticed by its echo, and all is set
   expect(bench.events.find((event) => event.kind === "gone")).toMatchObject({ reason: expect.stringContaining("echo") });
   expect(bench.module.settings.creg["+CEREG"]).toBe(3);
   await expectUsable(bench);
+});
+
+describe("a card whose channels are all taken by sessions that nobody can name", () => {
+  const personality = { ...generic3gpp, ccho: "long-hex" as const, csimForbidden: [...generic3gpp.csimForbidden, 0x70] };
+  const taken = async (bench: ModuleBench): Promise<void> => {
+    for (let n = 0; n < personality.maxChannels; n++) await bench.module.sim.open(applicationAid);
+  };
+
+  test("is started anew, which is told, and not twice in a row", async () => {
+    const bench = await readyBench({ module: { personality } });
+    await taken(bench);
+    await bench.run((await bench.run(bench.modem.apdu.open(applicationAid))).close());
+    expect(recoveries(bench.events)).toEqual(["card-restart answered"]);
+    await taken(bench);
+    await expect(bench.run(bench.modem.apdu.open(applicationAid))).rejects.toMatchObject({ code: "APDU_CHANNEL" });
+    await expectUsable(bench);
+  });
+
+  test("is left alone in an emergency", async () => {
+    let emergency: string | undefined = "emergency: call";
+    const bench = await readyBench({ module: { personality }, modem: { mayDisturb: () => emergency } });
+    await taken(bench);
+    await expect(bench.run(bench.modem.apdu.open(applicationAid))).rejects.toMatchObject({ code: "APDU_CHANNEL" });
+    expect(recoveries(bench.events)).toEqual(["card-restart held"]);
+    emergency = undefined;
+    await bench.run(bench.modem.apdu.open(applicationAid));
+  });
 });
 
 test("closing ends it in the middle of whatever step", async () => {
