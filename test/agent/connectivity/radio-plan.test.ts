@@ -1,6 +1,13 @@
 // What is written for which wish, as a table: nothing that is so already, nothing more than was wished.
 import { describe, expect, test } from "vitest";
-import { fittingRats, planRadio, type RadioReading, type RadioWish, type RadioWrite, undoOf } from "../../../agent/connectivity/radio-plan.ts";
+import {
+  fittingRats,
+  planRadio,
+  type RadioReading,
+  type RadioWish,
+  type RadioWrite,
+  undoOf,
+} from "../../../agent/connectivity/radio-plan.ts";
 
 const noWish: RadioWish = { rats: undefined, bands: undefined, psm: undefined, edrxSeconds: undefined };
 const modes = [["lte-m"], ["lte-m", "gsm"], ["lte-m", "nb-iot"], ["nb-iot"]] as const;
@@ -27,13 +34,7 @@ describe("what is written", () => {
     ],
     ["nothing of the wish is to be had", { ...noWish, rats: ["cat-1bis"] }, reading(), [], 1],
     ["a module that tells nothing", { ...noWish, rats: ["lte-m"] }, reading({ access: undefined }), [], 1],
-    [
-      "bands, in whatever order they are read",
-      { ...noWish, bands: { "lte-m": [20, 3] } },
-      reading(),
-      [],
-      0,
-    ],
+    ["bands, in whatever order they are read", { ...noWish, bands: { "lte-m": [20, 3] } }, reading(), [], 0],
     [
       "other bands; those of technologies that it does not have are passed over",
       { ...noWish, bands: { "lte-m": [8, 20], lte: [1] } },
@@ -67,7 +68,13 @@ describe("what is written", () => {
       0,
     ],
     ["eDRX off where it is off", { ...noWish, edrxSeconds: 0 }, reading(), [], 0],
-    ["eDRX where there is neither LTE-M nor NB-IoT", { ...noWish, edrxSeconds: 81 }, reading({ access: { rats: ["lte"], read: {} }, modes: [["lte"]] }), [], 1],
+    [
+      "eDRX where there is neither LTE-M nor NB-IoT",
+      { ...noWish, edrxSeconds: 81 },
+      reading({ access: { rats: ["lte"], read: {} }, modes: [["lte"]] }),
+      [],
+      1,
+    ],
   ];
   test.each(rows)("%s", (_name, wish, read, writes, unable) => {
     const plan = planRadio(wish, read);
