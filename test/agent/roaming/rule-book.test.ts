@@ -1,0 +1,130 @@
+// Rule files of the fleet: signed, newer than those before, and whole; or those before stay in force.
+import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { type KeyRing, openKeyRing } from "../../../agent/keys/ring.ts";
+import { verifyingKey } from "../../../agent/keys/signature.ts";
+import { defaultRoamingRules } from "../../../agent/roaming/default-rules.ts";
+import { openRuleBook } from "../../../agent/roaming/rule-book.ts";
+import { utf8 } from "../../../base/bytes.ts";
+import type { Disk } from "../../../base/disk.ts";
+import { type FaultDisk, faultDisk } from "../../../base/fault-disk.ts";
+import { seededRandom } from "../../../base/random.ts";
+
+const root = generateKeyPairSync("ed25519");
+const ed25519 = generateKeyPairSync("ed25519");
+const p256 = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const unlock = generateKeyPairSync("ed25519");
+const spki = (key: KeyObject): Buffer => key.export({ format: "der", type: "spki" });
+const signed = (content: Uint8Array, key: KeyObject): Uint8Array =>
+  new Uint8Array(sign(key.asymmetricKeyType === "ed25519" ? null : "sha256", content, key));
+
+async function ringOf(disk: Disk): Promise<KeyRing> {
+  const ring = await openKeyRing(disk, [verifyingKey(new Uint8Array(spki(root.publicKey)), "root")]);
+  const key = (id: string, purpose: string, pair: { readonly publicKey: KeyObject }) => ({
+    ...{ id, purpose },
+    publicKey: spki(pair.publicKey).toString("base64"),
+  });
+  const keys = [key("ed", "policy", ed25519), key("ec", "policy", p256), key("un", "unlock", unlock)];
+  const text = JSON.stringify({ schema: "simward/keyring/1", version: 1, issued: "2026-01-01", keys });
+  await ring.install(text, signed(utf8(text), root.privateKey));
+  return ring;
+}
+
+const rulesOf = (version: number, more: object = {}): Uint8Array =>
+  utf8(JSON.stringify({ ...defaultRoamingRules, version, issued: "2026-10-01", ...more }));
+
+async function open(disk: FaultDisk = faultDisk(seededRandom(1)), keys?: Pick<KeyRing, "signerOf" | "has">) {
+  const lost: string[] = [];
+  let file: { content: Uint8Array; signature: Uint8Array } | undefined;
+  const ring = keys ?? (await ringOf(disk));
+  const book = await openRuleBook({ disk, keys: ring, file: async () => file, onLost: (why) => void lost.push(why.code) });
+  return { disk, book, lost, ring, put: (content: Uint8Array, signature: Uint8Array) => (file = { content, signature }) };
+}
+
+describe("a rule file", () => {
+  it.each([
+    ["Ed25519", ed25519.privateKey, "ed"],
+    ["ECDSA", p256.privateKey, "ec"],
+  ])("signed with %s by a policy key is in force, and after a restart too", async (_kind, key, signedBy) => {
+    const { disk, book, ring } = await open();
+    expect(book).toMatchObject({ current: defaultRoamingRules, signedBy: undefined, sha256: undefined });
+    const content = rulesOf(7);
+    expect(await book.install(content, signed(content, key))).toBe("installed");
+    expect(await book.install(content, signed(content, key))).toBe("already");
+    const { book: again } = await open(disk, ring);
+    expect(again).toMatchObject({ current: { version: 7 }, signedBy, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
+  });
+
+  it("in its place on the disk is taken when it is looked at, its signature as text too", async () => {
+    const { book, put } = await open();
+    const content = rulesOf(3);
+    put(content, utf8(`${Buffer.from(signed(content, ed25519.privateKey)).toString("base64")}\n`));
+    expect(await book.look()).toBe("installed");
+    expect(book.current.version).toBe(3);
+    expect(await book.look()).toBe("already");
+  });
+
+  const content = rulesOf(8);
+  const good = signed(content, ed25519.privateKey);
+  const signing = (bytes: Uint8Array): [Uint8Array, Uint8Array] => [bytes, signed(bytes, ed25519.privateKey)];
+  const altered = content.map((octet, at) => (at === 40 ? octet ^ 1 : octet));
+  it.each<[string, Uint8Array, Uint8Array, RegExp]>([
+    ["altered", altered, good, /signature/],
+    ["with another's signature", content, signed(content, root.privateKey), /signature/],
+    ["signed by a key for something else", content, signed(content, unlock.privateKey), /signature/],
+    ["without a signature", content, new Uint8Array(), /signature/],
+    ["of a lower version", ...signing(rulesOf(4)), /version 4; 5/],
+    ["of the same version, but other rules", ...signing(rulesOf(5, { issued: "2027-01-01" })), /version 5; 5/],
+    ["that is no JSON", ...signing(utf8("{")), /JSON/],
+    [
+      "with a rule that lacks its limit",
+      ...signing(rulesOf(8, { rules: [{ id: "xx", iso: "TR", kind: "consecutive_days", confidence: "high" }] })),
+      /rules\.0.*limit/,
+    ],
+    ["with a field that is unknown", ...signing(rulesOf(8, { days: 3 })), /days/],
+    [
+      "with two rules of one id",
+      ...signing(rulesOf(8, { rules: [1, 2].map(() => ({ id: "xx", iso: "TR", kind: "unknown", confidence: "low" })) })),
+      /two rules/,
+    ],
+    ["larger than any", ...signing(utf8(" ".repeat(50_000))), /50000 octets/],
+  ])("%s is not taken; those before stay in force", async (_what, bytes, signature, why) => {
+    const { book, disk, ring } = await open();
+    await book.install(...signing(rulesOf(5)));
+    await expect(book.install(bytes, signature)).rejects.toMatchObject({ code: "ROAMING_RULES", detail: expect.stringMatching(why) });
+    expect(book.current.version).toBe(5);
+    expect((await open(disk, ring)).book.current.version).toBe(5);
+  });
+
+  it("without a policy key in the ring is not taken", async () => {
+    const { book } = await open(undefined, { has: () => false, signerOf: () => "x" });
+    await expect(book.install(content, good)).rejects.toMatchObject({ code: "ROAMING_RULES" });
+  });
+
+  it("whose copy is damaged is said to be lost; an older one is no way back, the same one is", async () => {
+    const { book, disk, ring } = await open();
+    await book.install(...signing(rulesOf(9)));
+    for (const slot of [0, 1]) await disk.replace(`roaming-rules.${slot}.json`, new Uint8Array(30));
+    const { book: again, lost } = await open(disk, ring);
+    expect([again.current, lost]).toEqual([defaultRoamingRules, ["STATE_CORRUPT"]]);
+    await expect(again.install(...signing(rulesOf(8)))).rejects.toMatchObject({ code: "ROAMING_RULES" });
+    expect(await again.install(...signing(rulesOf(9)))).toBe("installed");
+  });
+
+  it("cut off by a power failure anywhere is wholly in force or not at all, and can be installed again", async () => {
+    for (let change = 1; change <= 4; change++)
+      for (let seed = 0; seed < 10; seed++) {
+        const disk = faultDisk(seededRandom(seed));
+        const { book, ring } = await open(disk);
+        await book.install(...signing(rulesOf(5)));
+        disk.cutAfter(change);
+        await book.install(...signing(rulesOf(6))).catch(() => undefined);
+        disk.powerOn();
+        const { book: again, lost } = await open(disk, ring);
+        expect([5, 6]).toContain(again.current.version);
+        expect(lost).toEqual([]);
+        expect(["installed", "already"]).toContain(await again.install(...signing(rulesOf(6))));
+        expect(again.current.version).toBe(6);
+      }
+  });
+});
