@@ -14,8 +14,8 @@ const identifiers = /(?<![0-9A-Za-z])(?:\d{14,32}|\d{18,19}[Ff]|\d{18}[Ff]\d)(?!
 
 /** Secrets inside text: what stays of each, and what goes. */
 const secrets: readonly (readonly [RegExp, string])[] = [
-  // An activation code (SGP.22 §4.1): the matching id is what entitles to the profile.
-  [/(LPA:1\$[^$\s"]*\$)[^\s",;)]+/gi, "$1<secret>"],
+  // An activation code (SGP.22 §4.1), with or without its prefix: the matching id is what entitles to the profile.
+  [/((?:LPA:|(?<![0-9A-Za-z$]))1\$[^$\s"]*\$)[^\s",;)]+/gi, "$1<secret>"],
   [/(\+C?GAUTH=)[^\r\n;]*/gi, "$1<secret>"],
   [/(\+C(?:PIN|PWD|LCK)=)[^\r\n;]*/gi, "$1<secret>"],
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, "<secret>"],

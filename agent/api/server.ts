@@ -159,8 +159,9 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   if (text.trim() === "") return {};
   try {
     return JSON.parse(text);
-  } catch (error) {
-    throw new SimwardError("API_INPUT", { detail: "the body is not JSON", cause: error });
+  } catch {
+    // The engine's own words quote the body, which may hold a code.
+    throw new SimwardError("API_INPUT", { detail: "the body is not JSON" });
   }
 }
 

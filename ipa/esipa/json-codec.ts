@@ -127,8 +127,9 @@ export function parsed(where: string, body: Uint8Array): Json {
   let json: unknown;
   try {
     json = JSON.parse(fromUtf8(body));
-  } catch (error) {
-    throw new SimwardError("ESIPA_RESPONSE", { detail: `${where}: the body is not JSON`, cause: error });
+  } catch {
+    // The engine's own words quote the body.
+    throw new SimwardError("ESIPA_RESPONSE", { detail: `${where}: the body is not JSON` });
   }
   return isObject(json) ? json : malformed(where, "the body is no JSON object");
 }
@@ -139,7 +140,12 @@ export function failureIn({ header }: Json): string | undefined {
   const { status } = execution ?? {};
   if (status === undefined || status === "Executed-Success" || status === "Executed-WithWarning") return undefined;
   const data = isObject(execution?.statusCodeData) ? execution.statusCodeData : {};
-  return typeof data.subjectCode === "string" && typeof data.reasonCode === "string" ? `${data.subjectCode}/${data.reasonCode}` : "";
+  return isStatusCode(data.subjectCode) && isStatusCode(data.reasonCode) ? `${data.subjectCode}/${data.reasonCode}` : "";
+}
+
+/** SGP.22 §5.2.6: numbers and dots. Whatever else a server writes there would find its way into log and audit trail. */
+function isStatusCode(value: unknown): value is string {
+  return typeof value === "string" && /^\d{1,3}(\.\d{1,3}){0,4}$/.test(value);
 }
 
 export function malformed(where: string, reason: string): never {

@@ -178,6 +178,7 @@ describe("masking", () => {
     ["a time", "2026-06-01T00:00:00.000Z", "2026-06-01T00:00:00.000Z"],
     ["an activation code", `download of ${lpa} failed`, "download of LPA:1$rsp.example.com$<secret> failed"],
     ["an activation code with more behind it", `"${lpa}$1.3.6.1$1", then`, '"LPA:1$rsp.example.com$<secret>", then'],
+    ["an activation code without its prefix", "order 1$rsp.example.com$MATCHING-4711: none", "order 1$rsp.example.com$<secret> none"],
     ["a password on its way to the module", 'AT+CGAUTH=1,2,"vehicle","hunter2": timeout', "AT+CGAUTH=<secret>"],
     ["a PIN", 'at.tx AT+CPIN="1234"', "at.tx AT+CPIN=<secret>"],
     ["a key", "-----BEGIN EC PRIVATE KEY-----\nMHc=\n-----END EC PRIVATE KEY-----", "<secret>"],

@@ -31,8 +31,9 @@ export function createEs9Transport({ https, adminProtocol = "gsma/rsp/v2.2.0", u
         throw new SimwardError("HTTP_STATUS", { detail: `${where}: ${response.status}`, data: { status: response.status } });
       try {
         return JSON.parse(fromUtf8(response.body));
-      } catch (error) {
-        throw new SimwardError("HTTP_MESSAGE", { detail: `${where}: the body is not JSON`, cause: error });
+      } catch {
+        // The engine's own words quote the body.
+        throw new SimwardError("HTTP_MESSAGE", { detail: `${where}: the body is not JSON` });
       }
     },
   };

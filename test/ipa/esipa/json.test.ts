@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { fromHex, fromUtf8, toHexUpper, utf8 } from "../../../base/bytes.ts";
 import { jsonRequest, jsonResponse } from "../../../ipa/esipa/json.ts";
-import { fromBase64 } from "../../../ipa/esipa/json-codec.ts";
+import { failureIn, fromBase64 } from "../../../ipa/esipa/json-codec.ts";
 
 const eid = "89049032123451234512345678901235";
 const body = (functionName: string, hex: string): unknown => JSON.parse(fromUtf8(jsonRequest(functionName, fromHex(hex))));
@@ -125,6 +125,15 @@ describe("responses", () => {
     ["cancelSession", "8.10.1", "3.9", "BF4103810101"],
   ])("%s: %s/%s", (functionName, subjectCode, reasonCode, hex) => {
     expect(answered(functionName, failed(subjectCode, reasonCode))).toBe(hex);
+  });
+
+  test.each([
+    ["SECRET-1", "3.8"],
+    ["8.2.6", "3.8\n"],
+    ["8.2.6", "1".repeat(100_000)],
+    ["8..6", "3.8"],
+  ])("codes that are none are not repeated: %#", (...codes) => {
+    expect(failureIn(failed(...codes))).toBe("");
   });
 
   test("a failure without a code is an undefined error; a warning is a success", () => {
