@@ -30,6 +30,7 @@ export class PathBench {
   readonly interfaces = new Map<string, { index: number; addresses: string[] }>();
   readonly problems: (string | undefined)[] = [];
   readonly audited: string[] = [];
+  nextIndex = 7;
   ups = 0;
   losses = 0;
   isHeld = false;
