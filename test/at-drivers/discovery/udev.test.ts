@@ -27,9 +27,12 @@ describe("udev rules", () => {
     expect(rules.filter((line) => line.includes('"1546"') && !line.includes("idProduct"))).toEqual([]);
   });
 
-  test("udevadm verify accepts them", (context) => {
+  test("udevadm reads them without a complaint", (context) => {
     const path = need(context, udevadm);
-    if (!execFileSync(path, ["--help"], { encoding: "utf8" }).includes("verify")) context.skip("left out: this udevadm cannot verify");
-    expect(execFileSync(path, ["verify", "--resolve-names=never", file], { encoding: "utf8" })).toContain("0 Fail");
+    // In a mount namespace of its own: the host's rules stay what they are. Complaints name file and line.
+    const script = `mkdir -p /run/udev && mount -t tmpfs none /run/udev && mkdir /run/udev/rules.d && cp ${file} /run/udev/rules.d/ && ${path} test /sys/class/mem/null 2>&1`;
+    const said = execFileSync("unshare", ["--mount", "sh", "-c", script], { encoding: "utf8" });
+    expect(said).toContain("Reading rules file: /run/udev/rules.d/70-simward.rules");
+    expect(said).not.toMatch(/70-simward\.rules:\d/);
   });
 });
