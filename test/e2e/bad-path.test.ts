@@ -99,7 +99,10 @@ describe("a path that", () => {
         const polling = poll();
         await event("step", ({ name }) => name === "ESipa.InitiateAuthentication");
         await fault({ vehicle: { "no-coverage": bootstrap.iccid } });
-        expect(await polling).toMatchObject({ packages: 1, code: expect.stringMatching(/^(ESIPA_UNREACHABLE|HTTP_|COAP_|DTLS_)/) });
+        expect(await polling).toMatchObject({
+          packages: 1,
+          code: expect.stringMatching(/^(NO_DATA_PATH|ESIPA_UNREACHABLE|HTTP_|COAP_|DTLS_)/),
+        });
         expect(await audit.events("path.")).toEqual(["path.up", "path.down"]);
         await fault({ vehicle: { "no-coverage": null } });
         await until(order, ({ state }) => state === "done");
