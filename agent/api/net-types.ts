@@ -26,6 +26,8 @@ export interface RadioReport {
     readonly granted?: PsmReport;
   };
   readonly edrx?: { readonly requested: readonly EdrxReport[]; readonly granted?: EdrxReport };
+  /** Of those in use or in the policy: networks of them are being switched off. */
+  readonly sunset: readonly string[];
   /** Asked for, and this network grants none. */
   readonly powerSavingRefused: boolean;
 }

@@ -9,6 +9,7 @@ import type { EmergencyWatch } from "../emergency.ts";
 import { refusalText } from "./causes.ts";
 import type { Connectivity } from "./connectivity.ts";
 import { isFailing } from "./operators.ts";
+import { isSunset } from "./radio.ts";
 import type { RatChoice } from "./radio-plan.ts";
 import type { SignalWatch } from "./signal.ts";
 
@@ -57,6 +58,7 @@ export function createNetActs(options: NetActsOptions): NetActs {
       schema: "simward/radio/1",
       offered: offered ?? [],
       powerSavingRefused: isRefused === true,
+      sunset: [...new Set([...(policy ?? []), ...(rats ?? [])])].filter(isSunset),
       ...(policy === undefined ? {} : { policy }),
       ...(rats === undefined ? {} : { rats }),
       ...(psm === undefined

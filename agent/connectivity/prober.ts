@@ -59,10 +59,10 @@ export function createProber(options: ProberOptions): Prober {
   let running: Promise<readonly Answered[]> | undefined;
 
   const send = (input: HealthInput): void => {
-    const { verdict: before, witnesses } = state;
+    const { verdict: before, isSuspended, witnesses } = state;
     state = nextHealth(state, input).state;
     if (state.witnesses.some((one) => !witnesses.includes(one))) options.onWitness?.(state.witnesses);
-    if (state.verdict !== before) {
+    if (state.verdict !== before || state.isSuspended !== isSuspended) {
       log.info("path", { verdict: state.verdict });
       options.onChange?.(state);
     }

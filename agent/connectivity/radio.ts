@@ -270,6 +270,8 @@ export function createRadioKeeper(options: RadioOptions): RadioKeeper {
         return look();
       }, stopping.signal),
     start() {
+      const old = (options.wish.rats ?? []).filter(isSunset);
+      if (old.length > 0) log.warn("networks of these technologies are being switched off", { rats: old });
       begin();
       disposers.push(
         keeper.onPath(({ up }) => up && wake()),
@@ -286,6 +288,11 @@ export function createRadioKeeper(options: RadioOptions): RadioKeeper {
       await work.idle();
     },
   };
+}
+
+/** Being switched off in most markets: what depends on it will go dark. */
+export function isSunset(rat: RatChoice): boolean {
+  return rat === "gsm" || rat === "utran";
 }
 
 /** What the module may use and should not, where nothing is configured. */

@@ -33,7 +33,8 @@ const policy: PolicyActs = {
   simulate: () => report,
   replay: async () => ({ schema: "simward/policy-replay/1", records: 0, steps: [] }),
 };
-const radio = async () => ({ schema: "simward/radio/1", rats: ["lte-m"], offered: [["lte-m"]], powerSavingRefused: false }) as const;
+const radio = async () =>
+  ({ schema: "simward/radio/1", rats: ["lte-m"], offered: [["lte-m"]], powerSavingRefused: false, sunset: [] }) as const;
 const net: NetActs = {
   netStatus: async () => ({
     schema: "simward/net/1",

@@ -26,7 +26,7 @@ export const modemRatSet: Verb = {
 };
 
 function show(report: RadioReport, out: Output): void {
-  const { rats, policy, offered, psm, edrx, powerSavingRefused } = report;
+  const { rats, policy, offered, psm, edrx, powerSavingRefused, sunset } = report;
   const bold = (name: string): string => out.paint("bold", name);
   out.result(report, () =>
     out.fields([
@@ -51,6 +51,9 @@ function show(report: RadioReport, out: Output): void {
                 : [`asked for ${edrx.requested.map(edrxText).join(", ")}`, granted(edrx.granted && edrxText(edrx.granted), out)],
             ] as const,
           ]),
+      ...(sunset.length > 0
+        ? [[bold("Sunset"), [out.paint("yellow", `${sunset.join(", ")}: networks are being switched off`)]] as const]
+        : []),
       ...(powerSavingRefused ? [[bold("Network"), [out.paint("yellow", "grants no power saving here")]] as const] : []),
     ]),
   );
