@@ -138,14 +138,17 @@ export class Rescue {
 
   async #hunt(configured: string, signal: AbortSignal): Promise<OwnedAtPort> {
     for (const address of atOtherRates(configured)) {
-      const port = await this.#options.open(address);
+      let port: OwnedAtPort | undefined;
       try {
+        port = await this.#options.open(address);
         await port.resync(huntMs, signal);
         this.#foundAt = { configured, address };
         return port;
       } catch (error) {
-        await port.close();
-        if (!isCode(error, "AT_TIMEOUT")) throw error;
+        await port?.close();
+        // Not every port can be set to every rate.
+        if (!isCode(error, "AT_TIMEOUT", "AT_LINE_TOO_LONG", "PORT_OPEN", "PORT_CLOSED")) throw error;
+        signal.throwIfAborted();
       }
     }
     throw new SimwardError("AT_TIMEOUT", { detail: `${configured}: no answer at any of the usual rates` });

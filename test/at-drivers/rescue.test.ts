@@ -156,6 +156,8 @@ describe("a module that is helped by", () => {
       modem: { address: "serial:/dev/ttyS1" },
       line: (channel, address) => {
         opened.push(address);
+        // What this port cannot be set to.
+        if (address.endsWith("baud=9600")) throw new SimwardError("PORT_OPEN", { detail: address });
         const asked = /baud=(\d+)/.exec(address)?.[1] ?? "115200";
         return silentTo(channel, () => asked === rate);
       },
