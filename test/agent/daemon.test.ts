@@ -178,7 +178,7 @@ describe("ending", () => {
       .trimEnd()
       .split("\n")
       .map((line) => (JSON.parse(line) as { readonly event: string }).event);
-    expect(events).toEqual(["daemon.started", "daemon.stopped"]);
+    expect(events.filter((event) => event.startsWith("daemon."))).toEqual(["daemon.started", "daemon.stopped"]);
   });
 
   test.each([
@@ -191,7 +191,7 @@ describe("ending", () => {
     expect(await one.ended).toEqual({ code: 1, signal: null });
     expect(one.output()).toMatch(/boom.*"event":"crash"/);
     const again = await ready();
-    const { records } = await api().call<AuditPage>("GET", "/v1/audit");
+    const { records } = await api().call<AuditPage>("GET", "/v1/audit?event=daemon.");
     expect(records.map(({ event }) => event)).toEqual(["daemon.started", "daemon.crashed", "daemon.started"]);
     again.child.kill("SIGTERM");
     await again.ended;
