@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
-"""A local profile assistant of its own (SGP.22) over PC/SC: the standard library and libpcsclite, and nothing of simward.
+"""A local profile assistant of its own (SGP.22) over PC/SC, or over a module's AT port: the standard library and libpcsclite, and nothing of simward.
 Each command prints one line of JSON; a refusal of the card is {"error": ...} and exit code 1."""
 import argparse
 import base64
 import ctypes
 import json
+import os
+import select
+import socket
 import ssl
 import sys
+import time
+import tty
 import urllib.request
 
 ISD_R = bytes.fromhex("A0000005591010FFFFFFFF8900000100")
@@ -125,6 +130,83 @@ class Reader:
         return data[:-2], number(data[-2:])
 
 
+# --- a module's AT port (3GPP TS 27.007 §8.17, §8.45 to §8.47) ---------------------------------------------------------------
+
+
+class Modem:
+    """`at`: host:port, or the path of a terminal. `way`: csim, which has channels of its own, or cgla, whose channel is opened with the application."""
+
+    def __init__(self, at, way):
+        self.way, self.session, self.text = way, None, b""
+        if at.startswith("/"):
+            self.fd = os.open(at, os.O_RDWR | os.O_NOCTTY)
+            tty.setraw(self.fd)
+        else:
+            host, port = at.rsplit(":", 1)
+            self.socket = socket.create_connection((host, int(port)))
+            self.fd = self.socket.fileno()
+        self.command("ATE0")
+
+    def line(self, seconds=20):
+        until = time.monotonic() + seconds
+        while b"\n" not in self.text:
+            if not select.select([self.fd], [], [], max(0, until - time.monotonic()))[0]:
+                raise Refused("the module is silent")
+            self.text += os.read(self.fd, 4096)
+        line, self.text = self.text.split(b"\n", 1)
+        return line.strip().decode()
+
+    def command(self, text):
+        """The last line before OK: what comes unasked between two commands comes before it."""
+        os.write(self.fd, text.encode() + b"\r")
+        answer = ""
+        while True:
+            line = self.line()
+            if line == "OK":
+                return answer
+            if line == "ERROR" or line.startswith("+CME ERROR"):
+                raise Refused(f"{text[:12]}: {line}")
+            if line and line != text:
+                answer = line
+
+    def open(self):
+        if self.way == "cgla":
+            self.session = self.command(f'AT+CCHO="{ISD_R.hex().upper()}"').removeprefix("+CCHO:").strip()
+
+    def close(self):
+        if self.session is not None:
+            self.command(f"AT+CCHC={self.session}")
+        os.close(self.fd)
+
+    def online(self):
+        """The virtual vehicle's servers are reached over the module's own session."""
+        until = time.monotonic() + 20
+        while not self.command("AT+CGACT?").endswith(",1"):
+            if time.monotonic() > until:
+                raise Refused("the module finds no network")
+            time.sleep(0.1)
+
+    def reset(self):
+        """The module obeys the REFRESH by itself, and says when the card can be used again; without a profile it says nothing."""
+        self.session = None
+        try:
+            while self.line(4) != "+CPIN: READY":
+                pass
+        except Refused:
+            pass
+
+    def exchange(self, apdu):
+        text = apdu.hex().upper()
+        name = "+CSIM" if self.session is None else "+CGLA"
+        where = "" if self.session is None else f"{self.session},"
+        answer = self.command(f'AT{name}={where}{len(text)},"{text}"')
+        size, data = answer.removeprefix(f"{name}:").split(",", 1)
+        octets = bytes.fromhex(data.strip().strip('"'))
+        if int(size) != 2 * len(octets):
+            raise Refused(f"{name}: {size} digits were announced")
+        return octets[:-2], number(octets[-2:])
+
+
 class Card:
     def __init__(self, reader, block):
         self.reader, self.block, self.channel = reader, block, 0
@@ -140,6 +222,9 @@ class Card:
         return data, sw
 
     def open(self):
+        if isinstance(self.reader, Modem) and self.reader.way == "cgla":
+            self.reader.open()
+            return b""
         self.send(bytes.fromhex("80AA000005A903830107"))
         data, sw = self.send(bytes.fromhex("0070000001"))
         if sw != 0x9000:
@@ -303,6 +388,8 @@ def load(card, package):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--reader", type=int, default=0)
+    parser.add_argument("--at")
+    parser.add_argument("--way", choices=("csim", "cgla"), default="cgla")
     parser.add_argument("--block", type=int, default=120)
     parser.add_argument("--ca")
     parser.add_argument("command")
@@ -312,9 +399,11 @@ def main():
     identified = lambda: tlv(0xA0, tlv(0x5A, iccid_octets(argument[0])))
     refresh = tlv(0x81, b"\xff")
     try:
-        reader = Reader(options.reader)
+        reader = Reader(options.reader) if options.at is None else Modem(options.at, options.way)
         finish = lambda: None
         try:
+            if options.at is not None and options.command == "download":
+                reader.online()
             card = Card(reader, options.block)
             finish = card.close
             if options.command == "iccid":
