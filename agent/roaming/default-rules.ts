@@ -68,13 +68,25 @@ export const defaultRoamingRules: RoamingRules = {
       ...{ confidence: "low", source_date: "2025-12-30" },
     }),
     rule({
-      id: "ng-local-profile",
-      iso: "NG",
-      kind: "local_profile_required",
-      action: "market",
-      confidence: "low",
-      source_date: "2026-06-02",
+      ...{ id: "ng-local-profile", iso: "NG", kind: "local_profile_required", action: "market" },
+      ...{ confidence: "low", source_date: "2026-06-02" },
     }),
+    ...(["CU", "IR"] as const).map((iso) =>
+      rule({
+        ...{ id: `${iso.toLowerCase()}-30-consecutive`, iso, kind: "consecutive_days", limit: 30, warn_at: 7, confidence: "low" },
+        note: "7 to 30 days, as the operator likes",
+      }),
+    ),
+    ...(["AE", "CR", "KE", "QA", "ZA"] as const).map((iso) =>
+      rule({
+        id: `${iso.toLowerCase()}-approval`,
+        iso,
+        kind: "unknown",
+        warn_at: 30,
+        confidence: "low",
+        note: "Needs an approval or a licence",
+      }),
+    ),
     rule({ id: "eg-restricted", iso: "EG", kind: "unknown", warn_at: 30, confidence: "low", source_date: "2020-10-29" }),
     rule({
       ...{ id: "au-5-months-in-12", iso: "AU", kind: "roaming_months", limit: 5, window_months: 12, warn_at: 4 },

@@ -85,6 +85,7 @@ const bootMs = 10_000;
 const latencyMs = 150;
 const retransmitMs = 4_000;
 const lostMs = 90_000;
+const leastStepMs = 0.001;
 
 const configOf = (more: object = {}): Config => parse(configSchema, { ...ownConfig, ...more });
 const ownConfig = {
@@ -102,6 +103,7 @@ export class FaultBench {
   readonly smdp: Smdp;
   readonly module: VirtualModem;
   readonly faults = new Faults();
+  readonly world: World;
   readonly steps: Record<Place, number> = { disk: 0, wire: 0, card: 0 };
   /** Each blow that fell, with what it fell on. */
   readonly struck: string[] = [];
@@ -135,6 +137,7 @@ export class FaultBench {
     this.#forgetful = forgetful;
     this.disk = faultDisk(this.#random);
     const world = new World({ clock, country: defaultScenario.country });
+    this.world = world;
     const { faults } = this;
     obeyFaults(world, faults);
     if (noCoverage) faults.set("no-coverage", offeredIccid);
@@ -211,7 +214,9 @@ export class FaultBench {
     await settled();
     while (!isSo()) {
       if (this.clock.monotonicMs() >= endMs) throw new Error(`${what}: not within ${limitMs} ms; ${this.describe()}`);
-      await this.clock.advance(Math.min(this.clock.nextTimerInMs() ?? 1_000, endMs - this.clock.monotonicMs()));
+      const stepMs = Math.min(this.clock.nextTimerInMs() ?? 1_000, endMs - this.clock.monotonicMs());
+      // What is left of a time may be too little to add to it.
+      await this.clock.advance(Math.max(stepMs, leastStepMs));
       await settled();
     }
   }

@@ -76,7 +76,7 @@ export const roamingRulesInstall: Verb = {
 
 export function renderRoaming({ country, home, local, counting, today, certain, standings }: RoamingReport, out: Output): string {
   if (country === undefined) return "where the vehicle is is not known yet";
-  const where = `${country}, ${local ? out.paint("green", "local") : `roaming with a profile of ${home ?? "an unknown country"}`}`;
+  const where = `${country}, ${local ? out.paint("green", "local") : `roaming with a profile of ${home ?? "no known country"}`}`;
   const rows: (readonly [string, readonly string[]])[] = [
     [out.paint("bold", "Country"), [where]],
     [

@@ -108,7 +108,7 @@ export function renderStatus(report: Status, out: Output): string {
     const { country, home, tightest } = report.roaming;
     add(
       "Roaming",
-      home === country ? `${country}, local` : `${country}, profile of ${home ?? "an unknown country"}`,
+      home === country ? `${country}, local` : `${country}, profile of ${home ?? "no known country"}`,
       tightest && roamingText(tightest, out),
     );
   }

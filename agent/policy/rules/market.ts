@@ -43,7 +43,7 @@ function whereWords({ roaming }: Facts, country: string): string {
   const home = roaming?.homeCountry;
   return home === country
     ? `in ${country}, with a profile of that country`
-    : `in ${country}, with a profile of ${home ?? "an unknown country"}`;
+    : `in ${country}, with a profile of ${home ?? "no known country"}`;
 }
 
 function packageVerdict({ euiccPackage }: Facts, country: string, swap: SwapPolicy): { readonly euiccPackage?: Verdict } {

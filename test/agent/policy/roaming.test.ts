@@ -170,7 +170,7 @@ describe("market", () => {
     await engine.update({ roaming: { country: "TR", homeCountry: "TR", standings: [], isCertain: true } });
     expect(explained("market")).toBe("in TR, with a profile of that country");
     await engine.update({ roaming: { country: "TR", homeCountry: undefined, standings: [], isCertain: true } });
-    expect(explained("market")).toBe("in TR, with a profile of an unknown country");
+    expect(explained("market")).toBe("in TR, with a profile of no known country");
   });
 
   it("keeps changes of profile to the allow-list where the rule says so, and tells of downloads that could not be enabled", async () => {
