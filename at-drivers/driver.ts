@@ -251,6 +251,10 @@ class Driver implements Modem {
 
   // Data
 
+  get attachCid(): number {
+    return this.#family.quirks.defaultCid;
+  }
+
   contexts(signal?: AbortSignal): Promise<readonly PdpContext[]> {
     return this.#link.use(signal, (port) => this.#ops.contexts(port));
   }

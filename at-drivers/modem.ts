@@ -124,6 +124,8 @@ export interface Modem {
   /** AT+COPS=?: minutes, and it interrupts data. */
   scanOperators(signal?: AbortSignal): Promise<readonly OperatorFound[]>;
 
+  /** The context that an LTE attachment of this module uses: another one's APN decides nothing. By its family; of no one in particular before it is identified. */
+  readonly attachCid: number;
   contexts(signal?: AbortSignal): Promise<readonly PdpContext[]>;
   /** Read, compare, write. Answers whether something had to be written. */
   ensureContext(context: PdpContext, auth?: PdpAuth, signal?: AbortSignal): Promise<{ readonly changed: boolean }>;

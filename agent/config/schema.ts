@@ -88,7 +88,8 @@ const apnEntry = strictObject({
   iccid_prefix: optional(pipe(string(), regex(/^\d{1,20}$/, "must be decimal digits"))),
   /** Applies where the network's MCC is this. */
   mcc: optional(pipe(string(), regex(/^\d{3}$/, "must be three digits"))),
-  cid: optional(pipe(number(), integer(), minValue(0), maxValue(16)), 1),
+  /** The context that the module's own attachment uses, where left out: 0 or 1, by family. */
+  cid: optional(pipe(number(), integer(), minValue(0), maxValue(16))),
   auth: optional(picklist(["none", "pap", "chap"]), "none"),
   user: optional(text),
   password_credential: optional(credential),
@@ -318,6 +319,8 @@ const policy = strictObject({
   no_way_back: optional(picklist(["warn", "refuse"]), "warn"),
   /** What a card in another device than the one it was paired with is answered by. */
   imei_lock: optional(picklist(["refuse", "warn", "off"]), "refuse"),
+  /** Where there is no simward-netd: "context" takes the module's data session down while data is refused, but for a while at each poll. */
+  enforce_without_netd: optional(picklist(["none", "context"]), "none"),
 });
 
 const keys = strictObject({

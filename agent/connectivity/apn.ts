@@ -8,7 +8,8 @@ export interface Subscription {
 }
 
 /** What one context of the module is given. */
-export type ApnSetting = Pick<ApnConfig, "cid" | "type" | "name" | "auth"> & Partial<Pick<ApnConfig, "user" | "password_credential">>;
+export type ApnSetting = { readonly cid: number } & Pick<ApnConfig, "type" | "name" | "auth"> &
+  Partial<Pick<ApnConfig, "user" | "password_credential">>;
 
 /** What is known of one subscription from before. */
 export interface ApnHistory {

@@ -54,6 +54,8 @@ export interface PathState {
 export interface Keeper extends ProfileSwitch {
   readonly path: PathState;
   onPath(fn: (path: PathState) => void): Disposer;
+  /** Takes the path down and keeps it down, for a policy; undefined lets it come up again. In an emergency nothing is held down. */
+  hold(reason: string | undefined): void;
   start(): void;
   /** Asks the module whether the data session is still there; for when the world behind it does not answer. Never rejects. */
   check(): Promise<void>;
@@ -68,7 +70,6 @@ export interface Keeper extends ProfileSwitch {
 }
 
 const down: PathState = { up: false, session: undefined, iccid: undefined, apn: undefined, reason: undefined, isExhausted: false };
-const defaultCid = 1;
 const adoptAgainMs = 3_000;
 /** Modules lose URCs: that a session has ended is also seen by asking. */
 const checkMs = 60_000;
@@ -117,6 +118,9 @@ export function createKeeper(options: KeeperOptions): Keeper {
   /** Where the last path was. */
   let lastPlmn: string | undefined;
   const isHeld = (): boolean => !isForEmergency && options.emergency.sources.length > 0;
+  /** Why a policy wants no path. */
+  let unwanted: string | undefined;
+  const isUnwanted = (): boolean => unwanted !== undefined && options.emergency.sources.length === 0;
 
   const setPath = (next: PathState): void => {
     const before = path;
@@ -156,10 +160,11 @@ export function createKeeper(options: KeeperOptions): Keeper {
   }
 
   const applyApn = async (iccid: string, mcc: string | undefined, turn: number, signal: AbortSignal): Promise<Applied> => {
-    const chosen = chooseApn(options.apns, { iccid, mcc });
+    const entry = chooseApn(options.apns, { iccid, mcc });
+    const chosen = entry === undefined ? undefined : { ...entry, cid: entry.cid ?? modem.attachCid };
     if (isHeld()) return { chosen, inUse: undefined, changed: false, held: true };
     if (chosen !== undefined) await noteOwn(chosen, signal);
-    const candidates = apnCandidates(chosen, memory.of(iccid), memory.own(chosen?.cid ?? defaultCid));
+    const candidates = apnCandidates(chosen, memory.of(iccid), memory.own(chosen?.cid ?? modem.attachCid));
     // Without any, what the module holds is the one.
     tried = { ...tried, candidates: Math.max(1, candidates.length) };
     const inUse = candidates[turn % candidates.length];
@@ -196,7 +201,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     }
     const { chosen, inUse, held } = applied;
     const isDoubting = doubted !== undefined;
-    const session = await modem.connect(inUse?.cid ?? chosen?.cid ?? defaultCid, signal);
+    const session = await modem.connect(inUse?.cid ?? chosen?.cid ?? modem.attachCid, signal);
     // A session alone proves little: an APN that leads nowhere, an operator that carries nothing.
     const isNew = inUse !== undefined && !sameAsWorked(memory.of(iccid).worked, inUse);
     if (!held && (isNew || isDoubting) && prober !== undefined && !(await prober.verify(session, signal)))
@@ -280,7 +285,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
   };
 
   const keepUp = async (): Promise<void> => {
-    if (path.up || adopting > 0 || stopping.signal.aborted) return;
+    if (path.up || adopting > 0 || stopping.signal.aborted || isUnwanted()) return;
     const { signal } = attempting;
     if (doubted === undefined && !isHeld()) await operators?.lost(signal).catch((error: unknown) => log.debug("operator", { error }));
     for (let blame: Blame | undefined = doubted; ; ) {
@@ -420,15 +425,34 @@ export function createKeeper(options: KeeperOptions): Keeper {
   /** It ends a change of profile at its next pause; whoever wanted that takes it up again. When it is over, the way is free. */
   const emergencyChanged = (): void => {
     const { sources } = options.emergency;
-    if (sources.length === 0) {
+    if (!path.up && (sources.length === 0 || unwanted !== undefined)) wake();
+    if (sources.length > 0 && !isForEmergency) changing.abort(new SimwardError("EMERGENCY_ACTIVE", { detail: sources.join(", ") }));
+  };
+
+  const hold = (reason: string | undefined): void => {
+    unwanted = reason;
+    if (!isUnwanted() || reason === undefined) {
       if (!path.up) wake();
-    } else if (!isForEmergency) changing.abort(new SimwardError("EMERGENCY_ACTIVE", { detail: sources.join(", ") }));
+      return;
+    }
+    // A change of profile has its own deadline and its own way back; what comes after it is held.
+    if (adopting > 0) return;
+    attempting.abort(new SimwardError("ABORTED", { detail: reason }));
+    attempting = new AbortController();
+    cancelRetry();
+    const cid = path.session?.cid;
+    setDown(reason, path.apn);
+    if (cid === undefined) return;
+    work
+      .run(() => modem.disconnect(cid, stopping.signal))
+      .catch((error: unknown) => log.warn("the data session could not be taken down", { error: asSimwardError(error) }));
   };
 
   return {
     get path() {
       return path;
     },
+    hold,
     onPath(fn) {
       listeners.add(fn);
       return () => listeners.delete(fn);

@@ -3,7 +3,7 @@
 import { familyNamed, familyOf } from "../../../at-drivers/families/table.ts";
 import type { Modem } from "../../../at-drivers/modem.ts";
 import type { Rat } from "../../../at-drivers/types.ts";
-import { asSimwardError, type ErrorCode } from "../../../base/errors.ts";
+import { asSimwardError, type ErrorCode, isCode } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
 import { seededRandom } from "../../../base/random.ts";
 import type { SimRat } from "../../../hw-sim/contracts.ts";
@@ -55,6 +55,7 @@ const refusals: Readonly<Record<string, Readonly<Partial<Record<Step, ErrorCode>
 
 export const expectedRefusal = (id: string, step: Step): ErrorCode | undefined => refusals[id]?.[step];
 
+/** The virtual world has no UTRAN. */
 const simRat: Readonly<Partial<Record<Rat, SimRat>>> = { gsm: "gsm", lte: "cat-1bis", "lte-m": "lte-m", "nb-iot": "nb-iot" };
 const aidOfIsdR = Uint8Array.from(Buffer.from("A0000005591010FFFFFFFF8900000100", "hex"));
 const openChannel = Uint8Array.of(0x00, 0x70, 0x00, 0x00, 0x01);
@@ -62,6 +63,7 @@ const apns = { bootstrap: "bootstrap.iot", fleet: "fleet.rheinfunk" } as const;
 /** A day: with four minutes an APDU, a download takes hours. */
 const limitMs = 24 * 3_600_000;
 const timesOrdered = 3;
+const timesAsked = 30;
 
 export interface CellOptions {
   readonly pki: Pki;
@@ -177,6 +179,7 @@ class Run {
 
   /** On the module while its link is ready, and again where a trouble cuts it off. */
   async #withModem<T>(what: string, job: (modem: Modem) => Promise<T>): Promise<T> {
+    await this.#bench.until("a daemon", () => this.#bench.modem !== undefined);
     await this.#settled("the module is ready", this.#modem.ready());
     return this.#settled(what, job(this.#modem));
   }
@@ -191,11 +194,11 @@ class Run {
 
   async #online(apn: string): Promise<void> {
     const bench = this.#bench;
-    const isOnline = async (): Promise<boolean> => bench.online && (await bench.agent?.status())?.network.address !== undefined;
-    for (let online = false; !online; ) {
-      await bench.until("online", () => bench.online, limitMs);
+    for (let address: string | undefined; address === undefined; ) {
+      await bench.until("online", () => bench.online && bench.agent !== undefined, limitMs);
       await this.#pause();
-      online = await isOnline();
+      const status = bench.agent?.status();
+      if (bench.online && status !== undefined) address = (await this.#settled("the status", status)).network.address;
     }
     const session = bench.module.packet.contexts.find(({ cid }) => cid === this.#personality.contexts.defaultCid);
     same("the APN of the attachment's context", session?.apn, apn);
@@ -219,11 +222,17 @@ class Run {
     await this.#settled("a restart", modem.reset());
   }
 
+  /** Asked again while a trouble is what speaks. */
   async #openIsdR(): Promise<void> {
-    await this.#withModem("the ISD-R", async (modem) => {
-      const channel = await modem.apdu.open(aidOfIsdR);
-      await channel.close();
-    });
+    for (let times = 1; ; times++) {
+      try {
+        const channel = await this.#withModem("the ISD-R", (modem) => modem.apdu.open(aidOfIsdR));
+        return await channel.close();
+      } catch (error) {
+        if (times === timesAsked || !isCode(error, "AT_TIMEOUT", "PORT_CLOSED", "MODEM_ABSENT", "AT_CME_ERROR", "AT_ERROR")) throw error;
+        await this.#pause();
+      }
+    }
   }
 
   /** Places the order until it is done; only a cut of power may end it otherwise, and then it is reported as that. */
@@ -293,10 +302,13 @@ class Run {
     const { radio } = familyNamed(expectedFamily(this.#id)).quirks;
     if (radio === undefined) return "none";
     const own = this.#personality.rats;
-    const possible = radio.modes.map(({ rats }) => rats).filter((rats) => rats.every((rat) => own.some((one) => one === simRat[rat])));
+    const possible = radio.modes.filter(({ rats }) => rats.every((rat) => own.some((one) => one === simRat[rat])));
     const main: Rat = own.includes("lte-m") ? "lte-m" : "lte";
-    const wide = possible.filter((rats) => rats[0] === main).sort((a, b) => b.length - a.length)[0];
-    for (const rats of [wide, [main]]) if (rats !== undefined) await this.#choose(rats);
+    const wide = possible.filter(({ rats }) => rats[0] === main).sort((a, b) => b.rats.length - a.rats.length)[0];
+    // Two choices may be one to the module, such as "with GSM" and "automatic": it is read as the first of them.
+    const readAs = radio.modes.find(({ values }) => JSON.stringify(values) === JSON.stringify(wide?.values));
+    if (wide !== undefined) await this.#choose(wide.rats, readAs?.rats ?? wide.rats);
+    await this.#choose([main], [main]);
     // What is so already is not written again: a rewrite deregisters.
     same("a choice that is so already", await this.#withModem("the same choice", (modem) => modem.radio.setAccess([main])), {
       changed: false,
@@ -305,12 +317,13 @@ class Run {
     return undefined;
   }
 
-  async #choose(rats: readonly Rat[]): Promise<void> {
+  async #choose(rats: readonly Rat[], readAs: readonly Rat[]): Promise<void> {
     const { needsReset } = await this.#withModem(`technologies ${rats.join(", ")}`, (modem) => modem.radio.setAccess(rats));
     if (needsReset) await this.#withModem("a restart", (modem) => modem.reset());
     const access = await this.#withModem("technologies", (modem) => modem.radio.access());
-    same("technologies read back", [...(access?.rats ?? [])].sort(), [...rats].sort());
-    same("technologies of the module", [...this.#bench.module.rats].sort(), rats.map((rat) => simRat[rat]).sort());
+    same("technologies read back", [...(access?.rats ?? [])].sort(), [...readAs].sort());
+    const served = readAs.flatMap((rat) => simRat[rat] ?? []);
+    same("technologies of the module", [...this.#bench.module.rats].sort(), served.sort());
   }
 
   async #restart(apn: string): Promise<void> {
