@@ -157,8 +157,8 @@ function report(
     do: "report",
     step,
     outcome,
-    tookMs: nowMs - fromMs,
-    downMs: nowMs - beganMs,
+    tookMs: Math.round(nowMs - fromMs),
+    downMs: Math.round(nowMs - beganMs),
     round,
     ...(reason === undefined ? {} : { reason }),
   };
