@@ -35,7 +35,7 @@ fuzz: node_modules/.installed
 	FUZZ_RUNS=100000 npx vitest run --config vitest.long.config.ts test/fuzz
 
 faults: build
-	npx vitest run --config vitest.long.config.ts test/long/faults
+	npx vitest run --config vitest.long.config.ts test/long/faults test/long/switches
 
 matrix: build
 	npx vitest run --config vitest.long.config.ts test/long/matrix test/long/dtls
