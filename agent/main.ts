@@ -45,6 +45,7 @@ import { createIpaEvents } from "./ipa-events.ts";
 import { createLocalActs } from "./local-acts.ts";
 import { createLocalProfiles } from "./local-profiles.ts";
 import { mayUseOperator } from "./market/markets.ts";
+import { enforceOnModule } from "./policy/enforcer.ts";
 import { policyActs } from "./policy/report.ts";
 import { createPolicyService } from "./policy/service.ts";
 import { createPoller } from "./scheduler/poller.ts";
@@ -291,6 +292,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       const eim = ipa.status().eims.find((one) => one.eimId === eimId);
       if (failure === undefined && eim?.host !== undefined) prober.heard(`eim ${eim.host}:${eim.port}`);
     }
+    enforcer?.polled();
     if (error?.retry === "online") {
       await keeper.check();
       prober.notHeard();
@@ -412,6 +414,15 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     ...{ config, disk: ports.disk, clock, alarms, audit: record, publish: hub.publish, engine: policy.engine, keys: trust.ring, emergency },
     log: log.child({ part: "travel" }),
   });
+
+  const enforcer =
+    config.policy.enforce_without_netd === "none" || (ports.net !== undefined && config.net.mode !== "none")
+      ? undefined
+      : enforceOnModule({
+          ...{ engine: policy.engine, clock, poll: poller.news, intervalMs: config.eim.poll_interval_seconds * 1_000 },
+          hold: (reason) => keeper.hold(reason),
+        });
+  disposers.push(() => enforcer?.stop());
 
   const auditAdminAct: ApiServices["auditAdminAct"] = async (act, role, peer, data) => {
     const { uid = null, pid = null } = peer ?? {};

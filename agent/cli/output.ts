@@ -15,6 +15,8 @@ export interface OutputOptions {
 
 export interface Output {
   readonly json: boolean;
+  /** Identifiers are shown in full. */
+  readonly showIds: boolean;
   readonly width: number | undefined;
   /** One document: its JSON, or the text for people. */
   result(document: object, human: () => string): void;
@@ -48,6 +50,7 @@ export function createOutput(options: OutputOptions): Output {
   };
   return {
     json,
+    showIds,
     width,
     paint,
     result: (value, human) => write(stdout, value, human),

@@ -319,8 +319,8 @@ const policy = strictObject({
   no_way_back: optional(picklist(["warn", "refuse"]), "warn"),
   /** What a card in another device than the one it was paired with is answered by. */
   imei_lock: optional(picklist(["refuse", "warn", "off"]), "refuse"),
-  /** Where there is no simward-netd: "context" takes the module's data session down while data is refused, but for a while at each poll. */
-  enforce_without_netd: optional(picklist(["none", "context"]), "none"),
+  /** Where there is no simward-netd: "flight" switches the module's radio off while data is refused, but for a while at each poll. */
+  enforce_without_netd: optional(picklist(["none", "flight"]), "none"),
 });
 
 const keys = strictObject({

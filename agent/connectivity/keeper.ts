@@ -425,27 +425,37 @@ export function createKeeper(options: KeeperOptions): Keeper {
   /** It ends a change of profile at its next pause; whoever wanted that takes it up again. When it is over, the way is free. */
   const emergencyChanged = (): void => {
     const { sources } = options.emergency;
-    if (!path.up && (sources.length === 0 || unwanted !== undefined)) wake();
+    if (!path.up && sources.length === 0) wake();
+    radio();
     if (sources.length > 0 && !isForEmergency) changing.abort(new SimwardError("EMERGENCY_ACTIVE", { detail: sources.join(", ") }));
+  };
+
+  /** In LTE the default context cannot be taken down alone: the radio is switched off with it. */
+  let isRadioOff = false;
+  const radio = (): void => {
+    work
+      .run(async () => {
+        const off = isUnwanted() && adopting === 0;
+        if (off === isRadioOff) return;
+        await modem.setFunction(off ? 4 : 1, stopping.signal);
+        isRadioOff = off;
+        if (!off && !path.up) wake();
+      })
+      .catch((error: unknown) => {
+        if (!stopping.signal.aborted) log.warn("the radio could not be switched", { error: asSimwardError(error) });
+      });
   };
 
   const hold = (reason: string | undefined): void => {
     unwanted = reason;
-    if (!isUnwanted() || reason === undefined) {
-      if (!path.up) wake();
-      return;
-    }
     // A change of profile has its own deadline and its own way back; what comes after it is held.
-    if (adopting > 0) return;
-    attempting.abort(new SimwardError("ABORTED", { detail: reason }));
-    attempting = new AbortController();
-    cancelRetry();
-    const cid = path.session?.cid;
-    setDown(reason, path.apn);
-    if (cid === undefined) return;
-    work
-      .run(() => modem.disconnect(cid, stopping.signal))
-      .catch((error: unknown) => log.warn("the data session could not be taken down", { error: asSimwardError(error) }));
+    if (reason !== undefined && isUnwanted() && adopting === 0) {
+      attempting.abort(new SimwardError("ABORTED", { detail: reason }));
+      attempting = new AbortController();
+      cancelRetry();
+      setDown(reason, path.apn);
+    }
+    radio();
   };
 
   return {

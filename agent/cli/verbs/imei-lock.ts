@@ -18,7 +18,7 @@ export const imeiLockShow: Verb = {
   timeoutSeconds,
   async run({ api, out }) {
     const lock = await api("viewer").call<ImeiLockReport>("GET", "/v1/imei-lock");
-    out.result(lock, () => rendered(lock, out));
+    show(lock, out);
     return lock.state === "mismatch" ? exitCodes.policy : undefined;
   },
 };
@@ -33,7 +33,7 @@ export const imeiLockPair: Verb = {
     const vin = textOption(input, "vin");
     const body = { ...(vin === undefined ? {} : { vin }), reason: needReason(input) };
     const lock = await api("admin").call<ImeiLockReport>("POST", "/v1/imei-lock/pair", body);
-    out.result(lock, () => rendered(lock, out));
+    show(lock, out);
     return undefined;
   },
 };
@@ -62,7 +62,7 @@ async function obey({ api, out }: CliContext, input: VerbInput, path: string): P
   if (token === "") throw new SimwardError("USAGE", { detail: "there is no token in what was given" });
   const body = { token, ...(why === undefined ? {} : { reason: why }) };
   const lock = await api("admin").call<ImeiLockReport>("POST", path, body);
-  out.result(lock, () => rendered(lock, out));
+  show(lock, out);
   return undefined;
 }
 
@@ -81,6 +81,12 @@ export async function contentOf(file: string): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) chunks.push(chunk);
   return Buffer.concat(chunks);
+}
+
+/** What a token signs has the identifiers in it, in a form that no mask knows. */
+function show({ signs, ...others }: ImeiLockReport, out: Output): void {
+  const shown = out.showIds && signs !== undefined ? { ...others, signs } : others;
+  out.result(shown, () => rendered(shown, out));
 }
 
 const colours = { unpaired: "yellow", match: "green", mismatch: "red", unlocked: "yellow" } as const;
