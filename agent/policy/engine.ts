@@ -96,6 +96,10 @@ export function createPolicyEngine(options: PolicyEngineOptions): PolicyEngine {
     const events: AuditEvent[] = [];
     const now: Record<string, string> = {};
     for (const { rule, decision } of evaluation.rules) {
+      if (decision.isPending === true) {
+        if (before[rule] !== undefined) now[rule] = before[rule];
+        continue;
+      }
       const verdict = decision.gates.data ?? allow;
       const former = before[rule] ?? "allow";
       const latter = nameOf(verdict);

@@ -103,6 +103,8 @@ export interface Decision {
   readonly actions: readonly Action[];
   /** Why, for the person who asks. */
   readonly explain: string;
+  /** What it looks at has not been told yet: what it said before a restart stands in the record until then. */
+  readonly isPending?: boolean;
 }
 
 export interface PolicyRule<C = unknown> {
@@ -120,6 +122,11 @@ export interface BoundRule {
 export function bind<C>(rule: PolicyRule<C>, value: unknown): BoundRule {
   const config = rule.config.parse(value);
   return { id: rule.id, decide: (facts) => rule.decide(facts, config) };
+}
+
+/** Of a rule that cannot say anything yet. */
+export function pending(explain: string): Decision {
+  return { ...silent(explain), isPending: true };
 }
 
 /** Of a rule that has nothing to say. */

@@ -67,6 +67,8 @@ interface RoamingState extends TrackerState {
   readonly levels: Readonly<Record<string, Level>>;
   /** The subscription of each ICCID seen, for while it cannot be read. The last at the end. */
   readonly imsis: readonly (readonly [iccid: string, imsi: string])[];
+  /** Where the vehicle was last, and as whom: that stands until it is known anew. */
+  readonly last: Pick<SeenVehicle, "imei" | "imsi" | "iccid" | "country">;
 }
 
 const hourMs = 3_600_000;
@@ -99,20 +101,24 @@ const schema = object({
   lastDay: optional(number()),
   levels: fallback(record(string(), picklist(["ok", "warn", "act", "breach"])), {}),
   imsis: fallback(array(tuple([string(), string()])), []),
+  last: fallback(
+    object({ imei: optional(string()), imsi: optional(string()), iccid: optional(string()), country: optional(string()) }),
+    {},
+  ),
 });
 
 export async function openRoaming(options: RoamingOptions): Promise<Roaming> {
   const { clock, log } = options;
   const store = await openState<RoamingState>({
     ...{ disk: options.disk, name: "roaming", version: 1 },
-    initial: { ...emptyTracker, levels: {}, imsis: [] },
+    initial: { ...emptyTracker, levels: {}, imsis: [], last: {} },
     parse: (value) => parse(schema, value),
     onLost: (why) => options.onLost(new SimwardError("ROAMING_LOST", { detail: why.message, cause: why })),
   });
   const work = new Queue(10_000);
   /** What a broken disk refuses is known at least until the restart, and written with the next note. */
   let state: RoamingState = store.get().undated.length === 0 ? store.get() : { ...store.get(), ...restarted(store.get()) };
-  let seen: SeenVehicle = {};
+  let seen: SeenVehicle = state.last;
   let presence: Presence | undefined;
   let notedMs: number | undefined;
   let unknownSinceMs: number | undefined;
@@ -182,6 +188,8 @@ export async function openRoaming(options: RoamingOptions): Promise<Roaming> {
       const others = next.imsis.filter(([known]) => known !== iccid);
       next = { ...next, imsis: [...others, [iccid, imsi] as const].slice(-maxSubscribers) };
     }
+    const last = { imei: vehicle.imei, imsi: imsiOf(vehicle), iccid, country: vehicle.country };
+    if (Object.values(last).every((one) => one !== undefined) && !sameValue(last, next.last)) next = { ...next, last };
     const noted = (with_: Presence | undefined, since: number | undefined): void => {
       const tracked = note(next, with_, now, since);
       if (tracked !== next) next = { ...next, ...tracked };
@@ -211,6 +219,16 @@ export async function openRoaming(options: RoamingOptions): Promise<Roaming> {
     options.tell({ standings, country, homeCountry: home, isCertain });
   };
 
+  /** Of what is not known yet after a start, what was so last: until a network, or module and card, say otherwise. */
+  const complete = (vehicle: SeenVehicle): SeenVehicle => {
+    const { last } = state;
+    const { imei = last.imei, iccid, imsi, registered, dataSession } = vehicle;
+    const who = iccid === undefined ? { iccid: last.iccid, imsi: last.imsi } : { iccid, imsi };
+    // A network in use that is of no country, such as a ship's, is not the last one's.
+    const country = vehicle.country ?? (registered === true || dataSession === true ? undefined : last.country);
+    return { ...vehicle, imei, ...who, country };
+  };
+
   const wakeLater = (): void => {
     cancelWake();
     if (stopped) return;
@@ -228,8 +246,11 @@ export async function openRoaming(options: RoamingOptions): Promise<Roaming> {
       })
       .finally(wakeLater);
 
+  const { country, home, standings, isCertain } = describe();
+  if (country !== undefined) options.tell({ standings, country, homeCountry: home, isCertain });
+
   return {
-    see: (vehicle) => step(() => vehicle),
+    see: (vehicle) => step(() => complete(vehicle)),
     look: () => step(() => seen),
     get now() {
       return describe();
@@ -241,4 +262,8 @@ export async function openRoaming(options: RoamingOptions): Promise<Roaming> {
       await step(() => ({ ...seen, registered: false, dataSession: false }));
     },
   };
+}
+
+function sameValue(a: object, b: object): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }

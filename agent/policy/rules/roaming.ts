@@ -2,7 +2,7 @@
 import { parse, undefined_ } from "valibot";
 import type { Verdict } from "../../../ipa/ports.ts";
 import type { Standing } from "../../roaming/standing.ts";
-import { type Action, type PolicyRule, silent } from "../types.ts";
+import { type Action, type PolicyRule, pending, silent } from "../types.ts";
 
 const id = "roaming";
 
@@ -11,7 +11,8 @@ export const roaming: PolicyRule<undefined> = {
   // Thresholds and actions are in the standings already: agent/roaming/overrides.ts.
   config: { parse: (value) => parse(undefined_(), value) },
   decide({ roaming: facts }) {
-    const { country, standings = [] } = facts ?? {};
+    if (facts === undefined) return pending("roaming days have not been looked at yet");
+    const { country, standings } = facts;
     const [worst] = standings;
     if (country === undefined || worst === undefined) return silent("where the vehicle is used is not known yet");
     const explain = standings.map(wordsOf).join("; ");

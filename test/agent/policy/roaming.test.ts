@@ -108,6 +108,24 @@ describe("roaming", () => {
     expect(performed.at(-1)).toBe("roaming pollEim told");
   });
 
+  it("what it said before a restart stands in the record until days have been looked at again", async () => {
+    const audited: AuditEvent[] = [];
+    const saved: unknown[] = [];
+    const engine = createPolicyEngine({
+      rules: bindRules(config),
+      memory: { load: () => ({ roaming: "warn roaming" }), save: async (verdicts) => void saved.push(verdicts) },
+      audit: async (event) => void audited.push(event),
+      perform: () => undefined,
+      withdraw: () => undefined,
+      isHeld: () => false,
+    });
+    await engine.update({ market: { country: "TR" } });
+    await engine.update(facts("TR", standing(ruleOf(tr), "warn", 70, 20)));
+    expect([audited, saved]).toEqual([[], []]);
+    await engine.update(facts("DE"));
+    expect([audited.map(({ data }) => data?.to), saved]).toEqual([["allow"], [{}]]);
+  });
+
   it("applies the market anew where the rule says so", async () => {
     const { engine, performed } = bench();
     await engine.update(facts("CN", standing(ruleOf("cn-local-profile"), "breach", 1)));

@@ -1,14 +1,22 @@
 // Rule files of the fleet: signed, newer than those before, and whole; or those before stay in force.
+
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type KeyRing, openKeyRing } from "../../../agent/keys/ring.ts";
-import { verifyingKey } from "../../../agent/keys/signature.ts";
+import { verifyingKey, verifyingKeys } from "../../../agent/keys/signature.ts";
 import { defaultRoamingRules } from "../../../agent/roaming/default-rules.ts";
+import { rulesReport } from "../../../agent/roaming/report.ts";
 import { openRuleBook } from "../../../agent/roaming/rule-book.ts";
 import { utf8 } from "../../../base/bytes.ts";
 import type { Disk } from "../../../base/disk.ts";
 import { type FaultDisk, faultDisk } from "../../../base/fault-disk.ts";
 import { seededRandom } from "../../../base/random.ts";
+import { runBlock } from "../../support/doc-commands.ts";
+import { need, program } from "../../support/programs.ts";
 
 const root = generateKeyPairSync("ed25519");
 const ed25519 = generateKeyPairSync("ed25519");
@@ -126,5 +134,32 @@ describe("a rule file", () => {
         expect(["installed", "already"]).toContain(await again.install(...signing(rulesOf(6))));
         expect(again.current.version).toBe(6);
       }
+  });
+});
+
+describe("docs/policy.md", () => {
+  const openssl = program("openssl");
+  const jq = program("jq");
+
+  it("its commands make rules out of those in force that the vehicle takes", async (context) => {
+    need(context, openssl);
+    need(context, jq);
+    const dir = await mkdtemp(join(tmpdir(), "simward-rules-"));
+    try {
+      const file = (name: string): Uint8Array => new Uint8Array(readFileSync(join(dir, name)));
+      expect(await runBlock("docs/policy.md", "keys", dir)).toMatchObject({ code: 0 });
+      const disk = faultDisk(seededRandom(1));
+      const { book: before } = await open(disk, { has: () => false, signerOf: () => undefined });
+      writeFileSync(join(dir, "in-force.json"), JSON.stringify(rulesReport(before, {})));
+      const made = await runBlock("docs/policy.md", "roaming-rules", dir);
+      expect(made, made.stderr).toMatchObject({ code: 0 });
+      const keys = await openKeyRing(disk, verifyingKeys(readFileSync(join(dir, "root.pem"), "utf8"), "root.pem"));
+      await keys.install(readFileSync(join(dir, "keyring-policy.json"), "utf8"), file("keyring-policy.json.sig"));
+      const { book } = await open(disk, keys);
+      expect(await book.install(file("roaming-rules.json"), file("roaming-rules.json.sig"))).toBe("installed");
+      expect(book.current.rules.find(({ id }) => id === "tr-90-in-120")).toMatchObject({ act_at: 75, action: "refuse_data", limit: 90 });
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
   });
 });

@@ -118,6 +118,33 @@ describe("what counts", () => {
   });
 });
 
+describe("after a restart", () => {
+  it("how the vehicle stood is told before module and card have answered, and stands until they say otherwise", async () => {
+    const medium = disk();
+    const first = await startRoad({ disk: medium, atMs: startMs });
+    await first.roaming.see(used("TR"));
+    await first.clock.advance(84 * dayMs);
+    const second = await startRoad({ disk: medium, atMs: startMs + 85 * dayMs });
+    expect(second.told).toMatchObject([{ country: "TR", homeCountry: "DE", standings: [{ level: "act", used: 85, daysLeft: 5 }, {}] }]);
+    await second.roaming.see({ registered: false, dataSession: false });
+    expect(second.told.at(-1)).toMatchObject({ country: "TR", standings: [{ level: "act" }, {}] });
+    await second.roaming.see(used("DE"));
+    expect(second.told.at(-1)).toMatchObject({ country: "DE", standings: [{ level: "ok" }] });
+    expect(second.audited).toEqual([]);
+  });
+
+  it("a network of no country, a ship's, does not count for the country that was left", async () => {
+    const medium = disk();
+    const first = await startRoad({ disk: medium, atMs: startMs });
+    await first.roaming.see(used("TR"));
+    const second = await startRoad({ disk: medium, atMs: startMs + dayMs });
+    await second.roaming.see({ imei, ...german, registered: true, dataSession: true });
+    await second.clock.advance(3 * dayMs);
+    expect(countDays(days(second.roaming, "TR"))).toBe(1);
+    expect(second.told.at(-1)).toMatchObject({ country: undefined, standings: [] });
+  });
+});
+
 describe("border and profile", () => {
   it("a day with a border counts in both countries, and once in each however often it is crossed", async () => {
     const { clock, roaming } = await startRoad({ disk: disk(), atMs: startMs });
