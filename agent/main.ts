@@ -558,10 +558,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     verifyAudit: async () => ({ schema: "simward/audit-verification/1", ...(await audit.verify([state.get().auditHead])) }),
     events: (afterId, fn) => hub.subscribe(afterId, fn),
     auditAdminAct,
-    net: createNetActs({
-      ...{ connectivity, modem, signal, audit, emergency, clock },
-      registrationMs: config.radio.registration_timeout_seconds * 1_000,
-    }),
+    net: createNetActs({ connectivity, modem, signal, audit, emergency, clock }),
     trust,
     travel,
     policy: policyActs({ engine: policy.engine, rules: policy.rules, records: (query) => audit.query(query) }),

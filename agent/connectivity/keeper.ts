@@ -235,9 +235,10 @@ export function createKeeper(options: KeeperOptions): Keeper {
     if (stopping.signal.aborted || modem.status.link !== "ready") return undefined;
     const { cme } = error.data;
     const told = typeof cme === "number" ? esmCauseOfCme(cme) : undefined;
-    // Whose attach fails for the session's sake is told no more than that; the module knows why.
-    if (told !== undefined || !(isCode(error, "NO_DATA_PATH", "DEADLINE") && modem.status.registration.rejectCause === esmFailure))
-      return told;
+    if (told !== undefined || !isCode(error, "NO_DATA_PATH", "DEADLINE")) return told;
+    // Whose attach fails for the session's sake is told no more than that, on some modules not even that; the module knows why.
+    const { status, rejectCause } = modem.status.registration;
+    if (connected.includes(status) || (rejectCause !== undefined && rejectCause !== esmFailure)) return undefined;
     const known = await modem.radio.failureCause(stopping.signal);
     return known?.kind === "esm" ? known.cause : undefined;
   };

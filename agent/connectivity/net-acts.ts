@@ -39,11 +39,11 @@ export interface NetActsOptions {
   readonly audit: Pick<AuditLog, "query">;
   readonly emergency: EmergencyWatch;
   readonly clock: Clock;
-  readonly registrationMs: number;
 }
 
 const scanLimitMs = 240_000;
-const sessionMs = 60_000;
+/** A module that was registered a moment ago, with another APN, needs no longer. */
+const testMs = 60_000;
 
 export function createNetActs(options: NetActsOptions): NetActs {
   const { connectivity, modem, emergency, clock } = options;
@@ -165,11 +165,10 @@ export function createNetActs(options: NetActsOptions): NetActs {
       // The keeper brings back what the configuration wants as soon as it has its turn again.
       return keeper.change(async (signal): Promise<ApnTestReport> => {
         const said = { schema: "simward/apn-test/1", name, type, cid } as const;
-        const limitMs = options.registrationMs + sessionMs;
-        const limit = deadline(clock, limitMs, () => new SimwardError("NO_DATA_PATH", { detail: `APN ${JSON.stringify(name)}` }), signal);
+        const limit = deadline(clock, 2 * testMs, () => new SimwardError("NO_DATA_PATH", { detail: `APN ${JSON.stringify(name)}` }), signal);
         try {
           await modem.ensureContext({ cid, type, apn: name }, undefined, limit.signal);
-          await modem.awaitRegistered({ timeoutMs: options.registrationMs, signal: limit.signal });
+          await modem.awaitRegistered({ timeoutMs: testMs, signal: limit.signal });
           const session = await modem.connect(cid, limit.signal);
           const passes = await prober.verify(session, limit.signal);
           const tookMs = Math.round(clock.monotonicMs() - startMs);
