@@ -3,7 +3,7 @@ import { setMaxListeners } from "node:events";
 import type { Modem } from "../at-drivers/modem.ts";
 import type { Toolkit } from "../at-drivers/toolkit.ts";
 import { type Clock, type Disposer, deadline } from "../base/clock.ts";
-import { type Disk, subDisk } from "../base/disk.ts";
+import type { Disk } from "../base/disk.ts";
 import { asSimwardError, type ErrorReport, errorReport, SimwardError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { integerBelow, type Random } from "../base/random.ts";
@@ -21,11 +21,8 @@ import { createAlarms } from "./alarms.ts";
 import { createEventHub } from "./api/events.ts";
 import type { ApiServices } from "./api/routes.ts";
 import type { CardStatus, PollResult } from "./api/types.ts";
-import { type DeviceKey, openDeviceKey } from "./audit/checkpoint.ts";
-import { keepCheckpoints } from "./audit/keeping.ts";
-import { openAudit } from "./audit/log.ts";
 import { watchNetwork } from "./audit/network-watch.ts";
-import type { AuditEvent, AuditRecord } from "./audit/types.ts";
+import { openTrail } from "./audit/service.ts";
 import { createCardWatch } from "./card-watch.ts";
 import type { Config } from "./config/schema.ts";
 import { openApnMemory } from "./connectivity/apn-memory.ts";
@@ -107,34 +104,13 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
 
   // --- what is kept ------------------------------------------------------------------------------------------------------------
 
-  const auditDisk = subDisk(ports.disk, "audit");
-  const deviceKey = await openDeviceKey(ports.disk).catch((error: unknown) => {
-    // Without room for a key the trail goes on unsigned.
-    alarms.raise("audit", error);
-    return undefined;
+  const trail = await openTrail({
+    ...{ disk: ports.disk, config: config.audit, clock, log, alarms, publish: hub.publish },
+    storedHead: () => state.get().auditHead,
+    onCheckpoint: () => keep((s) => s).catch((error: unknown) => log.error("state", { error: asSimwardError(error) })),
   });
-  const audit = await openAudit({
-    disk: auditDisk,
-    deviceKey,
-    clock,
-    segmentBytes: config.audit.segment_bytes,
-    maxSegments: config.audit.max_segments,
-  });
-  /** An unwritable trail is an alarm; it does not take the vehicle off the air. */
-  const record = async (event: AuditEvent): Promise<void> => {
-    try {
-      await audit.append(event);
-    } catch (error) {
-      alarms.raise("audit", error);
-      log.error("audit", { error: asSimwardError(error), waiting: event.event });
-    }
-  };
-  disposers.push(
-    audit.onRecord((one: AuditRecord) => {
-      alarms.clear("audit");
-      hub.publish("audit", { record: one });
-    }),
-  );
+  const { audit, record } = trail;
+  disposers.push(() => trail.stop());
   let stateLost: SimwardError | undefined;
   const state = await openAgentState(ports.disk, (why) => {
     stateLost = why;
@@ -148,11 +124,6 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       throw error;
     }
   };
-  const checkpoints = keepCheckpoints({
-    ...{ audit, disk: auditDisk, deviceKey, record, clock, log },
-    onCheckpoint: () => keep((s) => s).catch((error: unknown) => log.error("state", { error: asSimwardError(error) })),
-  });
-  disposers.push(() => checkpoints.stop());
   const keepLastPoll = (): Promise<void> =>
     keep((s) => ({ ...s, lastPollMs: clock.now() })).catch((error: unknown) => log.error("state", { error: asSimwardError(error) }));
 
@@ -407,7 +378,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     ...{ disk: ports.disk, clock, random, alarms, engine: policy.engine, rootKeys: ports.rootKeys },
     log: log.child({ part: "trust" }),
     audit: record,
-    acted: checkpoints.checkpoint,
+    acted: trail.checkpoint,
     identity: () => identityOf({ modem, ipa, askCard, signal: stopping.signal }),
   });
   const travel = await createTravel({
@@ -424,30 +395,19 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         });
   disposers.push(() => enforcer?.stop());
 
-  const auditAdminAct: ApiServices["auditAdminAct"] = async (act, role, peer, data) => {
-    const { uid = null, pid = null } = peer ?? {};
-    await record({ event: act, cause: `operator:${uid ?? "unknown"}`, data: { role, uid, pid, reason: null, ...data } });
-    await checkpoints.checkpoint(act);
-  };
-
   return {
+    ...trail.acts,
     ...createLocalActs({ ipa, emergency, fallback, news: poller.news, signal: stopping.signal }),
     ipa,
     async start() {
-      const verification = await audit.verify([state.get().auditHead]);
-      if (!verification.ok) {
-        const { segment, line, reason } = verification.problem ?? { segment: "", line: 0, reason: "" };
-        const error = new SimwardError("AUDIT_BROKEN", { detail: `${segment}, line ${line}: ${reason}` });
-        alarms.raise("auditTrail", error);
-        log.error("audit trail", { error });
-      }
-      await record({ event: "daemon.started", cause: "start", data: { version, auditWhole: verification.ok } });
+      const auditWhole = await trail.verify();
+      await record({ event: "daemon.started", cause: "start", data: { version, auditWhole } });
       if (stateLost !== undefined) {
         alarms.raise("stateLost", stateLost);
         log.error("state", { error: stateLost });
         await record({ event: "state.lost", cause: "start", data: { code: stateLost.code, reason: stateLost.message } });
       }
-      await checkpoints.start();
+      await trail.startSigning();
       disposers.push(
         modem.onEvent((event) => {
           if (event.kind === "gone") poller.cardGone();
@@ -548,23 +508,14 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         throw new SimwardError("EIM_UNKNOWN", { detail: eimId });
       return pollResult(await poller.ask(eimId));
     },
-    async auditRecords(query) {
-      const records: AuditRecord[] = [];
-      for await (const one of audit.query(query)) records.push(one);
-      return { schema: "simward/audit/1", records };
-    },
-    auditLines: (query) => audit.lines(query),
-    auditKey: () => ({ schema: "simward/audit-key/1", head: audit.head, ...keyShown(deviceKey) }),
-    verifyAudit: async () => ({ schema: "simward/audit-verification/1", ...(await audit.verify([state.get().auditHead])) }),
     events: (afterId, fn) => hub.subscribe(afterId, fn),
-    auditAdminAct,
     net: createNetActs({ connectivity, modem, signal, audit, emergency, clock }),
     trust,
     travel,
     policy: policyActs({ engine: policy.engine, rules: policy.rules, records: (query) => audit.query(query) }),
     local: createLocalProfiles({
       ipa,
-      audit: (act, { role, peer }, data) => auditAdminAct(act, role, peer, data),
+      audit: (act, { role, peer }, data) => trail.acts.auditAdminAct(act, role, peer, data),
       // Its notifications go out, and its eIMs are told, without waiting for the next poll.
       changed: async () => {
         poller.news();
@@ -573,10 +524,6 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       signal: stopping.signal,
     }),
   };
-}
-
-function keyShown(key: DeviceKey | undefined): { readonly fingerprint?: string; readonly publicKey?: string } {
-  return key === undefined ? {} : { fingerprint: key.fingerprint, publicKey: key.publicPem };
 }
 
 /** The toolkit matters to an M2M eUICC only. */
