@@ -42,7 +42,7 @@ export const exitMeanings: Readonly<Record<ExitName, string>> = {
 
 /** The first rule that fits counts. */
 const rules: readonly (readonly [RegExp, ExitName])[] = [
-  [/^(USAGE|API_INPUT|BYTES_|ASN1_|CONFIG_|ACTIVATION_CODE$|KEYRING_INVALID$)/, "usage"],
+  [/^(USAGE|API_INPUT|BYTES_|ASN1_|CONFIG_|ACTIVATION_CODE$|KEYRING_INVALID$|ROAMING_RULES$)/, "usage"],
   [/^(NOT_FOUND|API_NOT_FOUND|EIM_UNKNOWN|EIM_NOT_CONFIGURED)$/, "notFound"],
   [/^API_NOT_RUNNING$/, "notRunning"],
   [/^(API_FORBIDDEN|TOKEN_REFUSED)$/, "permission"],
