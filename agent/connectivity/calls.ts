@@ -13,6 +13,8 @@ export interface CallWatchOptions {
 }
 
 const spacingMs = 10_000;
+/** A module that rings within its very answers must not be asked for ever. */
+const leastSpacingMs = 1_000;
 /** A module that is away so long has no call any more; shorter ones may be its port alone. */
 const awayMs = 120_000;
 
@@ -22,6 +24,7 @@ export function watchCalls({ modem, clock, log, onCall }: CallWatchOptions): Dis
   /** Modules without voice say so once a life. */
   let isMute = false;
   let stopped = false;
+  const stopping = new AbortController();
   let cancelAway: Disposer = () => {};
 
   const look = async (): Promise<void> => {
@@ -36,10 +39,11 @@ export function watchCalls({ modem, clock, log, onCall }: CallWatchOptions): Dis
         if (stopped) return;
         if (active === undefined) isMute = true;
         onCall(active === true);
+        if (hasNews) await clock.sleep(leastSpacingMs, stopping.signal);
       }
     } catch (error) {
       // Nothing is known then, and what was known stays.
-      if (!isCode(error, "PORT_CLOSED", "MODEM_ABSENT")) log.debug("calls could not be read", { error: asSimwardError(error) });
+      if (!stopped && !isCode(error, "PORT_CLOSED", "MODEM_ABSENT")) log.debug("calls could not be read", { error: asSimwardError(error) });
     } finally {
       isAsking = false;
     }
@@ -63,6 +67,7 @@ export function watchCalls({ modem, clock, log, onCall }: CallWatchOptions): Dis
   void look();
   return () => {
     stopped = true;
+    stopping.abort();
     cancelAway();
     for (const dispose of disposers) dispose();
   };

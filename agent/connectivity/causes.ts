@@ -44,6 +44,21 @@ const esm: Readonly<Record<number, string>> = {
   55: "this APN is not allowed more than once",
 };
 
+/** As modules write them out, after the names of 3GPP TS 24.301 §9.9.4.4. */
+const esmWords: readonly (readonly [RegExp, number])[] = [
+  [/operator determined barring/i, 8],
+  [/insufficient resources/i, 26],
+  [/(missing|unknown).*\bapn\b|access point/i, 27],
+  [/unknown pd[np] type/i, 28],
+  [/user authentication/i, 29],
+  [/not subscribed/i, 33],
+];
+
+/** Of a text that says no number that is surely an ESM cause. */
+export function esmCauseOfText(text: string): number | undefined {
+  return esmWords.find(([words]) => words.test(text))?.[1];
+}
+
 /** <err> of +CME ERROR that stand for an ESM cause (3GPP TS 27.007 §9.2.2). */
 const esmOfCme: Readonly<Record<number, number>> = {
   125: 8,

@@ -13,7 +13,7 @@ import type { ApnConfig, Config } from "../config/schema.ts";
 import type { EmergencyWatch } from "../emergency.ts";
 import { type ApnSetting, apnCandidates, chooseApn, firstOfTurn, sameApn, turnAfter } from "./apn.ts";
 import type { ApnMemory } from "./apn-memory.ts";
-import { esmCauseOfCme, esmFailure, isApnsFault, refusalText, sessionCauseText } from "./causes.ts";
+import { esmCauseOfCme, esmCauseOfText, esmFailure, isApnsFault, refusalText, sessionCauseText } from "./causes.ts";
 import { againMs, type OperatorLadder } from "./operator-ladder.ts";
 import type { Prober } from "./prober.ts";
 
@@ -240,7 +240,8 @@ export function createKeeper(options: KeeperOptions): Keeper {
     const { status, rejectCause } = modem.status.registration;
     if (connected.includes(status) || (rejectCause !== undefined && rejectCause !== esmFailure)) return undefined;
     const known = await modem.radio.failureCause(stopping.signal);
-    return known?.kind === "esm" ? known.cause : undefined;
+    if (known === undefined) return undefined;
+    return known.kind === "esm" ? known.cause : esmCauseOfText(known.text);
   };
 
   /** Answers why there is no path. */

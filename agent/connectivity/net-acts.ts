@@ -165,7 +165,12 @@ export function createNetActs(options: NetActsOptions): NetActs {
       // The keeper brings back what the configuration wants as soon as it has its turn again.
       return keeper.change(async (signal): Promise<ApnTestReport> => {
         const said = { schema: "simward/apn-test/1", name, type, cid } as const;
-        const limit = deadline(clock, 2 * testMs, () => new SimwardError("NO_DATA_PATH", { detail: `APN ${JSON.stringify(name)}` }), signal);
+        const limit = deadline(
+          clock,
+          2 * testMs,
+          () => new SimwardError("NO_DATA_PATH", { detail: `APN ${JSON.stringify(name)}` }),
+          signal,
+        );
         try {
           await modem.ensureContext({ cid, type, apn: name }, undefined, limit.signal);
           await modem.awaitRegistered({ timeoutMs: testMs, signal: limit.signal });
