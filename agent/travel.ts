@@ -17,9 +17,10 @@ import { type MarketHands, openMarkets } from "./market/service.ts";
 import { type SwapPolicy, swapPolicyOf } from "./market/swap.ts";
 import type { PolicyEngine } from "./policy/engine.ts";
 import type { VehicleFacts } from "./policy/types.ts";
-import { unknownOverrides } from "./roaming/overrides.ts";
+import { unknownOverrides, withOverrides } from "./roaming/overrides.ts";
 import { historyReport, roamingReport, rulesReport, standingReport, tightest } from "./roaming/report.ts";
 import { openRuleBook } from "./roaming/rule-book.ts";
+import { rulesFor } from "./roaming/rules.ts";
 import { openRoaming } from "./roaming/service.ts";
 import type { ApiCaller } from "./trust.ts";
 
@@ -84,8 +85,8 @@ export async function createTravel(parts: TravelParts): Promise<Travel> {
   });
 
   const swap = (country: string): SwapPolicy => {
-    const { country: here, standings } = roaming.now;
-    return swapPolicyOf(country, marketOf(config.market, country), here === country ? standings.map(({ rule }) => rule) : []);
+    const rules = rulesFor(withOverrides(ruleBook.current, overrides), country, roaming.now.home);
+    return swapPolicyOf(country, marketOf(config.market, country), rules);
   };
 
   /** A file that cannot be used leaves the rules before it in force, and is told of once. */

@@ -129,6 +129,7 @@ describe("orders through the API", () => {
     });
     expect(travel.status()).toMatchObject({ roaming: { country: "TR", tightest: { rule: "tr-90-in-120", daysLeft: 14 } } });
     expect(travel.roamingRules()).toMatchObject({ overridden: ["tr-90-in-120"], unknownOverrides: ["nobody"] });
+    expect(travel.market("CN")).toMatchObject({ country: "CN", local: false, swap: { policy: "allow_list", from: "cn-local-profile" } });
     expect(told.at(-1)).toMatchObject({ roaming: { country: "TR", standings: [{ level: "act" }, {}] } });
     const out = createOutput({ json: false, showIds: false, color: false, width: 200, stdout: () => undefined, stderr: () => undefined });
     const text = renderRoaming(report, out);
