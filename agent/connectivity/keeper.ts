@@ -246,10 +246,13 @@ export function createKeeper(options: KeeperOptions): Keeper {
 
   /** Answers why there is no path. */
   const attempt = async (limitMs: number, signal: AbortSignal): Promise<SimwardError | undefined> => {
+    const { times } = tried;
     try {
       await bringUp(limitMs, signal);
       return undefined;
     } catch (error) {
+      // What was broken off says nothing of the APN: it keeps its turn.
+      if (isCode(error, "ABORTED", "EMERGENCY_ACTIVE")) tried = { ...tried, times: Math.min(tried.times, times) };
       const cause = await explained(asSimwardError(error));
       setDown(cause.message, path.apn);
       return cause;
