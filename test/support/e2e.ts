@@ -134,6 +134,9 @@ export interface Order {
   readonly results: readonly Readonly<Record<string, unknown>>[];
 }
 
+/** What is recorded beside whatever a scenario is about: it is there when it is asked for. */
+const besideEverything = /^(audit|config|network|rat|market|session)\./;
+
 export interface AuditView {
   records(): Promise<readonly AuditRecord[]>;
   /** Names of the events that begin with one of these words; all without. */
@@ -360,7 +363,9 @@ function worldOf(parts: Pick<World, "clock" | "vehicle" | "modem" | "agent" | "f
     audit: {
       records,
       events: async (...beginnings) =>
-        (await records()).map((one) => one.event).filter((name) => beginnings.length === 0 || beginnings.some((b) => name.startsWith(b))),
+        (await records())
+          .map((one) => one.event)
+          .filter((name) => (beginnings.length === 0 ? !besideEverything.test(name) : beginnings.some((b) => name.startsWith(b)))),
       data: async (name) => (await records()).findLast((one) => one.event === name)?.data ?? {},
     },
     poll: async (eimId) => {
