@@ -29,10 +29,10 @@ export interface PollTable {
   readonly rows: readonly PollRow[];
 }
 
-const host = "eim.example.com";
-const root = makeCertificate({ name: "Example Root CA", ca: true });
+export const host = "eim.example.com";
+export const root = makeCertificate({ name: "Example Root CA", ca: true });
 /** As an eIM's certificate is: two names, extended key usage, and as much more as brings it above 450 octets. */
-const leaf = makeCertificate({
+export const leaf = makeCertificate({
   name: host,
   issuer: root,
   altNames: [host, `esipa.${host}`, `coaps.esipa.europe.${host}`, `second.esipa.${host}`],
@@ -40,8 +40,8 @@ const leaf = makeCertificate({
   keyUsage: [0],
 });
 
-const idle = encode(GetEimPackageResponse, { kind: "eimPackageError", value: "noEimPackageAvailable" });
-const poll = encode(GetEimPackageRequest, { eidValue: Uint8Array.from({ length: 16 }, (_, i) => 0x89 + i) });
+export const idle = encode(GetEimPackageResponse, { kind: "eimPackageError", value: "noEimPackageAvailable" });
+export const poll = encode(GetEimPackageRequest, { eidValue: Uint8Array.from({ length: 16 }, (_, i) => 0x89 + i) });
 
 /** Both suites, with and without Connection ID: a full handshake, one resumed, a poll on what is open, one after a NAT forgot it. */
 export async function eimPollOctets(): Promise<PollTable> {

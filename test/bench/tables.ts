@@ -5,6 +5,7 @@ import { fromHex } from "../../base/bytes.ts";
 import { decode, encode } from "../../ipa/asn1/schema.ts";
 import { typeByName } from "../../ipa/messages/registry.ts";
 import { eimPollOctets } from "./eim-poll-coaps.ts";
+import { httpsPollOctets } from "./eim-poll-https.ts";
 import { type DownloadRow, indirectDownloadOctets, savedShare } from "./minimized-download.ts";
 
 export interface Table {
@@ -68,19 +69,21 @@ async function codec(): Promise<Table> {
 
 async function poll(): Promise<Table> {
   const { rows, leafBytes, requestBytes, responseBytes } = await eimPollOctets();
+  const https = await httpsPollOctets();
+  const row = (...cells: readonly [string, string, string, number, number, string | number]): readonly (string | number)[] => {
+    const [binding, connectionId, association, up, down, datagrams] = cells;
+    return [binding, connectionId, association, up, down, up + down, datagrams];
+  };
   return {
-    title: "One eIM poll with nothing to do, CoAP over DTLS 1.2: octets of UDP payload",
-    head: ["suite", "Connection ID", "association", "up", "down", "both", "datagrams"],
-    rows: rows.map(({ suite, connectionId, kind, upBytes, downBytes, datagrams }) => [
-      suite,
-      connectionId ? "yes" : "no",
-      kind,
-      upBytes,
-      downBytes,
-      upBytes + downBytes,
-      datagrams,
-    ]),
-    note: `leaf certificate ${leafBytes} octets, request ${requestBytes}, response ${responseBytes}; cookie exchange on, no tickets`,
+    title: "One eIM poll with nothing to do: octets of UDP payload (CoAP over DTLS 1.2) and of TCP payload (HTTPS over TLS 1.3)",
+    head: ["", "Connection ID", "association", "up", "down", "both", "datagrams"],
+    rows: [
+      ...rows.map(({ suite, connectionId, kind, upBytes, downBytes, datagrams }) =>
+        row(`CoAPs, ${suite}`, connectionId ? "yes" : "no", kind, upBytes, downBytes, datagrams),
+      ),
+      ...https.map(({ kind, upBytes, downBytes }) => row("HTTPS, TLS 1.3", "", kind, upBytes, downBytes, "")),
+    ],
+    note: `leaf certificate ${leafBytes} octets, request ${requestBytes}, response ${responseBytes}; DTLS: cookie exchange on, no tickets; TLS: without TCP's own segments`,
   };
 }
 
