@@ -15,6 +15,8 @@ export type AlarmSource =
   | "injection"
   | "net"
   | "trust"
+  | "lifecycle"
+  | "lifecycleLost"
   | "roaming"
   | "roamingRules"
   | "roamingLost"

@@ -39,6 +39,7 @@ import { createDataPath, type DataPathOptions } from "./data-path/data-path.ts";
 import { createEmergency } from "./emergency.ts";
 import { createInjection } from "./injection.ts";
 import { createIpaEvents } from "./ipa-events.ts";
+import { apnsInStage, createLife } from "./life.ts";
 import { createLocalActs } from "./local-acts.ts";
 import { createLocalProfiles } from "./local-profiles.ts";
 import { mayUseOperator } from "./market/markets.ts";
@@ -145,7 +146,8 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   disposers.push(() => policy.stop());
   const connectivity = await createConnectivity({
     ...{ modem, clock, emergency, disk: ports.disk },
-    config: { ...config, apn: apnsOf(config) },
+    config,
+    apns: () => apnsInStage(policy.engine.facts.lifecycle?.stage, config.lifecycle, apnsOf(config)),
     mayUse: (plmn) => mayUseOperator(config.market, plmn),
     log: log.child({ part: "connectivity" }),
     audit: record,
@@ -271,6 +273,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     if (outcome.kind === "nothing" || outcome.kind === "done") await keepLastPoll();
     if (outcome.packages > 0) {
       void trust.lock.check("eIM packages");
+      lifecycle.packagesDone();
       fallback.cardRead();
       await readCard();
     }
@@ -386,6 +389,19 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     log: log.child({ part: "travel" }),
   });
 
+  const ownIdentity = () => ({ imei: modem.status.imei, eid: ipa.status().eid });
+  const life = await createLife({
+    ...{ disk: ports.disk, clock, alarms, trail, emergency, trust, engine: policy.engine, identity: ownIdentity },
+    config: config.lifecycle,
+    log: log.child({ part: "lifecycle" }),
+    interfaceName: dataPath === undefined ? undefined : () => dataPath.status.interface,
+    onStage: (stage) => {
+      hub.publish("lifecycle.stage", { stage });
+      if (config.lifecycle.test_apn !== undefined) keeper.renew(`${stage} has another APN`);
+    },
+  });
+  const { lifecycle } = life;
+
   const enforcer =
     config.policy.enforce_without_netd === "none" || (ports.net !== undefined && config.net.mode !== "none")
       ? undefined
@@ -436,8 +452,12 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         poll: poller.news,
         announceChange: () => ipa.announceChange(),
         applyMarket: travel.applyMarket,
-        onVehicle: travel.see,
+        onVehicle: (facts) => {
+          travel.see(facts);
+          lifecycle.look();
+        },
       });
+      lifecycle.start({ card: ipa.local, poll: poller.news, identity: ownIdentity, signal: stopping.signal });
       travel.start({
         local: ipa.local,
         eims: () => ipa.status().eims.map(({ eimId }) => eimId),
@@ -458,7 +478,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       for (const dispose of disposers) dispose();
       await injection.stop();
       await ipa.close();
-      await Promise.all([cardWatch.stop(), poller.stop(), keeper.stop(), trust.stop(), travel.stop()]);
+      await Promise.all([cardWatch.stop(), poller.stop(), keeper.stop(), trust.stop(), travel.stop(), lifecycle.stop()]);
       await connectivity.stop();
       await dataPath?.stop();
       await record({ event: "daemon.stopped", cause: "stop" });
@@ -487,6 +507,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         emergency,
         fallback,
         travel,
+        stage: lifecycle.state.stage,
       });
     },
     async profiles() {
@@ -512,6 +533,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     net: createNetActs({ connectivity, modem, signal, audit, emergency, clock }),
     trust,
     travel,
+    lifecycle: life.acts,
     policy: policyActs({ engine: policy.engine, rules: policy.rules, records: (query) => audit.query(query) }),
     local: createLocalProfiles({
       ipa,

@@ -19,6 +19,7 @@ import type { HealthState } from "./connectivity/path-health.ts";
 import type { RadioStatus } from "./connectivity/radio.ts";
 import type { DataPathStatus } from "./data-path/data-path.ts";
 import type { Emergency } from "./emergency.ts";
+import type { Stage } from "./policy/types.ts";
 
 export interface StatusParts {
   readonly clock: Clock;
@@ -38,6 +39,7 @@ export interface StatusParts {
   readonly emergency: Pick<Emergency, "status">;
   readonly fallback: Pick<FallbackKeeper, "state" | "nextInMs">;
   readonly travel: { status(): Pick<Status, "roaming"> };
+  readonly stage: Stage;
 }
 
 const operations = {
@@ -84,6 +86,7 @@ export function statusOf(parts: StatusParts): Status {
       ipaStatus.operation === undefined
         ? undefined
         : { kind: operations[ipaStatus.operation.kind], step: ipaStatus.operation.phase, eimId: ipaStatus.operation.eimId },
+    stage: parts.stage,
     emergency: emergencyOf(parts.emergency),
     fallback: fallbackOf(parts.fallback),
     ...parts.travel.status(),

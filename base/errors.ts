@@ -196,6 +196,17 @@ export const errorTable = {
     "the token is not accepted",
     "have one made for what is shown now, by a key of the key ring; simward keys list",
   ),
+  LIFECYCLE_REFUSED: row("operator", "the stage of the vehicle's life does not allow this", "simward lifecycle status"),
+  LIFECYCLE_RETIREMENT: row(
+    "operator",
+    "retirement or transfer is not finished: a profile is not as it must be",
+    "simward lifecycle status",
+  ),
+  LIFECYCLE_LOST: row(
+    "operator",
+    "what was kept of the vehicle's stage could not be read; it is taken from the audit trail",
+    "simward lifecycle status",
+  ),
   ROAMING_RULES: row("operator", "these roaming rules are not taken; those before stay in force", "simward roaming rules show"),
   ROAMING_LOST: row("operator", "the roaming days counted so far could not be read, and are counted anew", "simward roaming history"),
 

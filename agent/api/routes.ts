@@ -24,11 +24,13 @@ import type { Disposer } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import type { AuditQuery } from "../audit/types.ts";
 import type { NetActs } from "../connectivity/net-acts.ts";
+import type { LifecycleActs } from "../lifecycle/acts.ts";
 import { defaultEmergencySeconds, type LocalActs, maxEmergencySeconds } from "../local-acts.ts";
 import type { LocalProfileActs } from "../local-profiles.ts";
 import type { PolicyActs } from "../policy/report.ts";
 import type { TravelActs } from "../travel.ts";
 import type { TrustActs } from "../trust.ts";
+import { lifecycleRoutes } from "./lifecycle-routes.ts";
 import { netRoutes } from "./net-routes.ts";
 import type { PeerCredentials } from "./peer.ts";
 import { policyRoutes } from "./policy-routes.ts";
@@ -45,6 +47,7 @@ export interface ApiServices extends LocalActs {
   readonly net: NetActs;
   readonly trust: TrustActs;
   readonly travel: TravelActs;
+  readonly lifecycle: LifecycleActs;
   pollEim(eimId: string | undefined): Promise<PollResult>;
   auditRecords(query: AuditQuery): Promise<AuditPage>;
   verifyAudit(): Promise<AuditVerificationReport>;
@@ -285,6 +288,7 @@ export const routes: readonly Route[] = [
   ...profileRoutes,
   ...trustRoutes,
   ...travelRoutes,
+  ...lifecycleRoutes,
   ...policyRoutes,
 ];
 

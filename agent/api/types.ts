@@ -107,6 +107,8 @@ export interface Status {
   readonly network: NetworkStatus;
   readonly eims: readonly EimStatus[];
   readonly operation?: OperationStatus;
+  /** Of the vehicle's life: factory_test, shipping, operational, suspended, retired. */
+  readonly stage?: string;
   /** While there is one. */
   readonly emergency?: { readonly sources: readonly string[]; readonly remainingMs?: number };
   /** While the vehicle is on its fallback profile, or on trial after it. */
@@ -299,6 +301,51 @@ export interface MarketReport {
   readonly keeps: readonly string[];
   /** Countries that have a market of their own. */
   readonly configured: readonly string[];
+}
+
+/** The vehicle's life. */
+export interface LifecycleReport {
+  readonly schema: "simward/lifecycle/1";
+  readonly stage: string;
+  /** UTC, RFC 3339; as the clock was then. */
+  readonly since: string;
+  /** "config", "trigger:…", "operator:<uid>", "token:<key id>" */
+  readonly cause: string;
+  readonly reason: string;
+  /** In this stage, management traffic included; absent where nothing counts them. */
+  readonly usedBytes?: number;
+  readonly capBytes?: number;
+  /** As `PUT /v1/vehicle` told last. */
+  readonly ignition?: "on" | "off";
+  readonly odometerKm?: number;
+  /** What would bring a following stage about, and how it stands. */
+  readonly next: readonly { readonly stage: string; readonly trigger: string; readonly holds: boolean; readonly words: string }[];
+  /** For a token; hex. */
+  readonly challenge?: string;
+  /** The octets that a token of each stage signs, hex. */
+  readonly signs?: Readonly<Record<string, string>>;
+  /** A retirement or transfer, under way or done. */
+  readonly wipe?: {
+    readonly kind: "retire" | "transfer";
+    readonly by: "memory_reset" | "eim";
+    readonly phase: "delivering" | "evidence" | "wiping" | "verifying" | "done";
+    /** ICCIDs that were not as they must be, when the card was read last. */
+    readonly left: readonly string[];
+    readonly undelivered: number;
+    /** Readings since it was done; one a day after a retirement. */
+    readonly checks: number;
+  };
+}
+
+/** What would become of the stage. */
+export interface LifecycleTest {
+  readonly schema: "simward/lifecycle-test/1";
+  readonly from: string;
+  /** Absent: it would stay. */
+  readonly to?: string;
+  readonly trigger?: string;
+  readonly reason?: string;
+  readonly next: LifecycleReport["next"];
 }
 
 export interface AuditPage {

@@ -51,7 +51,7 @@ const rules: readonly (readonly [RegExp, ExitName])[] = [
   [/^(CARD_|ES10_|APDU_|FALLBACK_)/, "card"],
   [/^(AT_|PORT_|MODEM_|SWITCH_NOT_SEEN)/, "modem"],
   [/^(ESIPA_|DTLS_|TLS_|COAP_|HTTP_|EIM_|RSP_|PACKAGE_|DOWNLOAD_)/, "server"],
-  [/^(POLICY_|IMEI_LOCK)/, "policy"],
+  [/^(POLICY_|IMEI_LOCK|LIFECYCLE_)/, "policy"],
   [/^PROFILE_NOT_ONLINE$/, "offline"],
 ];
 

@@ -22,6 +22,7 @@ import {
 } from "valibot";
 import { eimFeatures } from "../../ipa/options.ts";
 import { noHandover, ratChoices } from "../connectivity/radio-plan.ts";
+import { lifecycleConfig } from "../lifecycle/config.ts";
 
 const seconds = (from: number, to: number) => pipe(number(), integer("must be a whole number of seconds"), minValue(from), maxValue(to));
 const text = pipe(string(), nonEmpty("must not be empty"));
@@ -380,6 +381,7 @@ export const configSchema = strictObject({
   roaming: optional(roaming, {}),
   /** By country; "*" for all others. */
   market: optional(record(pipe(string(), regex(/^([A-Z]{2}|\*)$/, 'must be ISO 3166-1 alpha-2, or "*"')), market), {}),
+  lifecycle: optional(lifecycleConfig, {}),
   keys: optional(keys, {}),
   api: optional(api, {}),
   audit: optional(audit, {}),

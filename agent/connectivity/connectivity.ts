@@ -40,6 +40,8 @@ export interface ConnectivityOptions {
   readonly isCardBusy: () => boolean;
   /** Whether the fleet wants that operator used where it is. */
   readonly mayUse?: ((plmn: string) => boolean) | undefined;
+  /** `[[apn]]` as it holds now: where the vehicle is, and in its stage. */
+  readonly apns: () => KeeperOptions["apns"];
   readonly ask: Ask;
   readonly bytes?: SessionBookOptions["bytes"];
   /** Puts the session where it can be asked over, before it counts as a path; false: that has failed, so there is nothing to ask. */
@@ -101,7 +103,9 @@ export async function createConnectivity(options: ConnectivityOptions): Promise<
         return prober.verify(session, signal);
       },
     },
-    apns: config.apn,
+    get apns() {
+      return options.apns();
+    },
     radio: config.radio,
   });
   const radio = createRadioKeeper({

@@ -61,6 +61,8 @@ export interface Keeper extends ProfileSwitch {
   check(): Promise<void>;
   /** The session is up and nothing passes: it counts as lost, and the operator as failed. */
   giveUp(reason: string): void;
+  /** Another APN may be chosen now: the path comes up anew. Not in an emergency. */
+  renew(reason: string): void;
   /** What the network says of a failure, in words, where it says something. */
   explain(error: SimwardError): Promise<SimwardError>;
   /** Writes settings that the module takes only off the air, in the place of an attempt; then the path comes up anew. Rejects when aborted. */
@@ -506,6 +508,12 @@ export function createKeeper(options: KeeperOptions): Keeper {
     },
     check,
     giveUp,
+    renew(reason) {
+      if (!path.up || isHeld() || adopting > 0) return;
+      flaps = 0;
+      setDown(reason, path.apn);
+      wake();
+    },
     explain: (error) => explained(error, false),
     async change(job) {
       attempting.abort(new SimwardError("ABORTED", { detail: "the radio's settings change" }));

@@ -3,6 +3,7 @@
 import type { ApiServices } from "../../agent/api/routes.ts";
 import type { RoamingRulesReport } from "../../agent/api/types.ts";
 import type { NetActs } from "../../agent/connectivity/net-acts.ts";
+import type { LifecycleActs } from "../../agent/lifecycle/acts.ts";
 import type { LocalActs } from "../../agent/local-acts.ts";
 import type { LocalProfileActs } from "../../agent/local-profiles.ts";
 import type { PolicyActs } from "../../agent/policy/report.ts";
@@ -26,6 +27,15 @@ const travel: TravelActs = {
     schema: "simward/market/1",
     ...{ local: false, swap: { policy: "free", allow: [], from: "no rule" }, operators: [], apns: [], keeps: [], configured: [] },
   }),
+};
+const life = async () =>
+  ({
+    schema: "simward/lifecycle/1",
+    ...{ stage: "operational", since: "2026-06-02T00:00:00.000Z", cause: "config", reason: "", next: [] },
+  }) as const;
+const lifecycle: LifecycleActs = {
+  ...{ lifecycle: life, setStage: life, transfer: life, tellVehicle: life },
+  testTrigger: () => ({ schema: "simward/lifecycle-test/1", from: "operational", next: [] }),
 };
 const report = { schema: "simward/policy/1", data: { kind: "allow" }, held: false, rules: [], facts: {} } as const;
 const policy: PolicyActs = {
@@ -84,12 +94,14 @@ export const quietLocalActs: LocalActs & {
   readonly net: NetActs;
   readonly trust: TrustActs;
   readonly travel: TravelActs;
+  readonly lifecycle: LifecycleActs;
   readonly policy: PolicyActs;
 } & Pick<ApiServices, "auditLines" | "auditKey"> = {
   local,
   net,
   trust,
   travel,
+  lifecycle,
   policy,
   async *auditLines() {},
   auditKey: () => ({ schema: "simward/audit-key/1", head: { seq: 0, hash: "" } }),

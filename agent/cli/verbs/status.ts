@@ -104,6 +104,7 @@ export function renderStatus(report: Status, out: Output): string {
       nextInMs !== undefined && `${next} in ${duration(nextInMs)}`,
     );
   }
+  if (report.stage !== undefined && report.stage !== "operational") add("Stage", out.paint("yellow", report.stage));
   if (report.roaming !== undefined) {
     const { country, home, tightest } = report.roaming;
     add(

@@ -9,6 +9,7 @@ import { emergencyOff, emergencyOn, emergencyStatus } from "./emergency.ts";
 import { events } from "./events.ts";
 import { imeiLockPair, imeiLockRepair, imeiLockShow, imeiLockUnlock } from "./imei-lock.ts";
 import { keysInstall, keysList } from "./keys.ts";
+import { lifecycleRetire, lifecycleSet, lifecycleStatus, lifecycleTestTrigger, lifecycleTransfer } from "./lifecycle.ts";
 import { modemList } from "./modem-list.ts";
 import { modemRatSet, modemRatShow } from "./modem-rat.ts";
 import { netApnTest, netProbe, netScan, netSessions, netStatus } from "./net.ts";
@@ -71,6 +72,11 @@ export const verbs: readonly Verb[] = [
   imeiLockPair,
   imeiLockUnlock,
   imeiLockRepair,
+  lifecycleStatus,
+  lifecycleSet,
+  lifecycleRetire,
+  lifecycleTransfer,
+  lifecycleTestTrigger,
   keysList,
   keysInstall,
   packageDecode,

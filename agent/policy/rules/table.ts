@@ -2,6 +2,7 @@
 import type { Config } from "../../config/schema.ts";
 import { type BoundRule, bind } from "../types.ts";
 import { imeiLock } from "./imei-lock.ts";
+import { lifecycle } from "./lifecycle.ts";
 import { market } from "./market.ts";
 import { noWayBack } from "./no-way-back.ts";
 import { roaming } from "./roaming.ts";
@@ -10,5 +11,11 @@ import { roaming } from "./roaming.ts";
 export type RulesConfig = Pick<Config, "policy" | "market">;
 
 export function bindRules({ policy, market: markets }: RulesConfig): readonly BoundRule[] {
-  return [bind(noWayBack, policy.no_way_back), bind(imeiLock, policy.imei_lock), bind(roaming, undefined), bind(market, markets)];
+  return [
+    bind(noWayBack, policy.no_way_back),
+    bind(imeiLock, policy.imei_lock),
+    bind(lifecycle, undefined),
+    bind(roaming, undefined),
+    bind(market, markets),
+  ];
 }
