@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { families } from "../../../at-drivers/families/table.ts";
 import type { Knowledge, ModemFamily, ModemQuirks, Terms, Topic } from "../../../at-drivers/family.ts";
 import { refreshLadder } from "../../../at-drivers/refresh.ts";
+import type { Step } from "../../support/matrix/cell.ts";
+import { familyResults, readResults, stepsShown } from "../../support/matrix/results.ts";
 import { readTranscript, sessionFiles } from "../transcripts.ts";
 
 export const docPath = "docs/modules.md";
@@ -36,40 +38,68 @@ function familiesPart(): string {
   const rows = families.map((family) => {
     const { documented, unsure } = sessionLines(family.id);
     const grades = count(family);
+    const { makes, cells, good } = familyResults(results, family.id);
     return [
       `[\`${family.id}\`](#${family.id})`,
       family.modules,
       grades.captured,
       grades.documented,
-      grades.simulated,
       grades.unknown,
+      String(simulatedTopics(family).size),
+      makes.length === 0 ? "" : `${good} of ${cells}`,
       documented + unsure === 0 ? "" : `${documented} + ${unsure}`,
     ];
   });
   return [
-    "Numbers of facts by grade; lines of the family's session in `test/transcripts` that have a source, and that have none.",
+    "Numbers of facts by grade, and of those that virtual modules of the family have shown (simulated); cells of `make matrix` that came out as they must; lines",
+    "of the family's session in `test/transcripts` that have a source, and that have none.",
     "",
-    table(["family", "modules", "captured", "documented", "simulated", "unknown", "session"], rows),
+    table(["family", "modules", "captured", "documented", "unknown", "simulated", "matrix", "session"], rows),
     ...families.flatMap((family) => ["", ...familyPart(family)]),
     "",
   ].join("\n");
 }
 
 function familyPart(family: ModemFamily): readonly string[] {
+  const simulated = simulatedTopics(family);
   const rows = (Object.entries(family.knows) as [Topic, Knowledge][]).map(([topic, { grade, sources, note }]) => [
     topicNames[topic],
     [describe[topic](family.quirks), note].filter((part) => part !== undefined && part !== "").join("; "),
     grade,
+    simulated.has(topic) ? "yes" : "",
     sources.map((source) => `\`${source}\``).join(", "),
   ]);
+  const { makes, refused } = familyResults(results, family.id);
   return [
     `### ${family.id}`,
     "",
     `${family.modules}. ${family.source}.`,
     "",
-    table(["what", "how", "grade", "source"], rows),
+    table(["what", "how", "grade", "simulated", "source"], rows),
+    ...(makes.length === 0 ? [] : ["", `Simulated by ${[...makes.map((id) => `\`${id}\``), ...refused].join("; ")}.`]),
     ...(family.gaps.length === 0 ? [] : ["", `To be seen on hardware: ${family.gaps.join("; ")}.`]),
   ];
+}
+
+const results = readResults();
+
+/** What a step of the matrix cannot be reached without. */
+const topicsOf: Readonly<Record<Step, readonly Topic[]>> = {
+  family: ["identity", "boot", "start"],
+  online: ["registration", "act"],
+  poll: [],
+  download: ["apdu", "apdu-limits", "get-response"],
+  change: ["refresh", "iccid"],
+  report: [],
+  apn: [],
+  rat: ["radio"],
+  restart: ["reset"],
+  channels: [],
+};
+
+function simulatedTopics({ id, quirks }: ModemFamily): ReadonlySet<Topic> {
+  const shown = stepsShown(results, id).flatMap((step) => topicsOf[step]);
+  return new Set(shown.filter((topic) => topic !== "radio" || quirks.radio !== undefined));
 }
 
 const topicNames: Readonly<Record<Topic, string>> = {
