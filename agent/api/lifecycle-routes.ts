@@ -16,13 +16,13 @@ import {
   string,
 } from "valibot";
 import { stages } from "../policy/types.ts";
+import { reason } from "./input.ts";
 import type { Route } from "./routes.ts";
 
 function route<I>(definition: Route<I>): Route {
   return definition as unknown as Route;
 }
 
-const reason = pipe(string(), nonEmpty("must not be empty"), maxLength(500));
 const count = pipe(number(), integer(), minValue(0), maxValue(Number.MAX_SAFE_INTEGER));
 const km = pipe(number(), minValue(0), maxValue(10_000_000));
 

@@ -1,11 +1,10 @@
 // Routes of what is ordered on the vehicle itself: profiles, notifications, the eUICC's memory, its first eIMs. Codes are secrets: they come in the body
 // and go nowhere else.
 import { array, boolean, maxLength, nonEmpty, optional, picklist, pipe, regex, strictObject, string } from "valibot";
+import { reason, text } from "./input.ts";
 import type { Route } from "./routes.ts";
 
-const text = (most: number) => pipe(string(), nonEmpty("must not be empty"), maxLength(most));
 const target = text(64);
-const reason = text(500);
 
 function route<I>(definition: Route<I>): Route {
   return definition as unknown as Route;

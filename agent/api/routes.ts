@@ -30,6 +30,7 @@ import type { LocalProfileActs } from "../local-profiles.ts";
 import type { PolicyActs } from "../policy/report.ts";
 import type { TravelActs } from "../travel.ts";
 import type { TrustActs } from "../trust.ts";
+import { reason } from "./input.ts";
 import { lifecycleRoutes } from "./lifecycle-routes.ts";
 import { netRoutes } from "./net-routes.ts";
 import type { PeerCredentials } from "./peer.ts";
@@ -229,7 +230,7 @@ export const routes: readonly Route[] = [
     input: strictObject({
       active: boolean(),
       forSeconds: optional(pipe(number(), integer(), minValue(1), maxValue(maxEmergencySeconds))),
-      reason: optional(pipe(string(), maxLength(200))),
+      reason: optional(reason),
     }),
     run: async ({ services, role, peer }, order) => {
       // It holds before it is written down who said so.

@@ -1,5 +1,6 @@
 // Routes of roaming days, their rules, and markets.
 import { maxLength, nonEmpty, optional, pipe, regex, strictObject, string } from "valibot";
+import { reason } from "./input.ts";
 import type { Route } from "./routes.ts";
 
 function route<I>(definition: Route<I>): Route {
@@ -46,7 +47,7 @@ export const travelRoutes: readonly Route[] = [
     input: strictObject({
       rules: pipe(string(), nonEmpty("must not be empty"), maxLength(60_000)),
       signature: pipe(string(), regex(/^[A-Za-z0-9+/]+={0,2}$/, "must be base64"), maxLength(1_000)),
-      reason: pipe(string(), nonEmpty("must not be empty"), maxLength(500)),
+      reason,
     }),
     run: ({ services, role, peer }, order) => services.travel.installRoamingRules({ role, peer }, order),
   }),

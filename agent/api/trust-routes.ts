@@ -1,9 +1,9 @@
 // Routes of what the fleet trusts the vehicle by: its keys, and the pairing of device and card.
 import { maxLength, nonEmpty, optional, pipe, regex, strictObject, string } from "valibot";
+import { reason, text } from "./input.ts";
 import type { Route } from "./routes.ts";
 
-const reason = pipe(string(), nonEmpty("must not be empty"), maxLength(500));
-const token = pipe(string(), nonEmpty("must not be empty"), maxLength(1_000));
+const token = text(1_000);
 
 function route<I>(definition: Route<I>): Route {
   return definition as unknown as Route;
