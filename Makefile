@@ -1,9 +1,9 @@
 # make demo   installs what it needs, then runs the main job live: an eIM-triggered profile download over CoAP/DTLS on a virtual vehicle
 # make test   installs what it needs, then the whole suite; ends with "N passed, N failed, N skipped"
-# The long ones: make matrix faults fuzz soak bench
+# The long ones: make matrix faults fuzz audit soak bench
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint types packages matrix faults fuzz soak bench clean
+.PHONY: help demo test build lint types packages matrix faults fuzz audit soak bench clean
 
 help:
 	@sed -n '1,4s/^# //p' Makefile
@@ -39,6 +39,9 @@ faults: build
 
 matrix: build
 	npx vitest run --config vitest.long.config.ts test/long/matrix test/long/dtls
+
+audit: node_modules/.installed
+	npx vitest run --config vitest.long.config.ts test/long/audit test/long/roaming
 
 soak: build
 	npx vitest run --config vitest.long.config.ts test/long/soak
