@@ -98,6 +98,8 @@ export function createKeeper(options: KeeperOptions): Keeper {
   let path: PathState = { ...down, reason: "not yet connected" };
   let upSinceMs = 0;
   let registered = false;
+  /** How often the module has gone away. */
+  let restarts = 0;
   /** Attempts in a row without a path; losses in a row of paths that did not last. */
   let failures = 0;
   let flaps = 0;
@@ -193,10 +195,11 @@ export function createKeeper(options: KeeperOptions): Keeper {
     if (!isHeld() && operators?.attemptLimitMs === undefined) tried = { ...tried, times: tried.times + 1 };
     const mccOf = ({ plmn }: Registration): string | undefined => plmn?.slice(0, 3);
     let mcc = mccOf(modem.status.registration) ?? memory.of(iccid).mcc;
+    const before = restarts;
     let applied = await applyApn(iccid, mcc, turn, signal);
-    const found = mccOf(await modem.awaitRegistered({ timeoutMs: limitMs, signal }));
-    if (found !== undefined && found !== mcc) {
-      // The market is known only now; its APN may be another one.
+    const found = mccOf(await modem.awaitRegistered({ timeoutMs: limitMs, signal })) ?? mcc;
+    if (found !== mcc || restarts !== before) {
+      // The market is known only now, and its APN may be another one; or the module has restarted meanwhile and may have forgotten its contexts.
       mcc = found;
       applied = await applyApn(iccid, mcc, turn, signal);
       if (applied.changed) await modem.awaitRegistered({ timeoutMs: limitMs, signal });
@@ -492,6 +495,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
               if (!event.active) lost("the network or the module ended the data session");
               break;
             case "gone":
+              restarts++;
               registered = false;
               lost(`the module is gone: ${event.reason}`);
               break;

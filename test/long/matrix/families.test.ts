@@ -8,7 +8,7 @@ import { personalities } from "../../../hw-sim/modem/personalities/table.ts";
 import { pkiOfBenches } from "../../support/fault-bench.ts";
 import { type Cell, runCell } from "../../support/matrix/cell.ts";
 import { columns, withoutColumn } from "../../support/matrix/columns.ts";
-import { printed, readResults, resultsOf, resultsPath, writeResults } from "../../support/matrix/results.ts";
+import { merged, printed, readResults, resultsOf, resultsPath, writeResults } from "../../support/matrix/results.ts";
 
 const seed = Number(process.env.MATRIX_SEED ?? 1);
 const chosenMakes = process.env.MATRIX_MAKES?.split(",");
@@ -31,7 +31,7 @@ test("families and faults", async () => {
       if (column.fits?.(personality) !== false) cells.push(await runCell(id, column, { pki, seed, log }));
     }
   process.stdout.write(printed(cells));
-  if (isWhole && process.env.UPDATE === "1") writeResults(resultsOf(cells));
+  if (process.env.UPDATE === "1" && seed === 1) writeResults(isWhole ? resultsOf(cells) : merged(readResults(), resultsOf(cells)));
   expect(
     cells.filter(({ wrong }) => wrong !== undefined).map(({ personality, column, wrong }) => `${personality}, ${column}: ${wrong}`),
   ).toEqual([]);

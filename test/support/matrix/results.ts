@@ -27,6 +27,11 @@ export function resultsOf(cells: readonly Cell[]): Results {
   return found;
 }
 
+/** Some cells anew. */
+export function merged(all: Results, some: Results): Results {
+  return { ...all, ...Object.fromEntries(Object.entries(some).map(([id, row]) => [id, { ...all[id], ...row }])) };
+}
+
 export function readResults(): Results {
   return JSON.parse(readFileSync(resultsPath, "utf8")) as Results;
 }
