@@ -252,13 +252,15 @@ export function createKeeper(options: KeeperOptions): Keeper {
   /** Answers why there is no path. */
   const attempt = async (limitMs: number, signal: AbortSignal): Promise<SimwardError | undefined> => {
     const { times } = tried;
+    const wasHeld = isHeld();
     try {
       await bringUp(limitMs, signal);
       return undefined;
     } catch (error) {
       // What was broken off says nothing of the APN: it keeps its turn.
       if (isCode(error, "ABORTED", "EMERGENCY_ACTIVE")) tried = { ...tried, times: Math.min(tried.times, times) };
-      const cause = await explained(asSimwardError(error));
+      // In an emergency nothing was written: what the network refused then is not the APN that we would have given it.
+      const cause = await explained(asSimwardError(error), !wasHeld && !isHeld());
       setDown(cause.message, path.apn);
       return cause;
     }
