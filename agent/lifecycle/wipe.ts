@@ -128,10 +128,11 @@ export function createWipe(parts: WipeParts): WipeRunner {
   const carryOut = async (first: WipeInput): Promise<void> => {
     const now = hands;
     if (now === undefined || now.signal.aborted) return;
-    if (parts.isHeld()) return wait(heldMs);
     const inputs: WipeInput[] = [first];
     let state = parts.load();
     for (let input = inputs.shift(); input !== undefined && state !== undefined; input = inputs.shift()) {
+      // Between any two steps: what was not kept is done again.
+      if (parts.isHeld()) return wait(heldMs);
       const step = nextWipe(state, input);
       state = step.state;
       for (const effect of step.effects) {
