@@ -1,5 +1,6 @@
 // The program simwardd: configuration, ports and sockets of a real gateway around the agent; tells systemd when it is ready, ends cleanly when asked.
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { dialData } from "../at-drivers/dial.ts";
@@ -117,7 +118,7 @@ async function run(): Promise<number> {
   const config = await loadConfig(options.config);
   // Before this, nothing is open that would want an orderly end.
   const stop = stopSignal();
-  const clock = new SystemClock();
+  const clock = new SystemClock({ isSynchronised: () => existsSync(config.clock.synchronised_file) });
   const log = createLog({ level: config.log.level, clock, journald: process.env.JOURNAL_STREAM !== undefined });
   let agent: Agent | undefined;
   endOnCrash(log, clock, async () => agent?.crashed());

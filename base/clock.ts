@@ -28,6 +28,8 @@ export interface Clock {
 export interface SystemClockOptions {
   /** The build date: no true time lies before it. */
   readonly floorMs?: number;
+  /** Whether somebody sets the machine's clock by network time now, such as an NTP daemon; asked twice a minute at most. */
+  readonly isSynchronised?: () => boolean;
   /** The machine's clocks, for tests. */
   readonly machine?: { wallMs(): number; monotonicMs(): number };
 }
@@ -36,16 +38,20 @@ const longestTimerMs = 2 ** 31 - 1;
 const dayMs = 86_400_000;
 /** How far NITZ may move the clock: from a clock that stands before the build, the life of a device; from one that runs, as long as a vehicle is
  * parked; once NITZ has set it, what clocks drift. */
-const nitzBoundsMs = { none: 15 * 365 * dayMs, floor: 400 * dayMs, nitz: dayMs } as const;
+const nitzBoundsMs = { none: 15 * 365 * dayMs, floor: 400 * dayMs, nitz: dayMs, network: 0 } as const;
+const synchronisedForMs = 30_000;
 
-/** The machine's own clock, which NITZ may move forward, never back. */
+/** The machine's own clock, which NITZ may move forward, never back, while nobody else keeps it. */
 export class SystemClock implements Clock {
   readonly #floorMs: number;
   readonly #machine: { wallMs(): number; monotonicMs(): number };
   /** A time that the network told, and when. Whoever sets the machine's clock right meanwhile is not added to it. */
   #told: { readonly ms: number; readonly atMs: number } | undefined;
+  readonly #isSynchronised: () => boolean;
+  #synchronised: { readonly yes: boolean; readonly untilMs: number } | undefined;
 
   constructor(options: SystemClockOptions = {}) {
+    this.#isSynchronised = options.isSynchronised ?? (() => false);
     this.#floorMs = options.floorMs ?? buildMs;
     this.#machine = options.machine ?? { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
   }
@@ -58,17 +64,25 @@ export class SystemClock implements Clock {
     return this.#wall();
   }
 
-  #wall(): WallTime & { readonly source: "none" | "floor" | "nitz" } {
+  #wall(): WallTime {
     const machineMs = this.#machine.wallMs();
+    if (machineMs >= this.#floorMs && this.#isKept()) return { ms: machineMs, source: "network" };
     const source = this.#told !== undefined ? "nitz" : machineMs >= this.#floorMs ? "floor" : "none";
     const toldMs = this.#told === undefined ? 0 : this.#told.ms + this.#machine.monotonicMs() - this.#told.atMs;
     return { ms: Math.round(Math.max(machineMs, toldMs, this.#floorMs)), source };
   }
 
+  #isKept(): boolean {
+    const nowMs = this.#machine.monotonicMs();
+    if (this.#synchronised === undefined || nowMs >= this.#synchronised.untilMs)
+      this.#synchronised = { yes: this.#isSynchronised(), untilMs: nowMs + synchronisedForMs };
+    return this.#synchronised.yes;
+  }
+
   /** Takes the network's time (3GPP TS 22.042). Answers whether it is believed: it moves the clock forward only, and within a bound. */
   nitz(ms: number): boolean {
     const wall = this.#wall();
-    if (ms < this.#floorMs || ms - wall.ms > nitzBoundsMs[wall.source]) return false;
+    if (ms < this.#floorMs || ms - wall.ms > nitzBoundsMs[wall.source] || wall.source === "network") return false;
     this.#told = { ms: Math.max(ms, wall.ms), atMs: this.#machine.monotonicMs() };
     return true;
   }

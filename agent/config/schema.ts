@@ -342,6 +342,11 @@ const audit = strictObject({
   max_segments: optional(pipe(number(), integer(), minValue(2), maxValue(10_000)), 64),
 });
 
+const clock = strictObject({
+  /** Is there while the machine's clock is kept by network time; the default is that of systemd-timesyncd. */
+  synchronised_file: optional(path, "/run/systemd/timesync/synchronized"),
+});
+
 const paths = strictObject({
   state: optional(path, "/var/lib/simward"),
 });
@@ -385,6 +390,7 @@ export const configSchema = strictObject({
   keys: optional(keys, {}),
   api: optional(api, {}),
   audit: optional(audit, {}),
+  clock: optional(clock, {}),
   paths: optional(paths, {}),
   log: optional(log, {}),
 });

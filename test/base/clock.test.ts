@@ -117,6 +117,31 @@ describe("SystemClock", () => {
     expect(clock.now()).toBe(trueMs + 61_000);
   });
 
+  test("while somebody keeps the machine's clock, that is the time, whatever NITZ says; asked twice a minute at most", () => {
+    const machine = { wall: floorMs + dayMs, monotonic: 0 };
+    const kept = { yes: false, asked: 0 };
+    const isSynchronised = (): boolean => {
+      kept.asked++;
+      return kept.yes;
+    };
+    const clock = new SystemClock({
+      floorMs,
+      isSynchronised,
+      machine: { wallMs: () => machine.wall, monotonicMs: () => machine.monotonic },
+    });
+    expect(clock.nitz(floorMs + 3 * dayMs)).toBe(true);
+    kept.yes = true;
+    machine.monotonic = 29_999;
+    expect(clock.wall().source).toBe("nitz");
+    machine.monotonic = 30_000;
+    expect(clock.wall()).toEqual({ ms: floorMs + dayMs, source: "network" });
+    expect(clock.nitz(floorMs + 3 * dayMs)).toBe(false);
+    expect(kept.asked).toBe(2);
+    // A clock before the build cannot have been set right.
+    machine.wall = 0;
+    expect(clock.wall().source).toBe("nitz");
+  });
+
   test("a wait longer than a timer of Node can be does not end at once, and can be called off", async () => {
     const clock = new SystemClock();
     let fired = false;
