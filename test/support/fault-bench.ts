@@ -174,11 +174,12 @@ export class FaultBench {
     return { download: this.orderDownload(), enable: this.orderEnable() };
   }
 
-  /** Each offers the profile anew. */
+  /** Offered anew where the last attempt used the offer up. */
   orderDownload(): string {
     const { upp, metadata } = profileOf(demoOffer);
     const { matchingId } = demoOffer;
-    this.smdp.addOrder({ matchingId, profile: upp, metadata });
+    const isOpen = this.smdp.orders.some((one) => one.matchingId === matchingId && one.state !== "installed" && one.state !== "error");
+    if (!isOpen) this.smdp.addOrder({ matchingId, profile: upp, metadata });
     return this.eim.addOrder({ eid: this.#euiccOptions.eid, kind: "download", activationCode: this.smdp.activationCode(matchingId) });
   }
 
