@@ -154,7 +154,9 @@ describe("a pseudo-terminal whose module takes no octets", () => {
     expect(taken[0]).toBeGreaterThan(0);
     expect(taken.slice(2)).toEqual([0, 0]);
     faults.clear("cts-stuck");
-    expect(await host.command("\rAT+CGMM")).toContain("VM-1");
+    // The line of blanks may have become too long for one; then it is refused first.
+    const answer = await host.command("\rAT+CGMM");
+    expect(answer.includes("VM-1") ? answer : await host.command("AT+CGMM")).toContain("VM-1");
   });
 });
 
