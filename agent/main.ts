@@ -457,7 +457,13 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
           lifecycle.look();
         },
       });
-      lifecycle.start({ card: ipa.local, poll: poller.news, identity: ownIdentity, signal: stopping.signal });
+      lifecycle.start({
+        card: ipa.local,
+        poll: poller.news,
+        pendingResults: () => ipa.status().pendingResults,
+        identity: ownIdentity,
+        signal: stopping.signal,
+      });
       travel.start({
         local: ipa.local,
         eims: () => ipa.status().eims.map(({ eimId }) => eimId),

@@ -180,7 +180,7 @@ function obey(
   }
   const trigger = plan.triggers[to].find((one) => allows(one, by));
   if (trigger === undefined)
-    return refuse("authority", `lifecycle.${to}_on names neither this ${by.kind === "token" ? "token" : `command over ${by.role}.sock`}`);
+    return refuse("authority", `lifecycle.${to}_on names no ${by.kind === "token" ? "token" : `command over ${by.role}.sock`}`);
   if (around.isHeld) return refuse("emergency", `${to} waits until the emergency is over`);
   return move(plan, state, around, { to, cause: by.cause, trigger: trigger.text, reason });
 }

@@ -173,7 +173,11 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
       return effects;
     }
     const { from, to, cause, trigger, reason } = moved;
-    const at = { usedBytes: before.usedBytes, odometerKm: before.odometerKm, country: input.around.country ?? null };
+    const at = {
+      usedBytes: options.countsBytes ? before.usedBytes : null,
+      odometerKm: life.odometerKm,
+      country: input.around.country ?? null,
+    };
     log.info("the vehicle's life goes on", { from, to, trigger, reason });
     untold = { event: "lifecycle.stage", cause, data: { ...data, from, to, trigger, reason, ...at } };
     await tryKeep();

@@ -12,6 +12,8 @@ export interface WipeHands {
   readonly card: Pick<LocalAssistant, "deliver" | "profiles" | "memoryReset">;
   /** Soon. */
   readonly poll: () => void;
+  /** Package results that no eIM has taken yet; they go with a poll. */
+  readonly pendingResults: () => number;
   readonly identity: () => { readonly imei: string | undefined; readonly eid: string | undefined };
   readonly signal: AbortSignal;
 }
@@ -73,7 +75,7 @@ export function createWipe(parts: WipeParts): WipeRunner {
   const perform = async (
     effect: WipeEffect,
     state: WipeState,
-    { card, poll, identity, signal }: WipeHands,
+    { card, poll, pendingResults, identity, signal }: WipeHands,
   ): Promise<WipeInput | undefined> => {
     const patiently = async <T>(what: string, use: (signal: AbortSignal) => Promise<T>): Promise<T> => {
       const limit = deadline(clock, patienceMs, () => new SimwardError("DEADLINE", { detail: what }), signal);
@@ -87,7 +89,9 @@ export function createWipe(parts: WipeParts): WipeRunner {
       case "deliver": {
         const { delivered, remaining } = await patiently("delivery", card.deliver);
         log.info("what is pending is delivered", { kind, delivered, remaining, attempt: state.attempts });
-        return { kind: "delivered", remaining };
+        const results = pendingResults();
+        if (results > 0) poll();
+        return { kind: "delivered", remaining: remaining + results };
       }
       case "writeEvidence": {
         const profiles = await patiently("profiles", card.profiles);

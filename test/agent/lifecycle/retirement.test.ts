@@ -37,6 +37,7 @@ class Vehicle {
   stubborn: string | undefined;
   pending = 2;
   resets = 0;
+  results = 0;
   deliveries = 0;
   polls = 0;
   offline = false;
@@ -124,6 +125,7 @@ class Vehicle {
         },
       },
       poll: () => void this.polls++,
+      pendingResults: () => this.results,
       identity: () => ({ imei: "356938035643809", eid: "89049032123451234512345678901235" }),
       signal: this.#stop.signal,
     };
@@ -164,6 +166,18 @@ describe("retirement", () => {
     expect(vehicle.enabled()).toEqual(["8949"]);
     await vehicle.clock.advance(10 * minuteMs);
     expect([vehicle.deliveries, vehicle.profiles]).toEqual([12, []]);
+  });
+
+  test("package results that no eIM has taken are waited for as well, and polled for", async () => {
+    const vehicle = new Vehicle(1);
+    vehicle.results = 1;
+    await vehicle.start();
+    await vehicle.retire();
+    await vehicle.clock.advance(minuteMs);
+    expect([vehicle.enabled(), vehicle.polls]).toEqual([["8949"], 1]);
+    vehicle.results = 0;
+    await vehicle.clock.advance(5 * minuteMs);
+    expect(vehicle.enabled()).toEqual([]);
   });
 
   test("a card that keeps a profile is an alarm; it is tried again ever more seldom, a day apart at most", async () => {
