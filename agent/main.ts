@@ -164,6 +164,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       await dataPath?.follow(session);
       return dataPath?.carries(session) !== false;
     },
+    bytes: () => dataPath?.bytes(),
     onProblem: (source, problem) => (problem === undefined ? alarms.clear(source) : alarms.raise(source, problem)),
   });
   const { keeper, prober } = connectivity;
@@ -319,7 +320,9 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       returnAfterMs: config.fallback.return_after_seconds * 1_000,
       returnMaxMs: config.fallback.return_max_seconds * 1_000,
     },
-    isAutomatic: config.fallback.enabled,
+    get isAutomatic() {
+      return config.fallback.enabled && policy.engine.facts.lifecycle?.stage !== "retired";
+    },
     clock,
     random,
     log: log.child({ part: "fallback" }),
