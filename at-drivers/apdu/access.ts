@@ -33,8 +33,11 @@ export interface OwnedApdu extends ModemApdu {
 
 /** SW1 of a response behind which the card has a command for its terminal (ETSI TS 102 221 §7.4.2). */
 const proactivePending = 0x91;
-/** Modules also say "no such application" while the card or they themselves set something up: it is believed when it is said twice. */
-const notEuiccConfirmMs = 2_000;
+/**
+ * Modules also say "no such application", or refuse a way that has worked, while the card or they themselves set something up: it is believed when it
+ * is said twice.
+ */
+const confirmMs = 2_000;
 
 export const defaultApduTimeouts: ApduTimeouts = { plainMs: 30_000, storeDataMs: 240_000 };
 
@@ -94,7 +97,8 @@ export function createApdu(host: ApduHost, timeouts: ApduTimeouts = defaultApduT
         }
       };
       const channel = await tryOpen().catch(async (error: unknown) => {
-        if (isCode(error, "CARD_NOT_EUICC")) await host.clock.sleep(notEuiccConfirmMs, signal);
+        if (isCode(error, "CARD_NOT_EUICC") || (isCode(error, "APDU_ACCESS") && working !== undefined))
+          await host.clock.sleep(confirmMs, signal);
         else if (!isCode(error, "APDU_CHANNEL") || inUse.size > 0 || (await host.restartCard?.(signal)) !== true) throw error;
         return tryOpen();
       });

@@ -123,6 +123,20 @@ describe("AT+CSIM", () => {
     ]);
   });
 
+  test("once it has worked, a refusal is not believed before it is said twice", async () => {
+    const module = new CardModule();
+    module.ccho = false;
+    const { apdu, run } = bench(module);
+    await run((await run(apdu.open(isdR))).close());
+    // AT+CCHO, then every form of MANAGE CHANNEL.
+    module.interrupts.push(...Array.from({ length: 4 }, () => "\r\nERROR\r\n"));
+    const channel = await run(apdu.open(isdR));
+    expect(toHexUpper(await run(channel.transmit(storeData)))).toBe("6107");
+    module.interrupts.push(...Array.from({ length: 16 }, () => "\r\nERROR\r\n"));
+    await run(channel.close());
+    await expect(run(apdu.open(isdR))).rejects.toMatchObject({ code: "APDU_ACCESS" });
+  });
+
   test("a channel is open even when the card announces a proactive command with it", async () => {
     const module = new CardModule();
     module.ccho = false;
