@@ -20,14 +20,14 @@ export interface OpenSession {
   readonly address: string;
   readonly plmn: string | undefined;
   readonly rat: string | undefined;
-  /** Counters of the interface when it began. */
+  /** The total when it began. */
   readonly before: ByteCounts | undefined;
 }
 
 export interface SessionBookOptions {
   readonly clock: Clock;
   readonly registration: () => Registration;
-  /** Of the interface that carries the data, where it is known; undefined elsewhere. */
+  /** A running total of what carries the data; undefined while nothing could be counted yet. */
   readonly bytes?: (() => ByteCounts | undefined) | undefined;
   readonly audit: (event: AuditEvent) => Promise<void>;
 }
@@ -58,11 +58,11 @@ export function createSessionBook({ clock, registration, bytes, audit }: Session
     current = undefined;
     const after = bytes?.();
     const counted =
-      before === undefined || after === undefined
+      after === undefined
         ? {}
         : {
-            receivedBytes: Math.max(0, after.receivedBytes - before.receivedBytes),
-            sentBytes: Math.max(0, after.sentBytes - before.sentBytes),
+            receivedBytes: Math.max(0, after.receivedBytes - (before?.receivedBytes ?? 0)),
+            sentBytes: Math.max(0, after.sentBytes - (before?.sentBytes ?? 0)),
           };
     const seconds = Math.round((clock.monotonicMs() - startMonotonicMs) / 1_000);
     return audit({

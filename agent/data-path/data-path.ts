@@ -8,6 +8,8 @@ import { asSimwardError, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { Queue } from "../../base/queue.ts";
 import type { AuditEvent } from "../audit/types.ts";
+import type { ByteCounts } from "../connectivity/sessions.ts";
+import { createByteMeter } from "./byte-meter.ts";
 import type { NetdClient } from "./netd-client.ts";
 import { downCalls, type NetConfig, type NetdCall, pppDownCalls, pppUpCalls, upCalls } from "./plan.ts";
 
@@ -45,6 +47,8 @@ export interface KernelView {
   pppPort(port: string | undefined): Promise<string | undefined>;
   /** What a link to a device leads to. */
   deviceAt(path: string): Promise<string>;
+  /** What the interface has counted since the kernel made it; undefined while it is not there. */
+  counters(name: string): ByteCounts | undefined;
 }
 
 export interface DataPathStatus {
@@ -56,6 +60,8 @@ export interface DataPathStatus {
 
 export interface DataPath {
   readonly status: DataPathStatus;
+  /** A running total of what has passed the interfaces of sessions; undefined while none could be counted. */
+  bytes(): ByteCounts | undefined;
   /** Whether this very session is on an interface now. */
   carries(session: DataSession | undefined): boolean;
   /** Resolves when the kernel's side is as the session's, or has failed to become so, or something newer is wanted. Never rejects. */
@@ -85,6 +91,7 @@ export function retryMs(failures: number): number {
 export function createDataPath(options: DataPathOptions): DataPath {
   const { net, modem, netd, kernel, clock, log } = options;
   const work = new Queue();
+  const meter = createByteMeter(kernel.counters);
   const stopping = new AbortController();
   let wanted: DataSession | undefined;
   let applied: Applied | undefined;
@@ -241,6 +248,7 @@ export function createDataPath(options: DataPathOptions): DataPath {
     const present = applied;
     if (present === undefined) return;
     applied = undefined;
+    meter.end();
     await undo(present);
     log.info("net.down", { interface: present.interface, reason });
     await options.audit({
@@ -267,6 +275,7 @@ export function createDataPath(options: DataPathOptions): DataPath {
       try {
         applied = await bringUp(target, signal);
         const { kind, interface: name } = applied;
+        meter.begin(name);
         failures = 0;
         setProblem(undefined);
         log.info("net.up", { interface: name, kind, address: target.address });
@@ -308,6 +317,8 @@ export function createDataPath(options: DataPathOptions): DataPath {
   const watch = async (): Promise<void> => {
     const present = applied;
     if (present === undefined || work.busy) return;
+    // An interface that vanishes takes its counters with it.
+    meter.total();
     const index = await kernel.index(present.interface);
     if (present !== applied || index === present.index) return;
     lost(index === undefined ? "the interface has gone" : "the interface has gone and come back");
@@ -324,6 +335,7 @@ export function createDataPath(options: DataPathOptions): DataPath {
     get status() {
       return { up: applied !== undefined, kind: applied?.kind, interface: applied?.interface, reason: problem?.message };
     },
+    bytes: meter.total,
     carries: (session) => applied !== undefined && isSame(applied.session, session),
     follow(session) {
       if (stopping.signal.aborted) return Promise.resolve();

@@ -28,6 +28,8 @@ export class PathBench {
   /** "link wwan0 up", "ppp ppp0 up /dev/ttyUSB3", "start ecm 1", "dial *99***1#", "release" */
   readonly done: string[] = [];
   readonly interfaces = new Map<string, { index: number; addresses: string[] }>();
+  /** By interface: received, sent. */
+  readonly counters = new Map<string, readonly [number, number]>();
   readonly problems: (string | undefined)[] = [];
   readonly audited: string[] = [];
   nextIndex = 7;
@@ -67,6 +69,10 @@ export class PathBench {
       moduleInterface: async () => this.moduleInterface,
       pppPort: async () => this.pppPort,
       deviceAt: async (path) => path,
+      counters: (name) => {
+        const [receivedBytes, sentBytes] = this.counters.get(name) ?? [];
+        return receivedBytes === undefined || sentBytes === undefined ? undefined : { receivedBytes, sentBytes };
+      },
     };
     this.path = createDataPath({
       net: netConfig(net),

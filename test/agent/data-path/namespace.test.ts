@@ -75,6 +75,12 @@ const kernel: KernelView = {
   moduleInterface: async () => "wwan0",
   pppPort: async () => undefined,
   deviceAt: (path) => realpath(path),
+  counters: (name) => {
+    const [receivedBytes, sentBytes] = [...shown("-s", "link", "show", "dev", name).matchAll(/[RT]X: .*\n +(\d+)/g)].map((match) =>
+      Number(match[1]),
+    );
+    return receivedBytes === undefined || sentBytes === undefined ? undefined : { receivedBytes, sentBytes };
+  },
 };
 
 const ups: (() => void)[] = [];
@@ -121,6 +127,7 @@ describe.skipIf(!canNamespace)(`in a network namespace${leftOut}`, () => {
     expect(shown("address", "show", "dev", "wwan0")).toMatch(/mtu 1420[\s\S]*inet 10\.64\.3\.7\/32/);
     expect(shown("route", "get", "192.0.2.1")).toMatch(/via 10\.64\.3\.1 dev wwan0 src 10\.64\.3\.7/);
     expect(nameservers()).toEqual(["10.64.3.53"]);
+    expect(path.bytes()).toEqual({ receivedBytes: expect.any(Number), sentBytes: expect.any(Number) });
     await path.follow(undefined);
     expect(shown("-4", "address", "show", "dev", "wwan0")).not.toContain("inet");
     expect(shown("-4", "route")).toBe("");
