@@ -18,11 +18,14 @@ export function createIpaEvents(parts: {
   readonly log: Log;
   /** Never rejects. */
   readonly record: (event: AuditEvent) => Promise<void>;
+  /** An exchange that has succeeded. */
+  readonly transferred?: ((step: Extract<IpaEvent, { readonly kind: "step" }>) => void) | undefined;
 }): IpaEvents {
-  const { hub, log, record } = parts;
+  const { hub, log, record, transferred } = parts;
   return {
     async emit(told) {
       const event = wholeMilliseconds(told);
+      if (event.kind === "step" && event.error === undefined) transferred?.(event);
       const { kind, ...fields } = event;
       hub.publish(kind, fields);
       log[levels[kind] ?? "info"](kind, fields);

@@ -176,7 +176,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     rsp: rspWhilePath(ports.rsp, whilePath),
     clock,
     random,
-    events: createIpaEvents({ hub, log, record }),
+    events: createIpaEvents({ hub, log, record, transferred: connectivity.transferred }),
     gate: policy.engine,
     journal: {
       load: async () => state.get().journal ?? undefined,

@@ -11,6 +11,11 @@ export interface PathHealth {
   readonly roundTripMs?: number;
   /** The least of this session. */
   readonly leastRoundTripMs?: number;
+  /** Of the last large transfer in this network, and the best of its kind there. */
+  readonly bitsPerSecond?: number;
+  readonly bestBitsPerSecond?: number;
+  /** The last large transfers were all well below that best. */
+  readonly throttled?: boolean;
 }
 
 export interface RadioReport {

@@ -18,6 +18,7 @@ import { createProber, type Prober, type ProbeTarget } from "./prober.ts";
 import { createRadioKeeper, type RadioKeeper, type RadioMemory } from "./radio.ts";
 import type { RadioWish } from "./radio-plan.ts";
 import { createSessionBook, type SessionBook, type SessionBookOptions } from "./sessions.ts";
+import { initialThroughput, nextThroughput, type Rate, rateIn, type Transfer } from "./throughput.ts";
 
 /** An eIM as far as the probe needs to know it. */
 export interface ProbedEim {
@@ -55,6 +56,10 @@ export interface Connectivity {
   readonly prober: Prober;
   readonly radio: RadioKeeper;
   readonly sessions: SessionBook;
+  /** Of the last large transfer in the present network; undefined: none was made. */
+  readonly rate: Rate | undefined;
+  /** An exchange was made, whose rate tells of the network. */
+  transferred(done: Omit<Transfer, "plmn" | "rat">): void;
   start(): void;
   stop(): Promise<void>;
 }
@@ -117,9 +122,18 @@ export async function createConnectivity(options: ConnectivityOptions): Promise<
     onProblem: (problem) => options.onProblem("radio", problem),
   });
   const sessions = createSessionBook({ clock, audit, registration: () => modem.status.registration, bytes: options.bytes });
+  let throughput = initialThroughput;
   let dispose = (): void => {};
   return {
     ...{ keeper, operators, prober, radio, sessions },
+    get rate() {
+      const { plmn, rat } = modem.status.registration;
+      return rateIn(throughput, plmn, rat);
+    },
+    transferred(done) {
+      const { plmn, rat } = modem.status.registration;
+      throughput = nextThroughput(throughput, { ...done, plmn, rat }).state;
+    },
     start() {
       dispose = keeper.onPath((path) => {
         sessions.path(path);

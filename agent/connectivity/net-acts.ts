@@ -12,6 +12,7 @@ import { isFailing } from "./operators.ts";
 import { isSunset } from "./radio.ts";
 import type { RatChoice } from "./radio-plan.ts";
 import type { SignalWatch } from "./signal.ts";
+import { isThrottled } from "./throughput.ts";
 
 export interface ApnTest {
   readonly name: string;
@@ -71,11 +72,15 @@ export function createNetActs(options: NetActsOptions): NetActs {
   };
   const pathOf = (): ProbeReport["path"] => {
     const { verdict, roundTripMs, leastMs, isSuspended } = prober.state;
+    const { rate } = connectivity;
     return {
       verdict,
       ...(isSuspended ? { everyOperatorTried: true } : {}),
       ...(roundTripMs === undefined ? {} : { roundTripMs: Math.round(roundTripMs) }),
       ...(leastMs === undefined ? {} : { leastRoundTripMs: Math.round(leastMs) }),
+      ...(rate === undefined
+        ? {}
+        : { bitsPerSecond: rate.bitsPerSecond, bestBitsPerSecond: rate.bestBitsPerSecond, throttled: isThrottled(rate) }),
     };
   };
   const timeText = (ms: number): string => new Date(ms).toISOString();

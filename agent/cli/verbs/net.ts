@@ -75,12 +75,17 @@ function rowsOf(report: NetReport, out: Output): readonly Row[] {
   ];
 }
 
-function healthParts({ verdict, roundTripMs, leastRoundTripMs, everyOperatorTried }: PathHealth, out: Output): readonly string[] {
+function healthParts(path: PathHealth, out: Output): readonly string[] {
+  const { verdict, roundTripMs, leastRoundTripMs, everyOperatorTried, bitsPerSecond, bestBitsPerSecond, throttled } = path;
+  const kilobits = (rate: number): string => `${(rate / 1_000).toFixed(1)} kbit/s`;
   const colour = verdict === "passing" ? "green" : "yellow";
   return [
     verdict === "unknown" ? "nobody asked yet" : out.paint(colour, verdict),
     roundTripMs === undefined ? "" : `${roundTripMs} ms`,
     leastRoundTripMs === undefined ? "" : `least ${leastRoundTripMs} ms`,
+    bitsPerSecond === undefined ? "" : kilobits(bitsPerSecond),
+    bestBitsPerSecond === undefined ? "" : `best ${kilobits(bestBitsPerSecond)}`,
+    throttled === true ? out.paint("yellow", "throttled") : "",
     everyOperatorTried === true ? "every operator was tried" : "",
   ].filter((part) => part !== "");
 }
