@@ -1,5 +1,6 @@
 // Throttling told from transfers made anyway: tables of transfers and what is said after them.
 import { expect, test } from "vitest";
+import { createEventHub } from "../../../agent/api/events.ts";
 import {
   initialThroughput,
   isThrottled,
@@ -9,6 +10,9 @@ import {
   type ThroughputState,
   type Transfer,
 } from "../../../agent/connectivity/throughput.ts";
+import { createIpaEvents } from "../../../agent/ipa-events.ts";
+import { VirtualClock } from "../../../base/clock.ts";
+import { silentLog } from "../../../base/log.ts";
 
 const download = (durationMs: number, more: Partial<Transfer> = {}): Transfer => ({
   ...{ plmn: "26298", rat: "lte-m", name: "ESipa.GetBoundProfilePackage", sentBytes: 1_000, receivedBytes: 39_000, durationMs },
@@ -40,4 +44,20 @@ test("the rate is of both ways, with the best of the network; nothing is said of
   expect(rateIn(state, "26298", "lte-m")).toMatchObject({ bitsPerSecond: 63_987, bestBitsPerSecond: 320_000, slow: 1 });
   expect(rateIn(state, "26201", "lte-m")).toBeUndefined();
   expect(rateIn(after([download(0), download(1_000, { plmn: undefined })]), "26298", "lte-m")).toBeUndefined();
+});
+
+test("what the IPA tells of an exchange is measured; one that failed is not", async () => {
+  let state = initialThroughput;
+  const events = createIpaEvents({
+    hub: createEventHub({ clock: new VirtualClock() }),
+    log: silentLog,
+    record: async () => {},
+    transferred: (step) => {
+      state = nextThroughput(state, { ...step, plmn: "26298", rat: "lte-m" }).state;
+    },
+  });
+  const step = { kind: "step", name: "ESipa.GetBoundProfilePackage", sentBytes: 1_000, receivedBytes: 39_000 } as const;
+  await events.emit({ ...step, durationMs: 1_000.4 });
+  await events.emit({ ...step, durationMs: 90_000, error: "COAP_TIMEOUT" });
+  expect(state.rates).toMatchObject([{ bitsPerSecond: 320_000, slow: 0 }]);
 });
