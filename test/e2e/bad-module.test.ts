@@ -202,7 +202,10 @@ describe("a SIM that takes its time after a change of profile", () => {
     faults: { euicc: { refreshQualifier: "none" }, vehicle: { "hang-up-on-reset": true } },
     async run(world) {
       await changes(world, {});
-      expect(await world.audit.data("module.cardAdopted")).toMatchObject({ iccid: fleet.iccid, steps: ["wait", "flight-cycle", "cfun-cycle"] });
+      expect(await world.audit.data("module.cardAdopted")).toMatchObject({
+        iccid: fleet.iccid,
+        steps: ["wait", "flight-cycle", "cfun-cycle"],
+      });
     },
   });
 
