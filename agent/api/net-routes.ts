@@ -17,14 +17,11 @@ import {
 } from "valibot";
 import type { NetActs } from "../connectivity/net-acts.ts";
 import { ratChoices } from "../connectivity/radio-plan.ts";
+import { route } from "./route.ts";
 import type { Route, RouteContext } from "./routes.ts";
 
 const nothing = strictObject({});
 const netOf = ({ services }: RouteContext): NetActs => services.net;
-
-function route<I>(definition: Route<I>): Route {
-  return definition as unknown as Route;
-}
 
 export const netRoutes: readonly Route[] = [
   route({

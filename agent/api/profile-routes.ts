@@ -2,13 +2,10 @@
 // and go nowhere else.
 import { array, boolean, maxLength, nonEmpty, optional, picklist, pipe, regex, strictObject, string } from "valibot";
 import { reason, text } from "./input.ts";
+import { route } from "./route.ts";
 import type { Route } from "./routes.ts";
 
 const target = text(64);
-
-function route<I>(definition: Route<I>): Route {
-  return definition as unknown as Route;
-}
 
 export const profileRoutes: readonly Route[] = [
   route({

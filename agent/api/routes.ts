@@ -36,6 +36,7 @@ import { netRoutes } from "./net-routes.ts";
 import type { PeerCredentials } from "./peer.ts";
 import { policyRoutes } from "./policy-routes.ts";
 import { profileRoutes } from "./profile-routes.ts";
+import { route } from "./route.ts";
 import { travelRoutes } from "./travel-routes.ts";
 import { trustRoutes } from "./trust-routes.ts";
 import type { ApiEvent, AuditKeyReport, AuditPage, AuditVerificationReport, PollResult, ProfileList, Role, Status } from "./types.ts";
@@ -103,10 +104,6 @@ const auditFilter = {
 async function* withHead(services: ApiServices, lines: AsyncIterable<string>): AsyncIterable<string> {
   yield JSON.stringify(services.auditKey());
   yield* lines;
-}
-
-function route<I>(definition: Route<I>): Route {
-  return definition as unknown as Route;
 }
 
 export const routes: readonly Route[] = [

@@ -1,11 +1,8 @@
 // Routes of roaming days, their rules, and markets.
 import { maxLength, nonEmpty, optional, pipe, regex, strictObject, string } from "valibot";
 import { reason } from "./input.ts";
+import { route } from "./route.ts";
 import type { Route } from "./routes.ts";
-
-function route<I>(definition: Route<I>): Route {
-  return definition as unknown as Route;
-}
 
 export const travelRoutes: readonly Route[] = [
   route({

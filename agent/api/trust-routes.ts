@@ -1,13 +1,10 @@
 // Routes of what the fleet trusts the vehicle by: its keys, and the pairing of device and card.
 import { maxLength, nonEmpty, optional, pipe, regex, strictObject, string } from "valibot";
 import { reason, text } from "./input.ts";
+import { route } from "./route.ts";
 import type { Route } from "./routes.ts";
 
 const token = text(1_000);
-
-function route<I>(definition: Route<I>): Route {
-  return definition as unknown as Route;
-}
 
 export const trustRoutes: readonly Route[] = [
   route({

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bootstrap, fleet, type Given, scenario, second, type World } from "../support/e2e.ts";
 import { injectionConfig, injectionCredentials, meetForInjection, vehicleCertificate } from "../support/e2e-injection.ts";
-import { bundlePrograms, ProgramBench, until } from "../support/e2e-programs.ts";
+import { allPrograms, ProgramBench, until } from "../support/e2e-programs.ts";
+import { bundlePrograms } from "../support/shipped.ts";
 
 const list = { kind: "euiccPackage", psmos: [{ listProfileInfo: {} }] };
 const data = { kind: "ipaEuiccData", tags: ["BF20", "BF22", "A8"] };
@@ -202,7 +203,7 @@ describe("where the vehicle listens", () => {
 describe("the shipped programs", () => {
   let bundles: Awaited<ReturnType<typeof bundlePrograms>>;
   beforeAll(async () => {
-    bundles = await bundlePrograms();
+    bundles = await bundlePrograms(allPrograms);
   });
   afterAll(() => bundles.close());
 

@@ -2,7 +2,8 @@
 import { appendFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { bundlePrograms, ProgramBench, until } from "../support/e2e-programs.ts";
+import { allPrograms, ProgramBench, until } from "../support/e2e-programs.ts";
+import { bundlePrograms } from "../support/shipped.ts";
 
 const bootstrap = "8988298000000000017";
 const fleet = "8949299000000000026";
@@ -10,7 +11,7 @@ const isOver = ({ state }: { readonly state: string }): boolean => state === "do
 
 let bundles: Awaited<ReturnType<typeof bundlePrograms>>;
 beforeAll(async () => {
-  bundles = await bundlePrograms();
+  bundles = await bundlePrograms(allPrograms);
 });
 afterAll(() => bundles.close());
 

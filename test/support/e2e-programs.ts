@@ -2,8 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { build } from "esbuild";
+import { join } from "node:path";
 import type { Status } from "../../agent/api/types.ts";
 import { createClient } from "../../agent/cli/client.ts";
 import { SystemClock } from "../../base/clock.ts";
@@ -24,26 +23,8 @@ export interface Process {
 
 const clock = new SystemClock();
 
-/** Bundles once a file; every test gets a directory of its own from `bench`. */
-export async function bundlePrograms(): Promise<{ readonly dir: string; close(): Promise<void> }> {
-  // Inside the checkout, so that native addons are found.
-  const cache = resolve("node_modules/.cache");
-  await mkdir(cache, { recursive: true });
-  const dir = await mkdtemp(join(cache, "simward-e2e-"));
-  await build({
-    entryPoints: { simwardd: "agent/daemon.ts", simward: "agent/cli/program.ts", "simward-sim": "hw-sim/main.ts" },
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "esm",
-    outdir: dir,
-    outExtension: { ".js": ".mjs" },
-    external: ["koffi", "serialport", "@serialport/*"],
-    banner: { js: 'import { createRequire as simwardRequire } from "node:module"; const require = simwardRequire(import.meta.url);' },
-    logLevel: "error",
-  });
-  return { dir, close: () => rm(dir, { recursive: true, force: true }) };
-}
+/** All that a person types; every test gets a directory of its own from `ProgramBench.create`. */
+export const allPrograms = { simwardd: "agent/daemon.ts", simward: "agent/cli/program.ts", "simward-sim": "hw-sim/main.ts" } as const;
 
 export class ProgramBench {
   readonly dir: string;

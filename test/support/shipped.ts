@@ -16,14 +16,16 @@ export interface Bundles {
   close(): Promise<void>;
 }
 
-/** Both programs from the sources as they are, bundled as build.mjs does. */
-export async function bundlePrograms(): Promise<Bundles> {
+/** Programs from the sources as they are, bundled as build.mjs does; once a file. */
+export async function bundlePrograms(
+  entryPoints: Readonly<Record<string, string>> = { simwardd: "agent/daemon.ts", "simward-sim": "hw-sim/main.ts" },
+): Promise<Bundles> {
   // Inside the checkout, so that native addons are found.
   const cache = resolve("node_modules/.cache");
   await mkdir(cache, { recursive: true });
   const dir = await mkdtemp(join(cache, "simward-shipped-"));
   await build({
-    entryPoints: { simwardd: "agent/daemon.ts", "simward-sim": "hw-sim/main.ts" },
+    entryPoints: { ...entryPoints },
     bundle: true,
     platform: "node",
     target: "node20",

@@ -1,6 +1,7 @@
 // The IMEI lock in the whole agent, on the virtual module: a device that is not the paired one loses the fleet's traffic, and the eIM hears of it.
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Pki } from "../../../hw-sim/pki/pki.ts";
+import { admin, agentOf, during } from "../../support/agent-acts.ts";
 import { FaultBench, pkiOfBenches } from "../../support/fault-bench.ts";
 
 let pki: Pki;
@@ -8,25 +9,7 @@ beforeAll(() => {
   pki = pkiOfBenches();
 });
 
-const admin = { role: "admin", peer: { uid: 0, gid: 0, pid: 42 } } as const;
 const hourMs = 3_600_000;
-
-const agentOf = (bench: FaultBench) => {
-  const { agent } = bench;
-  if (agent === undefined) throw new Error("no agent lives");
-  return agent;
-};
-
-/** Until it settles; virtual time goes by. */
-async function during<T>(bench: FaultBench, promise: Promise<T>): Promise<T> {
-  let done = false;
-  const end = (): void => {
-    done = true;
-  };
-  promise.then(end, end);
-  await bench.until("an answer", () => done);
-  return promise;
-}
 
 const dataOf = (bench: FaultBench) => agentOf(bench).policy.explain().data;
 const recordsOf = async (bench: FaultBench, event: string) => (await agentOf(bench).auditRecords({ last: 100, event })).records;

@@ -1,6 +1,7 @@
 // The lifecycle in the whole agent, on the virtual module and eUICC: suspended, tested, retired through power cuts; a transfer refused.
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Pki } from "../../../hw-sim/pki/pki.ts";
+import { admin, agentOf, during } from "../../support/agent-acts.ts";
 import { bootstrapIccid, FaultBench, pkiOfBenches } from "../../support/fault-bench.ts";
 
 let pki: Pki;
@@ -8,25 +9,7 @@ beforeAll(() => {
   pki = pkiOfBenches();
 });
 
-const admin = { role: "admin", peer: { uid: 0, gid: 0, pid: 42 } } as const;
 const engineer = { role: "engineer", peer: { uid: 1000, gid: 1000, pid: 43 } } as const;
-const agentOf = (bench: FaultBench) => {
-  const { agent } = bench;
-  if (agent === undefined) throw new Error("no agent lives");
-  return agent;
-};
-
-/** Until it settles; virtual time goes by. */
-async function during<T>(bench: FaultBench, promise: Promise<T>): Promise<T> {
-  let done = false;
-  const end = (): void => {
-    done = true;
-  };
-  promise.then(end, end);
-  await bench.until("an answer", () => done);
-  return promise;
-}
-
 async function onTheRoad(config: object = {}): Promise<FaultBench> {
   const bench = new FaultBench({ pki, seed: 1, config });
   bench.start();
