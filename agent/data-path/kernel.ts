@@ -20,7 +20,7 @@ export function kernelView(sysfs: Sysfs = {}): KernelView {
 }
 
 /** Read at once: after a turn of the event loop the interface of a session that has ended may be gone. */
-function countersOf(name: string, { sys = "/sys" }: Sysfs): ByteCounts | undefined {
+export function countersOf(name: string, { sys = "/sys" }: Sysfs = {}): ByteCounts | undefined {
   const counter = (which: string): number => Number(readFileSync(join(sys, "class/net", name, "statistics", which), "utf8").trim());
   try {
     const [receivedBytes, sentBytes] = [counter("rx_bytes"), counter("tx_bytes")];

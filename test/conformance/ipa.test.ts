@@ -21,6 +21,33 @@ import { a, b, c, clock, eid, factoryProfile, pki, Vehicle } from "../ipa/suppor
 
 const eidBytes = fromHex(eid);
 
+/** The IPA's client before that eIM, without a network between them. */
+function clientOf(eim: ReturnType<typeof createEim>, look: (body: Uint8Array) => void = () => {}): EimClient {
+  return new EimClient({
+    eimId: eim.eimId,
+    bindings: [
+      {
+        name: "https",
+        endpoint: { eimId: eim.eimId, host: "e.x", port: 443, serverName: "e.x", trust: { kind: "roots", certificates: [] } },
+        transport: {
+          scheme: "https",
+          exchange: async (_, { body }) => {
+            look(body);
+            const answer = await eim.handle(body);
+            if (answer === "silence") throw new SimwardError("ESIPA_UNREACHABLE");
+            return answer;
+          },
+        },
+      },
+    ],
+    compat: defaultCompat,
+    eid: eidBytes,
+    clock: new VirtualClock(),
+    events: { emit: () => undefined },
+    timeoutMs: 60_000,
+  });
+}
+
 describe("status words", () => {
   const command = "> 80E2910006 BF3E035C015A";
   const answer = `BF3E125A10${eid}`;
@@ -142,29 +169,9 @@ describe("what the IPA tells of a state change", () => {
     const eim = createEim({ clock, pki, euiccs: [{ eid }] });
     const heard: unknown[] = [];
     eim.onEvent((event) => void (event.type === "stateChange" && heard.push(event.cause)));
-    const client = new EimClient({
-      eimId: eim.eimId,
-      bindings: [
-        {
-          name: "https",
-          endpoint: { eimId: eim.eimId, host: "e.x", port: 443, serverName: "e.x", trust: { kind: "roots", certificates: [] } },
-          transport: {
-            scheme: "https",
-            exchange: async (_, { body }) => {
-              expect(decode(GetEimPackageRequest, body)).toMatchObject({ notifyStateChange: true, stateChangeCause: cause });
-              const answer = await eim.handle(body);
-              if (answer === "silence") throw new SimwardError("ESIPA_UNREACHABLE");
-              return answer;
-            },
-          },
-        },
-      ],
-      compat: defaultCompat,
-      eid: eidBytes,
-      clock: new VirtualClock(),
-      events: { emit: () => undefined },
-      timeoutMs: 60_000,
-    });
+    const client = clientOf(eim, (body) =>
+      expect(decode(GetEimPackageRequest, body)).toMatchObject({ notifyStateChange: true, stateChangeCause: cause }),
+    );
     expect(await client.getEimPackage({ stateChange: cause, rPlmn: undefined })).toEqual({ kind: "none" });
     expect(heard).toEqual([cause]);
     const { shape } = StateChangeCause;
@@ -241,28 +248,7 @@ describe("the virtual eIM", () => {
     ["missingEid", `BF5008${result}`],
   ])("refuses a result with %s, and the IPA hears that", async (name, message) => {
     const eim = createEim({ clock, pki, euiccs: [{ eid }, { eid: "89049032000000000000000000000007" }] });
-    const client = new EimClient({
-      eimId: eim.eimId,
-      bindings: [
-        {
-          name: "https",
-          endpoint: { eimId: eim.eimId, host: "e.x", port: 443, serverName: "e.x", trust: { kind: "roots", certificates: [] } },
-          transport: {
-            scheme: "https",
-            exchange: async (_, { body }) => {
-              const answer = await eim.handle(body);
-              if (answer === "silence") throw new SimwardError("ESIPA_UNREACHABLE");
-              return answer;
-            },
-          },
-        },
-      ],
-      compat: defaultCompat,
-      eid: eidBytes,
-      clock: new VirtualClock(),
-      events: { emit: () => undefined },
-      timeoutMs: 60_000,
-    });
+    const client = clientOf(eim);
     await expect(client.provideEimPackageResult(fromHex(message))).rejects.toMatchObject({ code: "ESIPA_REFUSED", data: { error: name } });
   });
 });
