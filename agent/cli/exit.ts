@@ -49,9 +49,9 @@ const rules: readonly (readonly [RegExp, ExitName])[] = [
   [/^(BUSY|EMERGENCY_ACTIVE|PORT_BUSY|API_BUSY|QUEUE_FULL)$/, "busy"],
   [/^(DEADLINE|DTLS_TIMEOUT|COAP_TIMEOUT|HTTP_TIMEOUT|AT_TIMEOUT)$/, "timeout"],
   [/^(CARD_|ES10_|APDU_|FALLBACK_)/, "card"],
-  [/^(AT_|PORT_|MODEM_|SWITCH_NOT_SEEN)/, "modem"],
+  [/^(AT_|PORT_|MODEM_|SWITCH_NOT_SEEN|RADIO_FAILED$)/, "modem"],
   [/^(ESIPA_|DTLS_|TLS_|COAP_|HTTP_|EIM_|RSP_|PACKAGE_|DOWNLOAD_)/, "server"],
-  [/^(POLICY_|IMEI_LOCK|LIFECYCLE_)/, "policy"],
+  [/^(POLICY_|IMEI_LOCK|LIFECYCLE_|RADIO_REFUSED$)/, "policy"],
   [/^PROFILE_NOT_ONLINE$/, "offline"],
 ];
 

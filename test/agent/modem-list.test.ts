@@ -10,10 +10,15 @@ beforeEach(() => {
 });
 afterEach(() => bus.close());
 
-async function simward(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+const simward = (...args: string[]) => simwardOn(bus.sysfs, ...args);
+
+async function simwardOn(
+  { sys, dev }: { sys: string; dev: string },
+  ...args: string[]
+): Promise<{ code: number; out: string; err: string }> {
   let out = "";
   let err = "";
-  const code = await runCli([...args, "--sys", bus.sysfs.sys, "--dev", bus.sysfs.dev, "--show-ids"], {
+  const code = await runCli([...args, "--sys", sys, "--dev", dev, "--show-ids"], {
     stdout: (text) => {
       out += text;
     },
@@ -68,4 +73,9 @@ test("as JSON, with the process that holds a port; what somebody holds is not as
 test("nothing there, and an address that is none", async () => {
   expect(await simward("modem", "list")).toMatchObject({ code: 0, out: "no USB serial port and no USB network interface is there\n" });
   expect(await simward("modem", "list", "usb:x")).toMatchObject({ code: 10, err: expect.stringContaining("PORT_ADDRESS") });
+});
+
+test("a tree that is not where it was said to be is named", async () => {
+  const { code, err } = await simwardOn({ ...bus.sysfs, sys: `${bus.sysfs.sys}/not-there` }, "modem", "list");
+  expect([code, err]).toEqual([3, expect.stringContaining("/not-there")]);
 });

@@ -1,6 +1,8 @@
 // simward modem list: which ports a module may be behind, which would be tried, and why the others are not. Needs no daemon.
+import { existsSync } from "node:fs";
 import { type ListedPort, listInterfaces, listPorts } from "../../../at-drivers/discovery/list.ts";
 import { SystemClock } from "../../../base/clock.ts";
+import { SimwardError } from "../../../base/errors.ts";
 import { textOption, type Verb } from "../verb.ts";
 
 export const modemList: Verb = {
@@ -18,6 +20,9 @@ export const modemList: Verb = {
   async run({ out }, input) {
     const wanted = input.args[0] ?? "auto";
     const sysfs = { sys: textOption(input, "sys"), dev: textOption(input, "dev") };
+    // A place that was named and is not there is a slip of the pen; a gateway without /dev/serial is not.
+    for (const dir of [sysfs.sys, sysfs.dev])
+      if (dir !== undefined && !existsSync(dir)) throw new SimwardError("NOT_FOUND", { detail: dir });
     const ports = await listPorts({ wanted, sysfs, ask: input.options.ask === true ? new SystemClock() : undefined });
     const interfaces = await listInterfaces(sysfs);
     out.result({ schema: "simward/modem-list/1", wanted, ports, interfaces }, () => {
