@@ -97,6 +97,9 @@ export function createLifecycleActs(parts: {
     lifecycle: report,
     async setStage(who, { stage: to, reason, token }) {
       const data = dataOf(who);
+      const asker = `operator:${who.peer?.uid ?? "unknown"}`;
+      // A token is good once: not for what would be refused whoever signed it.
+      if (token !== undefined) await life.wouldTake({ to, by: { kind: "token", cause: asker }, reason, data });
       const by = await authorityOf(who, to, token, { ...data, reason });
       await life.order({ to, by, reason, data });
       return report();

@@ -77,6 +77,8 @@ export interface Lifecycle {
   test(assumed: Assumed): { readonly standings: readonly TriggerStanding[]; readonly effects: readonly LifecycleEffect[] };
   /** Throws LIFECYCLE_REFUSED, API_FORBIDDEN, EMERGENCY_ACTIVE. */
   order(order: LifecycleOrder): Promise<"moved" | "already">;
+  /** Throws what `order` would, and moves nothing: for what is used up by an order. */
+  wouldTake(order: LifecycleOrder): Promise<void>;
   /** Throws LIFECYCLE_REFUSED where it cannot be done, with the reason; EMERGENCY_ACTIVE, DISK_WRITE. */
   transfer(order: Omit<LifecycleOrder, "to">): Promise<void>;
   tell(news: VehicleNews, by: string): Promise<void>;
@@ -218,6 +220,14 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
     work.run(job).catch((error: unknown) => log.error("lifecycle", { error: asSimwardError(error) }));
   };
 
+  const throwIfRefused = async (effects: readonly LifecycleEffect[], { to, by, reason, data }: LifecycleOrder): Promise<void> => {
+    const refused = effects.find((effect) => effect.do === "refused");
+    if (refused === undefined) return;
+    await audit({ event: "lifecycle.refused", cause: by.cause, data: { ...data, to, reason, why: refused.reason } });
+    const code = refused.why === "emergency" ? "EMERGENCY_ACTIVE" : refused.why === "authority" ? "API_FORBIDDEN" : "LIFECYCLE_REFUSED";
+    throw new SimwardError(code, { detail: refused.reason });
+  };
+
   await engine.update({ lifecycle: facts() });
 
   return {
@@ -245,15 +255,17 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
       const { effects } = nextLifecycle(plan, assumed, { kind: "look", around: there });
       return { standings: standings(plan, assumed, there), effects };
     },
-    order: ({ to, by, reason, data }) =>
+    order: (order) =>
       work.run(async () => {
+        const { to, by, reason, data } = order;
         const effects = await send({ kind: "order", to, by, reason, around: around() }, data);
-        const refused = effects.find((effect) => effect.do === "refused");
-        if (refused === undefined) return effects.some((effect) => effect.do === "moved") ? "moved" : "already";
-        await audit({ event: "lifecycle.refused", cause: by.cause, data: { ...data, to, reason, why: refused.reason } });
-        const code = refused.why === "emergency" ? "EMERGENCY_ACTIVE" : refused.why === "authority" ? "API_FORBIDDEN" : "LIFECYCLE_REFUSED";
-        throw new SimwardError(code, { detail: refused.reason });
+        await throwIfRefused(effects, order);
+        return effects.some((effect) => effect.do === "moved") ? "moved" : "already";
       }),
+    async wouldTake(order) {
+      const { to, by, reason } = order;
+      await throwIfRefused(nextLifecycle(plan, life, { kind: "order", to, by, reason, around: around() }).effects, order);
+    },
     transfer: ({ by, reason, data }) =>
       work.run(async () => {
         const refuse = async (why: string): Promise<never> => {

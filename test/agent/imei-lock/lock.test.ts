@@ -11,6 +11,7 @@ import { type LockAct, signedOctets } from "../../../agent/imei-lock/token.ts";
 import { openChallenges } from "../../../agent/keys/challenges.ts";
 import { openKeyRing } from "../../../agent/keys/ring.ts";
 import { verifyingKeys } from "../../../agent/keys/signature.ts";
+import { stageTokenOctets } from "../../../agent/lifecycle/token.ts";
 import { VirtualClock } from "../../../base/clock.ts";
 import { type FaultDisk, faultDisk, PowerCut } from "../../../base/fault-disk.ts";
 import { silentLog } from "../../../base/log.ts";
@@ -302,6 +303,12 @@ describe("docs/policy.md", () => {
       await vehicle.lock.obey(admin, act, { token: (await file("token.b64")).toString() });
     }
     expect(vehicle.lock.facts.state).toBe("match");
+    const [challenge, eid, imei, to] = ["0f".repeat(32), foreign.eid ?? "", foreign.imei, "suspended"] as const;
+    const ordered = await runBlock(page, "lifecycle-token", dir, { challenge, eid, imei, stage: to });
+    expect(ordered, ordered.stderr).toMatchObject({ code: 0 });
+    const octets = stageTokenOctets({ challenge, eid, imei, to });
+    const signature = new Uint8Array(Buffer.from((await file("token.b64")).toString(), "base64"));
+    expect(keys.signerOf("commands", octets, signature)).toBe("commands-2026");
     const revoked = await runBlock(page, "revoke", dir);
     expect(revoked, revoked.stderr).toMatchObject({ code: 0 });
     await keys.install((await file("keyring-2.json")).toString(), new Uint8Array(await file("keyring-2.json.sig")));

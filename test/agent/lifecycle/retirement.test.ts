@@ -345,6 +345,11 @@ describe("a token", () => {
     await refused("suspended", await tokenBy(unlock.privateKey, "suspended"));
     await refused("suspended", await tokenBy(commands.privateKey, "retired"));
     await refused("suspended", await tokenBy(commands.privateKey, "suspended", "00"));
+    const { challenge } = await acts.lifecycle();
+    // What no token could bring about uses none up.
+    const early = acts.setStage(engineer, { stage: "shipping", reason: "ticket 123", token: "AAAA" });
+    await expect(early).rejects.toMatchObject({ code: "LIFECYCLE_REFUSED" });
+    expect((await acts.lifecycle()).challenge).toBe(challenge);
     const token = await tokenBy(commands.privateKey, "suspended");
     expect(await order("suspended", token)).toMatchObject({ stage: "suspended", cause: "token:commands-2026" });
     expect(await acts.setStage(engineer, { stage: "operational", reason: "paid" })).toMatchObject({ stage: "operational" });
