@@ -1,4 +1,5 @@
 // Every error simward can raise: one row each, with what to do about it. Code branches on the code or its retry class, never on words.
+import { traceId } from "./trace.ts";
 
 /**
  * soon: try again at once or in seconds. later: back off. online: when there is a data path again.
@@ -241,6 +242,45 @@ export const errorTable = {
   NETD_ABSENT: row("later", "simward-netd does not answer", "systemctl status simward-netd.socket; check net.netd_socket"),
   NET_INTERFACE: row("later", "the module's data interface is not there, or cannot be used", "simward modem list; check the section [net]"),
 
+  // the private APN's tunnel
+  VICI_MESSAGE: row(
+    "later",
+    "what charon answered is no message of vici",
+    "check that strongSwan is 5.9 or newer; report it with this line",
+  ),
+  TUNNEL_ABSENT: row("later", "charon, which keeps the tunnel, does not run", "systemctl status simward-charon.service"),
+  TUNNEL_CREDENTIAL: row(
+    "operator",
+    "the tunnel's certificate, key or secret cannot be used",
+    "correct the credential named; see docs/tunnel.md",
+  ),
+  TUNNEL_UNREACHABLE: row("online", "the tunnel's gateway does not answer", "simward net probe; check tunnel.gateway"),
+  TUNNEL_REFUSED: row(
+    "operator",
+    "the tunnel's gateway does not accept this vehicle",
+    "check tunnel.local_id and the credential against what the gateway has",
+  ),
+  TUNNEL_UNTRUSTED: row(
+    "operator",
+    "the tunnel's gateway is not the one expected",
+    "check tunnel.ca and tunnel.remote_id against its certificate",
+  ),
+  TUNNEL_GATEWAY_EXPIRED: row(
+    "operator",
+    "the certificate of the tunnel's gateway is outside its validity period",
+    "check the device's clock, then have the gateway's certificate renewed",
+  ),
+  TUNNEL_PROPOSAL: row(
+    "operator",
+    "the tunnel's gateway takes none of our algorithms",
+    "compare docs/tunnel.md with the gateway's proposals",
+  ),
+  TUNNEL_SELECTORS: row("operator", "the tunnel's gateway does not carry what is asked for", "check tunnel.remote_ts and tunnel.local_ts"),
+  TUNNEL_ADDRESS: row("operator", "the tunnel's gateway gives this vehicle no address", "check tunnel.virtual_ip and the gateway's pool"),
+  TUNNEL_FAILED: row("later", "the tunnel could not be brought up", "simward net tunnel; journalctl -u simward-charon"),
+  TUNNEL_CERTIFICATE_EXPIRING: row("operator", "the tunnel's certificate ends soon", "renew the credential, then restart simwardd"),
+  TUNNEL_CERTIFICATE_EXPIRED: row("operator", "the tunnel's certificate has ended", "renew the credential, then restart simwardd"),
+
   // hw-sim
   SIM_OPTION: row("operator", "the virtual vehicle cannot start like this", "simward-sim run --help"),
   SIM_REQUEST: row("never", "the virtual vehicle does not understand the request", "see docs/hw-sim.md"),
@@ -269,6 +309,8 @@ export class SimwardError extends Error {
   readonly code: ErrorCode;
   readonly detail: string | undefined;
   readonly data: Readonly<Record<string, unknown>>;
+  /** Trace of what it happened in. */
+  readonly ref: string | undefined;
 
   constructor(code: ErrorCode, context: ErrorContext = {}) {
     super(context.detail === undefined ? errorTable[code].text : `${errorTable[code].text}: ${context.detail}`, { cause: context.cause });
@@ -276,6 +318,7 @@ export class SimwardError extends Error {
     this.code = code;
     this.detail = context.detail;
     this.data = context.data ?? {};
+    this.ref = traceId();
   }
 
   get retry(): RetryClass {
@@ -309,9 +352,11 @@ export interface ErrorReport {
   readonly message: string;
   readonly next: string;
   readonly retry: RetryClass;
+  /** Trace id: simward trace all --id REF. */
+  readonly ref?: string;
 }
 
 export function errorReport(error: unknown): ErrorReport {
   const e = asSimwardError(error);
-  return { code: e.code, message: e.message, next: e.next, retry: e.retry };
+  return { code: e.code, message: e.message, next: e.next, retry: e.retry, ...(e.ref === undefined ? {} : { ref: e.ref }) };
 }
