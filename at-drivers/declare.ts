@@ -17,6 +17,7 @@ export type FieldsOf<F extends readonly Field<string, unknown>[]> = { readonly [
 export interface CommandOptions {
   readonly timeoutMs?: number;
   readonly sensitive?: boolean;
+  readonly carriesApdu?: boolean;
   readonly prefixOptional?: boolean;
   readonly abortable?: boolean;
 }

@@ -81,6 +81,8 @@ export interface OperatorFound {
 
 /** One logical channel with its application selected; structurally ipa's ApduChannel. */
 export interface ModemApduChannel {
+  /** The channel's number, or the module's own handle of it, for traces. */
+  readonly name?: string | undefined;
   /** Data and SW1 SW2. CLA 00 or 80: the channel's bits are set on the way. Throws APDU_CHANNEL_LOST, AT_TIMEOUT, APDU_MALFORMED, … */
   transmit(apdu: Uint8Array, signal?: AbortSignal): Promise<Uint8Array>;
   /** Never throws for a channel that is gone already. */

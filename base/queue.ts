@@ -1,5 +1,6 @@
 // One at a time: the owner of a resource (a port, an eUICC, a file) makes others wait their turn.
 import { SimwardError } from "./errors.ts";
+import { inTrace, traceId } from "./trace.ts";
 
 interface Waiting {
   readonly run: () => Promise<void>;
@@ -39,11 +40,13 @@ export class Queue {
         this.#waiting.splice(at, 1);
         reject(signal?.reason);
       };
+      // A job belongs to who asked for it, not to who happened to start the queue.
+      const id = traceId();
       const entry: Waiting = {
         run: async () => {
           signal?.removeEventListener("abort", onAbort);
           try {
-            resolve(await job());
+            resolve(await inTrace(id, job));
           } catch (error) {
             reject(error);
           }

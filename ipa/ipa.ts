@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { asSimwardError, errorReport, isCode, SimwardError } from "../base/errors.ts";
 import { Queue } from "../base/queue.ts";
 import type { Random } from "../base/random.ts";
+import type { Trace } from "../base/trace.ts";
 import type { BindingName } from "./esipa/bindings.ts";
 import type { EimAsClient } from "./esipa/endpoint.ts";
 import { createEuiccSession, type OwnedEuiccSession } from "./euicc/session.ts";
@@ -26,7 +27,7 @@ import type {
 } from "./ports.ts";
 import { profileFacts, readEid, readNotifications, readPackageResults, readProfiles } from "./procedures/card.ts";
 import { type CardClass, isNoFunction, isPassive, passiveError } from "./procedures/card-class.ts";
-import { ask, type IpaContext, type Memory } from "./procedures/context.ts";
+import { ask, begun, type IpaContext, type Memory } from "./procedures/context.ts";
 import { resumeDownload } from "./procedures/download.ts";
 import { EimDirectory } from "./procedures/eims.ts";
 import { deferred, holdsPolls } from "./procedures/emergency.ts";
@@ -52,6 +53,7 @@ export interface IpaPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: IpaEvents;
+  readonly trace?: Trace | undefined;
   readonly gate: PolicyGate;
   readonly journal: Journal;
   readonly connectivity: ProfileSwitch;
@@ -171,8 +173,7 @@ export function createIpa(ports: IpaPorts): Ipa {
   const slot = new Slot(ports, options);
   const euicc = createEuiccSession({
     card,
-    clock,
-    events,
+    ...{ clock, events, trace: ports.trace },
     terminalCapability: options.terminalCapability,
     mayAnnounce: slot.mayAnnounce,
     decorate: slot.decorate,
@@ -301,7 +302,7 @@ export function createIpa(ports: IpaPorts): Ipa {
       }, signal),
     async pollOnce(eimId, signal) {
       try {
-        const outcome = await work.run(() => poll(eimId, stoppable(signal)), signal);
+        const outcome = await begun(ports, "poll", () => work.run(() => poll(eimId, stoppable(signal)), signal));
         doubtful ||= outcome.error !== undefined;
         return outcome;
       } catch (error) {
@@ -354,7 +355,7 @@ export function createIpa(ports: IpaPorts): Ipa {
       return context?.eims.clients ?? [];
     },
     transferEimPackage: (message, source) =>
-      receiveInjection(injection, message, source).catch((error: unknown) => {
+      begun(ports, "inject", () => receiveInjection(injection, message, source)).catch((error: unknown) => {
         doubtful ||= !isCode(error, "BUSY", "EMERGENCY_ACTIVE");
         throw error;
       }),

@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import { SimwardError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
+import type { Trace } from "../base/trace.ts";
 import type { EimEndpoint, EsipaRequest, EsipaTransport } from "../ipa/ports.ts";
 import { type CertificateTrust, trustFingerprint } from "./certificates.ts";
 import { type CoapSession, createCoapSession } from "./coap/session.ts";
@@ -42,6 +43,7 @@ export interface CoapsEsipaOptions {
   readonly maxRetransmit?: number;
   /** Close an association after this much silence; kept by default, for the next poll may find it alive. */
   readonly idleCloseMs?: number;
+  readonly trace?: Trace | undefined;
   /** Progress with octets, for displays and logs. */
   readonly onEvent?: (eimId: string, event: CoapEvent) => void;
 }
@@ -74,9 +76,11 @@ export function coapsEsipaTransport(options: CoapsEsipaOptions): ClosableEsipaTr
           ...given("mtuBytes", options.mtuBytes),
           ...given("handshakeTimeoutMs", options.handshakeTimeoutMs),
           ...given("signal", signal),
+          ...given("trace", options.trace),
         }),
       onEvent: (event) => options.onEvent?.(eim.eimId, event),
       onNatIdle: (seconds) => options.natMemory?.save(eim.eimId, seconds),
+      ...given("trace", options.trace),
       ...given("renewAfterMs", options.connectionIdMaxAgeMs),
       ...given("natIdleSeconds", options.natMemory?.load(eim.eimId)),
       ...given("blockBytes", options.blockBytes),

@@ -195,6 +195,7 @@ function apduChannel(host: ApduHost, channel: OpenChannel, watch: ChannelWatch):
   let open = true;
   const alive = (): boolean => open && host.epoch() === epoch;
   return {
+    name: channel.name,
     async transmit(apdu, signal) {
       if (!alive()) throw new SimwardError("APDU_CHANNEL_LOST", { detail: open ? "the module or the card was reset" : "it was closed" });
       const port = host.port();

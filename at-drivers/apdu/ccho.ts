@@ -71,6 +71,7 @@ function notEuicc(cause: SimwardError): SimwardError {
 
 function channel(session: string, timeouts: ApduTimeouts): OpenChannel {
   return {
+    name: session,
     async transmit(port, apdu) {
       try {
         return await port.with({ timeoutMs: timeoutOf(apdu, timeouts) }).send(cgla, session, onChannelZero(apdu));

@@ -133,6 +133,7 @@ async function selectStatus(port: AtPort, command: Uint8Array): Promise<number> 
 
 function channel(number: number, timeouts: ApduTimeouts, lock: ModemQuirks["csimLock"]): OpenChannel {
   return {
+    name: String(number),
     transmit: (port, apdu) => transmit(port, onChannel(apdu, number), timeouts),
     async close(port) {
       const isClosed = await closeChannel(port, number);

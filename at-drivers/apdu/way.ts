@@ -3,6 +3,8 @@ import type { AtPort } from "../engine/types.ts";
 
 /** One open logical channel with its application selected. */
 export interface OpenChannel {
+  /** Its number, or the module's handle of it. */
+  readonly name?: string | undefined;
   transmit(port: AtPort, apdu: Uint8Array): Promise<Uint8Array>;
   /** Answers whether the module has said that it is closed; refused it may be gone already, or not. */
   close(port: AtPort): Promise<boolean>;

@@ -59,7 +59,7 @@ export const csim = declare(
   "+CSIM",
   (apdu: Uint8Array) => `AT+CSIM=${apdu.length * 2},"${toHexUpper(apdu)}"`,
   "+CSIM:",
-  { timeoutMs: 30_000, sensitive: true },
+  { timeoutMs: 30_000, sensitive: true, carriesApdu: true },
   (reply) => responseApdu("+CSIM", reply.lines),
 );
 
@@ -68,7 +68,7 @@ export const cgla = declare(
   "+CGLA",
   (session: string, apdu: Uint8Array) => `AT+CGLA=${session},${apdu.length * 2},"${toHexUpper(apdu)}"`,
   "+CGLA:",
-  { timeoutMs: 30_000, sensitive: true },
+  { timeoutMs: 30_000, sensitive: true, carriesApdu: true },
   (reply) => responseApdu("+CGLA", reply.lines),
 );
 

@@ -4,6 +4,7 @@ import type { Clock, Disposer } from "../../base/clock.ts";
 import { asSimwardError, SimwardError } from "../../base/errors.ts";
 import { type Log, silentLog } from "../../base/log.ts";
 import { Queue } from "../../base/queue.ts";
+import { traceId } from "../../base/trace.ts";
 import { afterPrefix, ReplyCollector } from "./reply.ts";
 import { finalResult } from "./results.ts";
 import { escapeGuardMs, resync } from "./resync.ts";
@@ -52,13 +53,15 @@ const shoutMs = 1_000;
 const surelyWithoutEcho = 3;
 
 /** What the port keeps of a command whose reply is under way or was given up. */
-type CommandTraits = Pick<AtCommand<never, unknown>, "name" | "prefix" | "sensitive">;
+type CommandTraits = Pick<AtCommand<never, unknown>, "name" | "prefix" | "sensitive" | "carriesApdu">;
 
 interface Consumer {
   readonly token: (token: Token) => void;
   readonly fail: (reason: SimwardError) => void;
   /** Whose lines must not show. */
   readonly command: CommandTraits | undefined;
+  /** Of who asked: what is read comes in another context. */
+  readonly traceId: string | undefined;
 }
 
 /** Why nothing can be believed at the moment. */
@@ -281,6 +284,7 @@ class Port implements OwnedAtPort {
         },
         fail: (reason) => fail(reason, true),
         command,
+        traceId: traceId(),
       };
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#write(`${text}\r`, command).catch((error: unknown) => fail(error, true));
@@ -309,6 +313,7 @@ class Port implements OwnedAtPort {
       },
       fail: failed,
       command: doubt.command,
+      traceId: traceId(),
     };
     const next = async (withinMs: number): Promise<Token | undefined> => {
       if (failure !== undefined) throw failure;
@@ -431,8 +436,15 @@ class Port implements OwnedAtPort {
   }
 
   #writePayload(octets: Uint8Array, command: CommandTraits): Promise<void> {
-    this.#record("tx", `${octets.length} octets`, { ...command, sensitive: true });
+    this.#record("tx", `${octets.length} octets`, { ...command, sensitive: true, carriesApdu: false });
     return this.#channel.write(octets);
+  }
+
+  /** For the trace only: whether the line is one of a module's own accord. */
+  #answersNothing(line: string): boolean {
+    const command = this.#consumer?.command;
+    if (command?.prefix !== undefined && afterPrefix(line, command.prefix) !== undefined) return false;
+    return this.#isUrc(line);
   }
 
   /** Traces and logs one line; of one that belongs to a command with secrets, only that it was there. */
@@ -440,7 +452,13 @@ class Port implements OwnedAtPort {
     const masked = command?.sensitive === true && finalResult(line, { command: "", prefixed: true }) === undefined;
     const shown = masked ? `${command.name} ...` : line;
     this.#log.debug(`at.${direction}`, { line: shown.trimEnd() });
-    this.#trace?.({ direction, atMs: this.#clock.now(), octets: Buffer.from(shown, "latin1"), masked });
+    if (this.#trace === undefined) return;
+    const urc = direction === "rx" && this.#answersNothing(line);
+    this.#trace({
+      ...{ direction, atMs: this.#clock.now(), octets: Buffer.from(shown, "latin1"), masked, urc },
+      apduLine: masked && command.carriesApdu === true ? line : undefined,
+      traceId: urc ? undefined : direction === "tx" ? traceId() : this.#consumer?.traceId,
+    });
   }
 }
 

@@ -49,6 +49,8 @@ export interface AtCommand<A extends readonly unknown[], R> {
   readonly timeoutMs: number;
   /** The arguments hold a secret or an APDU: logs and traces show the name only. */
   readonly sensitive?: boolean;
+  /** What is hidden for it is an APDU: a trace, which cuts secrets out of APDUs, may have the line. */
+  readonly carriesApdu?: boolean;
   /** What to write, terminator included, when the module prompts with `> ` or `@`. */
   readonly payload?: (...args: A) => Uint8Array;
   /** Any character stops it while it runs (27.007 §7.3 for +COPS=?), so giving up on it sends one. */
@@ -68,6 +70,11 @@ export interface AtTraceEntry {
   readonly octets: Uint8Array;
   /** Something was taken out. */
   readonly masked: boolean;
+  /** The whole line where what was taken out is an APDU; not for logs. */
+  readonly apduLine?: string | undefined;
+  /** It answers no command. */
+  readonly urc?: boolean | undefined;
+  readonly traceId?: string | undefined;
 }
 
 export interface AtPort {

@@ -2,7 +2,8 @@
 // `idempotent` says whether a call whose answer was lost may simply be made again.
 import type { Clock } from "../../base/clock.ts";
 import { asSimwardError, type ErrorCode, SimwardError } from "../../base/errors.ts";
-import { decode, encode, type Type } from "../asn1/schema.ts";
+import type { Trace } from "../../base/trace.ts";
+import { type AnyType, decode, encode, type Type } from "../asn1/schema.ts";
 import type { IpaEvents } from "../events.ts";
 import {
   AddInitialEimRequest,
@@ -73,6 +74,7 @@ import {
   RetrieveNotificationsListResponse,
 } from "../messages/package.ts";
 import { ProfileInfoListRequest, ProfileInfoListResponse, SetNicknameRequest, SetNicknameResponse } from "../messages/profile-info.ts";
+import { nameOfType } from "../messages/registry.ts";
 import {
   AuthenticateServerRequest,
   AuthenticateServerResponse,
@@ -445,11 +447,13 @@ export class Es10 {
   readonly #link: Es10Link;
   readonly #clock: Clock;
   readonly #events: IpaEvents;
+  readonly #trace: Trace | undefined;
 
-  constructor(link: Es10Link, clock: Clock, events: IpaEvents) {
+  constructor(link: Es10Link, clock: Clock, events: IpaEvents, trace?: Trace) {
     this.#link = link;
     this.#clock = clock;
     this.#events = events;
+    this.#trace = trace;
   }
 
   get refreshPending(): boolean {
@@ -478,7 +482,7 @@ export class Es10 {
   /** Sends octets as they are and answers octets as they are: for what others have signed. */
   forward<Q, R>(fn: Es10Function<Q, R>, command: Uint8Array): Promise<Uint8Array> {
     return this.#step(fn.name, command.length, async () => {
-      const raw = await this.#link.exchange(command, fn.idempotent);
+      const raw = await this.#exchange(fn.name, command, fn.idempotent, fn);
       if (raw.length === 0) throw new SimwardError("ES10_RESPONSE", { detail: `${fn.name}: the card answered without data` });
       return raw;
     });
@@ -492,13 +496,38 @@ export class Es10 {
     const segments = bppSegments(bpp);
     const result = await this.#step(loadBoundProfilePackage, bpp.length, async () => {
       for (const [index, segment] of segments.entries()) {
-        const answer = await this.#link.exchange(segment, false);
+        const answer = await this.#exchange(
+          loadBoundProfilePackage,
+          segment,
+          false,
+          undefined,
+          `segment ${index + 1} of ${segments.length}`,
+        );
         await onSegment(index + 1, segments.length, segment.length);
         if (answer.length > 0) return answer;
       }
       return new Uint8Array(0);
     });
     return result.length === 0 ? undefined : result;
+  }
+
+  async #exchange(
+    name: string,
+    command: Uint8Array,
+    isIdempotent: boolean,
+    types: { readonly request: AnyType; readonly response: AnyType } | undefined,
+    note?: string,
+  ): Promise<Uint8Array> {
+    if (this.#trace?.wants("es10") !== true) return this.#link.exchange(command, isIdempotent);
+    this.#trace.emit("es10", "tx", { name, type: types && nameOfType(types.request), octets: command, note });
+    try {
+      const raw = await this.#link.exchange(command, isIdempotent);
+      this.#trace.emit("es10", "rx", { name, type: types && nameOfType(types.response), octets: raw, note });
+      return raw;
+    } catch (error) {
+      this.#trace.emit("es10", "rx", { name, note: error instanceof SimwardError ? error.code : "failed" });
+      throw error;
+    }
   }
 
   async #step(name: string, sentBytes: number, run: () => Promise<Uint8Array>): Promise<Uint8Array> {

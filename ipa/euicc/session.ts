@@ -4,6 +4,7 @@ import { fromHex } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { asSimwardError, errorReport, isCode, SimwardError } from "../../base/errors.ts";
 import { Queue } from "../../base/queue.ts";
+import type { Trace } from "../../base/trace.ts";
 import type { IpaEvents } from "../events.ts";
 import type { ApduAccess, ApduChannel, EuiccSession } from "../ports.ts";
 import { Es10, type Es10Link } from "./es10.ts";
@@ -30,6 +31,7 @@ export interface EuiccSessionOptions {
   readonly card: ApduAccess;
   readonly clock: Clock;
   readonly events: IpaEvents;
+  readonly trace?: Trace | undefined;
   readonly terminalCapability: TerminalCapability;
   /**
    * Whether an IPAd is to be announced at all: an eUICC whose own IPA is at work would hand over to it. Asked until it is yes, then of the next card only.
@@ -110,7 +112,7 @@ export function createEuiccSession(options: EuiccSessionOptions): OwnedEuiccSess
       },
     };
     try {
-      return await job(new Es10(options.decorate?.(link) ?? link, clock, events));
+      return await job(new Es10(options.decorate?.(link) ?? link, clock, events, options.trace));
     } finally {
       if (refreshPending) capabilityTold = false;
       await channel?.close().catch(() => undefined);

@@ -300,6 +300,18 @@ export function typeNames(): readonly string[] {
   return Object.keys(types).sort((a, b) => a.localeCompare(b, "en"));
 }
 
+let names: ReadonlyMap<AnyType, string> | undefined;
+
+/** The ASN.1 name of a type of this table; the plain one where it has two. */
+export function nameOfType(type: AnyType): string | undefined {
+  names ??= new Map(
+    Object.entries(types)
+      .reverse()
+      .map(([name, one]) => [one, name]),
+  );
+  return names.get(type);
+}
+
 function nearTo(name: string): readonly string[] {
   const wanted = plain(name.slice(0, 80));
   if (wanted === "") return [];

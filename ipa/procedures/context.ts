@@ -56,6 +56,11 @@ export interface IpaContext {
   readonly tell: (event: IpaEvent) => void | Promise<void>;
 }
 
+/** Runs what begins here under a trace id of its own. */
+export function begun<T>(ports: Pick<IpaPorts, "trace">, kind: string, run: () => T): T {
+  return ports.trace === undefined ? run() : ports.trace.begin(kind, run);
+}
+
 const maxRefusals = 64;
 
 /** Asks policy. A refusal with a `retryAt` holds for the same order until then, without asking again. */

@@ -4,7 +4,7 @@ import { toHex } from "../../base/bytes.ts";
 import { asSimwardError, errorReport, SimwardError } from "../../base/errors.ts";
 import type { EimClient, EimPackage } from "../esipa/client.ts";
 import type { EimPackageResultErrorCode } from "../messages/esipa.ts";
-import type { IpaContext } from "./context.ts";
+import { begun, type IpaContext } from "./context.ts";
 import { rPlmn } from "./device.ts";
 import { downloadProfile } from "./download.ts";
 import { answerEcallActive, deferred, ecallAnswer, emergencyOf, holdsPolls } from "./emergency.ts";
@@ -27,21 +27,32 @@ export async function retrievePackages(context: IpaContext, eimId: string, signa
       const client = context.eims.client(eimId);
       const sources = emergencyOf(context);
       if (holdsPolls(sources)) return { packages, error: await deferred(context, `poll of ${eimId}`) };
-      const received = await next(context, client, signal);
-      if (received.kind === "none") break;
+      const done = await begun(context.ports, "package", () => retrieveOne(context, client, signal));
+      if (done === "none") break;
       packages++;
-      const refusal = ecallAnswer(context, client, received);
-      const error =
-        refusal === undefined
-          ? await dispatch(context, client, received, signal)
-          : await answerEcallActive(context, client, received, refusal, signal);
-      if (error !== undefined) return { packages, error };
+      if (done !== "dealt with") return { packages, error: done };
     }
     return { packages, error: undefined };
   } catch (error) {
     signal?.throwIfAborted();
     return { packages, error: asSimwardError(error) };
   }
+}
+
+/** One package, from the asking to its answer; answers why it is not finished. */
+async function retrieveOne(
+  context: IpaContext,
+  client: EimClient,
+  signal: AbortSignal | undefined,
+): Promise<"none" | "dealt with" | SimwardError> {
+  const received = await next(context, client, signal);
+  if (received.kind === "none") return "none";
+  const refusal = ecallAnswer(context, client, received);
+  const error =
+    refusal === undefined
+      ? await dispatch(context, client, received, signal)
+      : await answerEcallActive(context, client, received, refusal, signal);
+  return error ?? "dealt with";
 }
 
 /** GetEimPackage. What the eIM was to be told of is told once it has answered. */

@@ -4,6 +4,7 @@ import type { Clock, Disposer } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { runMachine } from "../../base/machine.ts";
 import { integerBelow, type Random } from "../../base/random.ts";
+import { type Trace, traceId } from "../../base/trace.ts";
 import type { DatagramLink } from "../link.ts";
 import { BoundedMap } from "./bounded-map.ts";
 import {
@@ -47,6 +48,7 @@ export interface MessengerOptions {
   readonly ackTimeoutMs: number;
   readonly responseTimeoutMs: number;
   readonly onEvent: (event: CoapEvent) => void;
+  readonly trace?: Trace | undefined;
 }
 
 export interface Messenger {
@@ -72,6 +74,7 @@ export interface Messenger {
 interface Pending {
   readonly messageId: number;
   readonly token: Uint8Array;
+  readonly traceId: string | undefined;
   send(input: ReliabilityInput): void;
   answer(message: ReceivedMessage): void;
   fail(reason: unknown): void;
@@ -81,9 +84,11 @@ interface Pending {
 const runFloorMs = 2_000;
 const randomFactor = 0.5;
 const exchangeLifetimeMs = 247_000;
+/** M of a Block option (RFC 7959 §2.2). */
+const moreBit = 0x08;
 
 export function createMessenger(options: MessengerOptions): Messenger {
-  const { link, clock, random, roundTrip } = options;
+  const { link, clock, random, roundTrip, trace } = options;
   let nextMessageId = integerBelow(random, 0x10000);
   let heardMs = clock.monotonicMs();
   let closedBy: Error | undefined;
@@ -91,12 +96,28 @@ export function createMessenger(options: MessengerOptions): Messenger {
   /** Separate responses already taken, by message id: their duplicates are only acknowledged again. */
   const taken = new BoundedMap<true>(clock, { maxEntries: 32, maxAgeMs: exchangeLifetimeMs });
 
+  /** What arrives, and what is said to it, is of the exchange under way: a socket's reader has no context of its own. */
+  const note = (direction: "tx" | "rx", octets: Uint8Array, more = false, attempt = 0): void => {
+    if (trace?.wants("coap") !== true) return;
+    trace.emit(
+      "coap",
+      direction,
+      { octets, peer: link.peer, more, note: attempt > 0 ? `retransmission ${attempt}` : undefined },
+      pending?.traceId,
+    );
+  };
+  const send = (octets: Uint8Array, attempt = 0): void => {
+    note("tx", octets, false, attempt);
+    link.send(octets);
+  };
+
   const read = (datagram: Uint8Array): ReceivedMessage | undefined => {
     try {
       return parseMessage(datagram);
     } catch {
+      note("rx", datagram);
       const rejection = rejectionOf(datagram);
-      if (rejection !== undefined) link.send(rejection);
+      if (rejection !== undefined) send(rejection);
       return undefined;
     }
   };
@@ -122,7 +143,7 @@ export function createMessenger(options: MessengerOptions): Messenger {
     const confirmable = message.type === "CON";
     const id = String(message.messageId);
     const reply = (type: "ACK" | "RST"): void => {
-      if (confirmable) link.send(emptyMessage(type, message.messageId));
+      if (confirmable) send(emptyMessage(type, message.messageId));
     };
     // The blocks of a transfer share their token, so what was taken once must not be taken for the next block's answer.
     if (isResponse(message) && taken.get(id) === true) reply("ACK");
@@ -162,7 +183,7 @@ export function createMessenger(options: MessengerOptions): Messenger {
           case "send":
             if (effect.attempt > 0) options.onEvent({ kind: "retransmit", messageId, attempt: effect.attempt });
             sentMs.push(clock.monotonicMs());
-            link.send(datagram);
+            send(datagram, effect.attempt);
             if (effect.attempt > 0) onRetransmit?.(effect.attempt);
             return;
           case "arm":
@@ -190,6 +211,7 @@ export function createMessenger(options: MessengerOptions): Messenger {
       const entry: Pending = {
         messageId,
         token,
+        traceId: traceId(),
         send: (input) => machine.send(input),
         answer: (message) => {
           machine.send({ kind: "response" });
@@ -219,6 +241,7 @@ export function createMessenger(options: MessengerOptions): Messenger {
     const message = read(datagram);
     if (message === undefined) return;
     heardMs = clock.monotonicMs();
+    note("rx", datagram, ((message.options.block2?.[0]?.at(-1) ?? 0) & moreBit) !== 0);
     take(message);
   });
   const stopWatching = link.onClosed((reason) => {

@@ -107,6 +107,7 @@ export function createCoapSession(options: CoapSessionOptions): CoapSession {
       ackTimeoutMs,
       responseTimeoutMs: options.responseTimeoutMs ?? coapDefaults.responseTimeoutMs,
       onEvent,
+      trace: options.trace,
     });
     return messenger;
   };

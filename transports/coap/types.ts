@@ -1,6 +1,7 @@
 // CoAP (RFC 7252) with block-wise transfer (RFC 7959) and Request-Tag (RFC 9175) as the rest of simward sees it.
 import type { Clock } from "../../base/clock.ts";
 import type { Random } from "../../base/random.ts";
+import type { Trace } from "../../base/trace.ts";
 import type { DatagramLink } from "../link.ts";
 
 export type CoapMethod = "GET" | "POST" | "PUT" | "DELETE";
@@ -37,6 +38,8 @@ export interface CoapClientOptions {
   readonly responseTimeoutMs?: number;
   readonly maxBodyBytes?: number;
   readonly onEvent?: (event: CoapEvent) => void;
+  /** Told of every message, as it is inside DTLS. */
+  readonly trace?: Trace | undefined;
 }
 
 /** For progress displays and logs. */

@@ -11,6 +11,7 @@ import { registerExtensions } from "./cid/extension.ts";
 import { checkLimits, chooseSuites, createContext, limits } from "./context.ts";
 import { Engine } from "./engine.ts";
 import type { OpenSsl, SslHooks } from "./openssl.ts";
+import { recordTrace } from "./record-trace.ts";
 import { decodeSession, encodeSession, type ResumableSession, sessionKey } from "./sessions.ts";
 import type { DtlsAssociation, DtlsClientOptions } from "./types.ts";
 import { peerVerifier } from "./verify.ts";
@@ -107,6 +108,7 @@ function handshake(
 ): Promise<DtlsAssociation> {
   const { peer } = way;
   let { socket } = way;
+  const trace = recordTrace(options.trace, peer);
   let networkTrouble: Error | undefined;
   const onSocketError = (error: Error): void => {
     networkTrouble = error;
@@ -114,7 +116,10 @@ function handshake(
   };
   const attach = (to: Socket): void => {
     to.on("error", onSocketError);
-    to.on("message", (datagram) => association.input(datagram));
+    to.on("message", (datagram) => {
+      trace.received(datagram);
+      association.input(datagram);
+    });
   };
   /** To the same address of the server: another one would not know us. A route that is not there yet leaves everything as it is. */
   const rebind = async (): Promise<void> => {
@@ -127,6 +132,7 @@ function handshake(
     closeQuietly(former);
   };
   const transmit = (datagram: Uint8Array): void => {
+    trace.sent(datagram);
     association.countSent(datagram);
     socket.send(datagram, (error) => {
       if (error !== null) onSocketError(error);

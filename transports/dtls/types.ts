@@ -1,5 +1,6 @@
 // DTLS 1.2 (RFC 6347) as the rest of simward sees it.
 import type { Clock, WallTime } from "../../base/clock.ts";
+import type { Trace } from "../../base/trace.ts";
 import type { TlsTrust } from "../../ipa/ports.ts";
 import type { DatagramLink, LinkServer } from "../link.ts";
 
@@ -50,6 +51,8 @@ export interface DtlsClientOptions {
   readonly connectionId?: boolean;
   readonly clock: Clock;
   readonly signal?: AbortSignal;
+  /** Told of every record: type, epoch, length; never its content. */
+  readonly trace?: Trace | undefined;
 }
 
 export interface DtlsAssociation extends DatagramLink {
