@@ -14,6 +14,8 @@ export interface Disk {
   append(path: string, data: Uint8Array, durable: boolean): Promise<void>;
   /** Cuts the file to `length` octets, durably; to none, no error when there is no such file. Throws DISK_WRITE. */
   truncate(path: string, length: number): Promise<void>;
+  /** Writes in the middle of a file that is long enough, durably; at a power cut any part of it may be there. Throws DISK_WRITE. */
+  overwrite(path: string, offset: number, data: Uint8Array): Promise<void>;
   /** Names of the files in a directory, sorted; empty when there is none. */
   list(dir: string): Promise<readonly string[]>;
   /** Durable; no error when there is no such file. */
@@ -33,6 +35,8 @@ export interface OpenFile {
   writeFile(data: Uint8Array): Promise<void>;
   appendFile(data: Uint8Array): Promise<void>;
   truncate(length: number): Promise<void>;
+  write(data: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesWritten: number }>;
+  stat(): Promise<{ readonly size: number }>;
   sync(): Promise<void>;
   datasync(): Promise<void>;
   close(): Promise<void>;
@@ -126,6 +130,16 @@ export function realDisk(root: string, fs: FileSystem = promises): Disk {
         }
       });
     },
+    async overwrite(path, offset, data) {
+      const full = at(path);
+      await writing(full, () =>
+        withFile(full, constants.O_WRONLY, async (file) => {
+          if ((await file.stat()).size < offset + data.length) throw new Error(`it ends before octet ${offset + data.length}`);
+          for (let done = 0; done < data.length; ) done += (await file.write(data, done, data.length - done, offset + done)).bytesWritten;
+          await file.datasync();
+        }),
+      );
+    },
     async list(dir) {
       const full = at(dir);
       return reading(full, [], async () =>
@@ -153,6 +167,7 @@ export function subDisk(disk: Disk, dir: string): Disk {
     replace: (path, data) => disk.replace(at(path), data),
     append: (path, data, durable) => disk.append(at(path), data, durable),
     truncate: (path, length) => disk.truncate(at(path), length),
+    overwrite: (path, offset, data) => disk.overwrite(at(path), offset, data),
     list: (path) => disk.list(at(path)),
     remove: (path) => disk.remove(at(path)),
   };

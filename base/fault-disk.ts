@@ -149,6 +149,24 @@ export function faultDisk(random: Random): FaultDisk {
         if (random.unit() < 0.5) cut();
       });
     },
+    async overwrite(path, offset, data) {
+      const file = fileAt(path);
+      const before = file.current;
+      if (before === undefined || before.length < offset + data.length)
+        throw new SimwardError("DISK_WRITE", { detail: `${path}: it ends before octet ${offset + data.length}` });
+      const put = (from = 0, to = data.length): void => {
+        const after = before.slice();
+        after.set(data.subarray(from, to), offset + from);
+        file.durable = after;
+        file.current = after;
+      };
+      // Sectors reach the medium in any order: its beginning may be missing as well as its end.
+      const torn = (): void => {
+        const [a, b] = [integerBelow(random, data.length + 1), integerBelow(random, data.length + 1)];
+        put(Math.min(a, b), Math.max(a, b));
+      };
+      change(path, put, torn, torn);
+    },
     async list(dir) {
       if (off) throw new PowerCut();
       const prefix = dir === "" || dir === "." ? "" : `${dir.replace(/\/$/, "")}/`;

@@ -39,6 +39,10 @@ describe.each(kinds)("%s", (_name, make) => {
     expect(await text(subDisk(disk, "audit"), "1.jsonl")).toBe("xyz");
     await disk.truncate("audit/1.jsonl", 2);
     expect(await text(disk, "audit/1.jsonl")).toBe("xy");
+    await disk.overwrite("audit/1.jsonl", 1, utf8("z"));
+    expect(await text(disk, "audit/1.jsonl")).toBe("xz");
+    await expect(disk.overwrite("audit/1.jsonl", 1, utf8("zz"))).rejects.toMatchObject({ code: "DISK_WRITE" });
+    await expect(disk.overwrite("missing", 0, utf8("z"))).rejects.toMatchObject({ code: "DISK_WRITE" });
     expect(await disk.list("audit")).toEqual(["1.jsonl"]);
     expect(await disk.list(".")).toEqual(["a.json"]);
     await disk.remove("a.json");
@@ -96,6 +100,20 @@ describe("fault disk", () => {
     for (const content of kept) expect("durable\nvolatile\nlast\n".startsWith(content ?? "?")).toBe(true);
     for (const content of kept) expect(content?.startsWith("durable\n")).toBe(true);
     expect(kept.size).toBeGreaterThan(8);
+  });
+
+  test("a cut in the middle of an overwrite leaves any one piece of it, and nothing beside it", async () => {
+    const seen = new Set<string | undefined>();
+    for (let seed = 0; seed < 60; seed++) {
+      const disk = faultDisk(seededRandom(seed));
+      await disk.replace("ring", utf8("........"));
+      disk.cutAfter(1);
+      await expect(disk.overwrite("ring", 2, utf8("abcd"))).rejects.toBeInstanceOf(PowerCut);
+      disk.powerOn();
+      seen.add(await text(disk, "ring"));
+    }
+    for (const content of seen) expect(content).toMatch(/^\.\.(a|\.)(b|\.)(c|\.)(d|\.)\.\.$/);
+    expect(seen.size).toBeGreaterThan(5);
   });
 
   test("a replace is wholly old or wholly new", async () => {

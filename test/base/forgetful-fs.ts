@@ -128,6 +128,15 @@ export class ForgetfulFs implements FileSystem {
         this.#call(() => {
           file.data = file.data.slice(0, length);
         }),
+      write: async (data, offset, length, position) => {
+        this.#call(() => {
+          const next = file.data.slice();
+          next.set(data.subarray(offset, offset + length), position);
+          file.data = next;
+        });
+        return { bytesWritten: length };
+      },
+      stat: async () => ({ size: file.data.length }),
       sync,
       datasync: sync,
       close: async () => undefined,
@@ -198,7 +207,16 @@ function openDirectory(node: Directory, call: (apply: () => void) => void): Open
       node.durable = new Map(node.entries);
       node.pending = [];
     });
-  return { writeFile: never, appendFile: never, truncate: never, sync, datasync: sync, close: async () => undefined };
+  return {
+    writeFile: never,
+    appendFile: never,
+    truncate: never,
+    write: never,
+    stat: never,
+    sync,
+    datasync: sync,
+    close: async () => undefined,
+  };
 }
 
 function failure(code: string, path: string): Error {

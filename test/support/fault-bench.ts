@@ -377,6 +377,7 @@ export class FaultBench {
       replace: (path, data) => change(() => disk.replace(path, data)),
       append: (path, data, durable) => change(() => disk.append(path, data, durable)),
       truncate: (path, length) => change(() => disk.truncate(path, length)),
+      overwrite: (path, offset, data) => change(() => disk.overwrite(path, offset, data)),
       remove: (path) => change(() => disk.remove(path)),
     };
   }
