@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { dialData } from "../at-drivers/dial.ts";
 import { openModem } from "../at-drivers/driver.ts";
-import { type Clock, SystemClock } from "../base/clock.ts";
+import { type Clock, type Disposer, SystemClock } from "../base/clock.ts";
 import { realDisk, subDisk } from "../base/disk.ts";
 import { asSimwardError, reasonOf, SimwardError } from "../base/errors.ts";
 import { createLog, type Log } from "../base/log.ts";
@@ -13,7 +13,7 @@ import { systemRandom } from "../base/random.ts";
 import { readSmallFile } from "../base/small-file.ts";
 import { version } from "../base/version.ts";
 import { serveApi } from "./api/server.ts";
-import { loadConfig } from "./config/load.ts";
+import { type ConfigInForce, configInForce, formerConfig, isConfigError, keepConfig } from "./config/in-force.ts";
 import { kernelView } from "./data-path/kernel.ts";
 import { createNetdClient } from "./data-path/netd-client.ts";
 import { readInitialEims } from "./initial-eims.ts";
@@ -100,13 +100,15 @@ function stopSignal(): AbortSignal {
 }
 
 /** What nobody caught: told, and ended with, so that the daemon is started anew. The state is such that it may end at any moment. */
-function endOnCrash(log: Log, clock: Clock, audit: () => Promise<void>): void {
-  process.on("uncaughtException", (error, origin) => {
+function endOnCrash(log: Log, clock: Clock, audit: () => Promise<void>): Disposer {
+  const onCrash = (error: unknown, origin: string): void => {
     log.error("crash", { origin, error: asSimwardError(error), stack: error instanceof Error ? error.stack : undefined });
     const end = (): void => process.exit(1);
     clock.after(crashAuditMs, end);
     audit().then(end, end);
-  });
+  };
+  process.on("uncaughtException", onCrash);
+  return () => process.off("uncaughtException", onCrash);
 }
 
 async function run(): Promise<number> {
@@ -115,15 +117,26 @@ async function run(): Promise<number> {
     process.stdout.write(options.help ? usage : `${version}\n`);
     return 0;
   }
-  const config = await loadConfig(options.config);
+  const given = await configInForce(options.config, realDisk);
   // Before this, nothing is open that would want an orderly end.
   const stop = stopSignal();
+  try {
+    return await serve(options.config, given, stop);
+  } catch (error) {
+    // It parses, and names what is not there: a file, a group.
+    if (!isConfigError(error) || given.problem !== undefined) throw error;
+    const former = await formerConfig(options.config, realDisk(given.config.paths.state));
+    if (former === undefined || former.text === given.text) throw error;
+    return await serve(options.config, { ...former, problem: error }, stop);
+  }
+}
+
+async function serve(configPath: string, { config, text, problem }: ConfigInForce, stop: AbortSignal): Promise<number> {
   const clock = new SystemClock({ isSynchronised: () => existsSync(config.clock.synchronised_file) });
   const log = createLog({ level: config.log.level, clock, journald: process.env.JOURNAL_STREAM !== undefined });
   let agent: Agent | undefined;
-  endOnCrash(log, clock, async () => agent?.crashed());
   /** What has been opened, to be closed in the opposite order. */
-  const opened: (() => unknown)[] = [];
+  const opened: (() => unknown)[] = [endOnCrash(log, clock, async () => agent?.crashed())];
   try {
     const lock = await lockDirectory(config.paths.state);
     opened.push(() => lock.release());
@@ -134,7 +147,7 @@ async function run(): Promise<number> {
       address: config.modem.address,
       clock,
       mayDisturb: () => agent?.mayDisturb(),
-      ...(config.modem.power_hook ? { powerCycle: () => netd.ask("modem-power", { action: "cycle" }) } : {}),
+      ...(config.modem.power_hook ? { powerCycle: async () => void (await netd.ask("modem-power", { action: "cycle" })) } : {}),
       random: systemRandom,
       log: log.child({ part: "modem" }),
       ...(config.modem.family === undefined ? {} : { family: config.modem.family }),
@@ -157,6 +170,7 @@ async function run(): Promise<number> {
     opened.push(() => transports.close());
     agent = await createAgent({
       config,
+      configProblem: problem,
       clock,
       random: systemRandom,
       log,
@@ -176,6 +190,8 @@ async function run(): Promise<number> {
     if (!stop.aborted) {
       opened.push(() => running.stop());
       await running.start();
+      if (problem === undefined)
+        await keepConfig(configPath, text, disk).catch((error: unknown) => log.warn("config", { error: asSimwardError(error) }));
       notifySystemd("--ready", log);
       log.info("simwardd is ready", { version, module: config.modem.address, api: config.api.dir });
     }

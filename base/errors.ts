@@ -240,6 +240,24 @@ export const errorTable = {
     "correct owner and permissions as the detail says",
   ),
   NETD_ABSENT: row("later", "simward-netd does not answer", "systemctl status simward-netd.socket; check net.netd_socket"),
+  NETD_PROGRAM: row(
+    "operator",
+    "a program that simward-netd needs is not installed",
+    "install nftables and iproute2; see docs/data-path.md",
+  ),
+  FIREWALL_ALTERED: row(
+    "later",
+    "another program has altered or removed simward's table of the kernel's firewall",
+    "nft list table inet simward; it is repaired by itself",
+  ),
+  FIREWALL_FAILED: row("later", "the kernel's firewall is not as policy wants it", "simward policy explain; check the log of simward-netd"),
+  DNS_FAILED: row("online", "the network's name servers do not answer", "simward status; check the session's name servers"),
+  DNS_NOT_FOUND: row(
+    "later",
+    "the network's name servers know no address of this name",
+    "check the name; check whether the APN reaches it",
+  ),
+  DNS_REFUSED: row("later", "a name server's answer cannot be used", "check the session's name servers"),
   NET_INTERFACE: row("later", "the module's data interface is not there, or cannot be used", "simward modem list; check the section [net]"),
 
   // the private APN's tunnel

@@ -5,8 +5,8 @@ import { type ErrorCode, errorTable, reasonOf, SimwardError } from "../../base/e
 import { Queue } from "../../base/queue.ts";
 
 export interface NetdClient {
-  /** Throws NETD_ABSENT when nobody answers, NETD_ARGUMENT, NETD_FAILED, NETD_REFUSED, … as it says. */
-  ask(verb: string, args: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<void>;
+  /** Resolves with the answer's data, undefined where it has none. Throws NETD_ABSENT when nobody answers, NETD_ARGUMENT, NETD_FAILED, NETD_REFUSED, … as it says. */
+  ask(verb: string, args: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<unknown>;
   /** A pppd has ended; the connection's own end is the end of all that it started. */
   onPppEnd(fn: (end: { readonly interface: string | undefined; readonly how: string }) => void): () => void;
   close(): void;
@@ -14,7 +14,7 @@ export interface NetdClient {
 
 /** The longest of its verbs runs the power hook. */
 const answerLimitMs = 45_000;
-const maxLineBytes = 16_384;
+const maxLineBytes = 65_536;
 
 export function createNetdClient({ path, clock }: { readonly path: string; readonly clock: Clock }): NetdClient {
   const work = new Queue(64);
@@ -71,7 +71,7 @@ export function createNetdClient({ path, clock }: { readonly path: string; reado
             limit.signal.addEventListener("abort", () => reject(limit.signal.reason), { once: true });
             to.write(`${JSON.stringify({ verb, args })}\n`);
           });
-          throwIfRefused(line);
+          return dataOf(line);
         } catch (error) {
           // An answer that is still to come must not be taken for the next one's.
           if (limit.signal.aborted) socket?.destroy();
@@ -92,9 +92,9 @@ export function createNetdClient({ path, clock }: { readonly path: string; reado
   };
 }
 
-function throwIfRefused(line: string): void {
+function dataOf(line: string): unknown {
   const said = parse(line);
-  if (said?.ok === true) return;
+  if (said?.ok === true) return said.data;
   const { code, message } = (said?.error ?? {}) as { readonly code?: unknown; readonly message?: unknown };
   const known = typeof code === "string" && Object.hasOwn(errorTable, code) ? (code as ErrorCode) : "NETD_FAILED";
   throw new SimwardError(known, { detail: typeof message === "string" ? message : line.slice(0, 200) });

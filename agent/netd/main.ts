@@ -10,7 +10,7 @@ import { verbNames } from "./verbs.ts";
 
 const usage = `simward-netd ${version}
 usage: simward-netd --interface NAME [--interface NAME …] --uid UID [--socket PATH]
-                    [--ip PATH] [--pppd PATH] [--resolv PATH] [--power-hook PATH]
+                    [--ip PATH] [--nft PATH] [--tc PATH] [--vici PATH] [--pppd PATH] [--resolv PATH] [--power-hook PATH]
                     [--pseudo-terminals]   pppd may be put on /dev/pts too, for virtual modules
        Without --socket it serves the socket that systemd passes (LISTEN_FDS).
        Places: ${Object.values(usualPlaces).join(", ")}.
@@ -26,6 +26,9 @@ async function main(): Promise<void> {
       uid: { type: "string" },
       socket: { type: "string" },
       ip: { type: "string", default: usualPlaces.ip },
+      nft: { type: "string", default: usualPlaces.nft },
+      tc: { type: "string", default: usualPlaces.tc },
+      vici: { type: "string", default: usualPlaces.vici },
       pppd: { type: "string", default: usualPlaces.pppd },
       resolv: { type: "string", default: usualPlaces.resolv },
       "power-hook": { type: "string", default: usualPlaces.powerHook },
@@ -42,8 +45,8 @@ async function main(): Promise<void> {
   if (interfaces.length === 0) throw new SimwardError("USAGE", { detail: "give at least one --interface" });
   if (values.uid === undefined || !/^\d{1,10}$/.test(values.uid))
     throw new SimwardError("USAGE", { detail: "give --uid, the number of simwardd's user" });
-  const { ip, pppd, resolv, "power-hook": powerHook } = values;
-  const places = { ip, pppd, resolv, powerHook };
+  const { ip, nft, tc, vici, pppd, resolv, "power-hook": powerHook } = values;
+  const places = { ip, nft, tc, vici, pppd, resolv, powerHook };
   for (const [name, path] of Object.entries(places))
     if (!path.startsWith("/")) throw new SimwardError("USAGE", { detail: `${name}: ${path} must be an absolute path` });
   const netd = createNetd({

@@ -1,5 +1,4 @@
 // The socket of simward-netd: one JSON request a line, one JSON answer a line, only for the user it was started for.
-import { execFile } from "node:child_process";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Clock } from "../../base/clock.ts";
 import { asSimwardError, errorReport, SimwardError } from "../../base/errors.ts";
@@ -7,16 +6,20 @@ import { Queue } from "../../base/queue.ts";
 import { type PeerCredentials, peerCredentials } from "../api/peer.ts";
 import { runPowerHook } from "./power.ts";
 import { PppLines } from "./ppp.ts";
+import { runProgram } from "./program.ts";
 import { ResolvFile } from "./resolv.ts";
-import { type Action, actionsFor, type Grounds } from "./verbs.ts";
+import { type Action, actionsFor, type Grounds, type Hands } from "./verbs.ts";
 
-const maxLineBytes = 4_096;
+/** A tunnel's certificates go in one. */
+const maxLineBytes = 65_536;
 const maxWaiting = 64;
-const commandTimeoutMs = 10_000;
 
 /** Fixed places; whoever starts simward-netd, which is root, may name others. */
 export const usualPlaces = {
   ip: "/sbin/ip",
+  nft: "/usr/sbin/nft",
+  tc: "/sbin/tc",
+  vici: "/run/charon.vici",
   pppd: "/usr/sbin/pppd",
   resolv: "/run/simward-netd/resolv.conf",
   powerHook: "/etc/simward/modem-power",
@@ -44,10 +47,20 @@ export function createNetd({ allowedUid, places = {}, clock, log = () => {}, ...
   const resolv = new ResolvFile(at.resolv);
   const ppp = new PppLines({ pppd: at.pppd, clock });
 
-  const perform = async (action: Action, socket: Socket): Promise<void> => {
+  const hands: Hands = {
+    run: (program, args, input) => runProgram(at[program], args, clock, input),
+    viciSocket: at.vici,
+    clock,
+  };
+
+  /** Answers data, or undefined where there is none to tell. */
+  const perform = async (action: Action, socket: Socket): Promise<unknown> => {
     switch (action.kind) {
       case "run":
-        return run(at[action.program], action.args);
+        await hands.run(action.program, action.args, action.input);
+        return undefined;
+      case "act":
+        return action.act(hands);
       case "resolv":
         return resolv.set(action.interface, action.servers);
       case "pppUp": {
@@ -70,9 +83,10 @@ export function createNetd({ allowedUid, places = {}, clock, log = () => {}, ...
       const request = parse(line);
       const actions = actionsFor(request, grounds);
       verb = String((request as { readonly verb: unknown }).verb);
-      for (const action of actions) await perform(action, socket);
+      let data: unknown;
+      for (const action of actions) data = (await perform(action, socket)) ?? data;
       log(`${who}: ${verb}: ok`);
-      answer(socket, { ok: true });
+      answer(socket, data === undefined ? { ok: true } : { ok: true, data });
     } catch (error) {
       log(`${who}: ${verb}: ${asSimwardError(error).message.replaceAll("\n", "; ")}`);
       answer(socket, { error: errorReport(error) });
@@ -120,18 +134,6 @@ function parse(line: string): unknown {
   } catch (error) {
     throw new SimwardError("NETD_VERB", { detail: "the line is not JSON", cause: error });
   }
-}
-
-function run(program: string, args: readonly string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    execFile(program, [...args], { timeout: commandTimeoutMs, env: {} }, (error, _stdout, stderr) => {
-      if (error === null) resolve();
-      else
-        reject(
-          new SimwardError("NETD_FAILED", { detail: `${program} ${args.join(" ")}: ${stderr.trim() || error.message}`, cause: error }),
-        );
-    });
-  });
 }
 
 function answer(socket: Socket, body: object): void {

@@ -1,5 +1,6 @@
 // What simward-netd can do, and nothing else: a fixed table of verbs, each with checked arguments and what follows from them. Pure; no shell.
 import { isIP } from "node:net";
+import type { Clock } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import {
   type Argument,
@@ -18,16 +19,27 @@ import {
   wholeNumber,
 } from "./arguments.ts";
 
+/** What an action that is more than one program's run may use. */
+export interface Hands {
+  /** Answers standard output. Throws NETD_PROGRAM, NETD_FAILED. */
+  run(program: "ip" | "nft" | "tc", args: readonly string[], input?: string): Promise<string>;
+  /** Where charon listens for vici. */
+  readonly viciSocket: string;
+  readonly clock: Clock;
+}
+
 export type Action =
-  /** A program and its arguments, run as they stand. */
-  | { readonly kind: "run"; readonly program: "ip"; readonly args: readonly string[] }
+  /** A program and its arguments, run as they stand; `input` is what it reads. */
+  | { readonly kind: "run"; readonly program: "ip" | "nft" | "tc"; readonly args: readonly string[]; readonly input?: string }
+  /** Several steps of which a later one depends on an earlier, or an answer with data: what it resolves with is the answer's `data`. */
+  | { readonly kind: "act"; readonly act: (hands: Hands) => Promise<unknown> }
   /** The name servers of an interface; none takes them away. */
   | { readonly kind: "resolv"; readonly interface: string; readonly servers: readonly string[] }
   | { readonly kind: "pppUp"; readonly interface: string; readonly device: string; readonly args: readonly string[] }
   | { readonly kind: "pppDown"; readonly interface: string }
   | { readonly kind: "power"; readonly action: "off" | "on" | "cycle" };
 
-interface Verb {
+export interface Verb {
   readonly args: Arguments;
   /** Whether it also takes `interface`, which must be one of those simward-netd was started for. */
   readonly hasInterface: boolean;
@@ -35,7 +47,7 @@ interface Verb {
 }
 
 /** The one place where checked arguments get their types back. */
-function verb<S extends Arguments>(args: S, actions: (given: Given<S> & { readonly interface: string }) => readonly Action[]): Verb {
+export function verb<S extends Arguments>(args: S, actions: (given: Given<S> & { readonly interface: string }) => readonly Action[]): Verb {
   return { args, hasInterface: true, actions: (checked) => actions(checked as Given<S> & { readonly interface: string }) };
 }
 

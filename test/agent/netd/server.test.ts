@@ -115,7 +115,7 @@ test("10,000 made-up lines: each is refused, nothing is run, and it serves on", 
 test("a line without end, and more requests than may wait: hung up on, and others are served", async () => {
   await start();
   const other = await NetdClient.connect(join(dir, "netd.sock"));
-  client.socket.write("x".repeat(10_000));
+  client.socket.write("x".repeat(100_000));
   await client.closed;
   expect(await other.verb("addr-flush", { interface: "wwan0" })).toEqual({ ok: true });
   other.end();
