@@ -3,6 +3,7 @@ import { type ErrorReport, errorReport } from "../base/errors.ts";
 
 /** Where alarms come from. */
 export type AlarmSource =
+  | "config"
   | "start"
   | "poll"
   | "audit"

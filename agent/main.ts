@@ -21,7 +21,7 @@ import { createAlarms } from "./alarms.ts";
 import { createEventHub } from "./api/events.ts";
 import type { ApiServices } from "./api/routes.ts";
 import type { CardStatus, PollResult } from "./api/types.ts";
-import { watchNetwork } from "./audit/network-watch.ts";
+import { lastSignIn, watchNetwork } from "./audit/network-watch.ts";
 import { openTrail } from "./audit/service.ts";
 import { createCardWatch } from "./card-watch.ts";
 import type { Config } from "./config/schema.ts";
@@ -56,6 +56,8 @@ import { createTrust, identityOf } from "./trust.ts";
 
 export interface AgentPorts {
   readonly config: Config;
+  /** Why the configuration file is not what is in force; `config` is the one before it. */
+  readonly configProblem?: SimwardError | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -420,7 +422,14 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     ipa,
     async start() {
       const auditWhole = await trail.verify();
+      const lastSign = await lastSignIn(audit);
       await record({ event: "daemon.started", cause: "start", data: { version, auditWhole } });
+      if (ports.configProblem !== undefined) {
+        const { code, message: reason } = ports.configProblem;
+        alarms.raise("config", ports.configProblem);
+        log.error("the configuration before it stays in force", { error: ports.configProblem });
+        await record({ event: "config.refused", cause: "config", data: { code, reason } });
+      }
       if (stateLost !== undefined) {
         alarms.raise("stateLost", stateLost);
         log.error("state", { error: stateLost });
@@ -437,7 +446,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
           if (said !== undefined) void record(said);
         }),
         keeper.onPath(onSession),
-        watchNetwork({ modem, onPath: (fn) => keeper.onPath(fn), clock, audit: record }),
+        watchNetwork({ modem, onPath: (fn) => keeper.onPath(fn), clock, audit: record, lastSign }),
         emergency.onChange(onEmergency),
         hub.subscribe(undefined, ({ kind, fromIccid, toIccid }) => {
           if (kind !== "profile.fellBack" && kind !== "profile.returned") return;
@@ -517,6 +526,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         fallback,
         travel,
         stage: lifecycle.state.stage,
+        imeiLock: trust.lock.facts.state,
       });
     },
     async profiles() {

@@ -40,6 +40,7 @@ export interface StatusParts {
   readonly fallback: Pick<FallbackKeeper, "state" | "nextInMs">;
   readonly travel: { status(): Pick<Status, "roaming"> };
   readonly stage: Stage;
+  readonly imeiLock: NonNullable<Status["imeiLock"]>;
 }
 
 const operations = {
@@ -87,6 +88,7 @@ export function statusOf(parts: StatusParts): Status {
         ? undefined
         : { kind: operations[ipaStatus.operation.kind], step: ipaStatus.operation.phase, eimId: ipaStatus.operation.eimId },
     stage: parts.stage,
+    imeiLock: parts.imeiLock,
     emergency: emergencyOf(parts.emergency),
     fallback: fallbackOf(parts.fallback),
     ...parts.travel.status(),

@@ -109,6 +109,8 @@ export interface Status {
   readonly operation?: OperationStatus;
   /** Of the vehicle's life: factory_test, shipping, operational, suspended, retired. */
   readonly stage?: string;
+  /** Of device and card. */
+  readonly imeiLock?: "unpaired" | "match" | "mismatch" | "unlocked";
   /** While there is one. */
   readonly emergency?: { readonly sources: readonly string[]; readonly remainingMs?: number };
   /** While the vehicle is on its fallback profile, or on trial after it. */

@@ -3,7 +3,7 @@ import type { Modem } from "../../at-drivers/modem.ts";
 import type { Registration } from "../../at-drivers/types.ts";
 import type { Clock, Disposer } from "../../base/clock.ts";
 import { countryOf } from "../../base/mcc.ts";
-import type { AuditEvent } from "./types.ts";
+import type { AuditEvent, AuditLog, AuditQuery, AuditRecord } from "./types.ts";
 
 export interface NetworkWatchOptions {
   readonly modem: Pick<Modem, "status" | "onEvent">;
@@ -11,15 +11,38 @@ export interface NetworkWatchOptions {
   readonly clock: Clock;
   /** Never rejects. */
   readonly audit: (event: AuditEvent) => Promise<void>;
+  /** Of the daemon's life before this one. */
+  readonly lastSign?: LastSign | undefined;
+}
+
+/** Until when the vehicle is known to have been connected, and why not since. */
+export interface LastSign {
+  /** RFC 3339. */
+  readonly time: string;
+  readonly reason: string;
+}
+
+/** To be asked before anything of this life is recorded; undefined where there was no life before it. */
+export async function lastSignIn(audit: Pick<AuditLog, "query">): Promise<LastSign | undefined> {
+  const lastOf = async (query: AuditQuery): Promise<AuditRecord | undefined> => {
+    for await (const record of audit.query({ ...query, last: 1 })) return record;
+    return undefined;
+  };
+  // A gap is recorded when it is over.
+  const session = await lastOf({ event: "session." });
+  if (session?.event === "session.ended") return { time: session.time, reason: String(session.data?.end ?? "unknown") };
+  const last = await lastOf({});
+  return last && { time: last.time, reason: "simward ended without a word: a crash, or its power was cut" };
 }
 
 /** At the edge of a cell a module goes back and forth: what lasts no longer than this is not worth a record. */
 const lastingMs = 30_000;
 
-export function watchNetwork({ modem, onPath, clock, audit }: NetworkWatchOptions): Disposer {
+export function watchNetwork({ modem, onPath, clock, audit, lastSign }: NetworkWatchOptions): Disposer {
   let told: Registration | undefined;
   let cancel: Disposer = () => {};
   let down: { readonly atMs: number; readonly wallMs: number; readonly reason: string } | undefined;
+  let unwatched = lastSign;
 
   const isNew = ({ plmn, rat, status }: Registration): boolean =>
     (status === "home" || status === "roaming") &&
@@ -54,6 +77,15 @@ export function watchNetwork({ modem, onPath, clock, audit }: NetworkWatchOption
     onPath(({ up, reason }) => {
       if (!up) {
         down ??= { atMs: clock.monotonicMs(), wallMs: clock.now(), reason: reason ?? "unknown" };
+        return;
+      }
+      if (unwatched !== undefined) {
+        const { time: from, reason: why } = unwatched;
+        const seconds = Math.round((clock.now() - Date.parse(from)) / 1_000);
+        // A clock that has gone back says nothing of how long it was.
+        void audit({ event: "session.gap", cause: "start", data: { from, seconds: seconds < 0 ? null : seconds, reason: why } });
+        unwatched = undefined;
+        down = undefined;
         return;
       }
       if (down === undefined) return;

@@ -31,13 +31,16 @@ export function parseConfig(text: string, name = "simward.toml"): Config {
 
 /** Throws CONFIG_READ too. */
 export async function loadConfig(path: string): Promise<Config> {
-  let text: string;
+  return parseConfig(await readConfigFile(path), path);
+}
+
+/** Throws CONFIG_READ. */
+export async function readConfigFile(path: string): Promise<string> {
   try {
-    text = await readSmallFile(path);
+    return await readSmallFile(path);
   } catch (error) {
     throw new SimwardError("CONFIG_READ", { detail: `${path}: ${reasonOf(error)}`, cause: error });
   }
-  return parseConfig(text, path);
 }
 
 /** The key beside which an unknown one stands that it may be a slip of. */

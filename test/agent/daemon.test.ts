@@ -56,8 +56,11 @@ interface Daemon {
   readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>;
 }
 
-function daemon(args: readonly string[], nodeArgs: readonly string[] = []): Daemon {
-  const child = spawn(process.execPath, [...nodeArgs, join(bundleDir, "simwardd.mjs"), ...args], { stdio: ["ignore", "pipe", "pipe"] });
+function daemon(args: readonly string[], nodeArgs: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Daemon {
+  const child = spawn(process.execPath, [...nodeArgs, join(bundleDir, "simwardd.mjs"), ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
   running.add(child);
   let text = "";
   const waiting = new Set<() => void>();
@@ -139,6 +142,39 @@ describe("starting", () => {
     });
     one.child.kill("SIGTERM");
     expect(await one.ended).toEqual({ code: 0, signal: null });
+  });
+
+  test("a configuration that cannot be used leaves the one before in force, says so, and is an alarm until it is mended", async () => {
+    const first = await ready();
+    first.child.kill("SIGTERM");
+    expect(await first.ended).toEqual({ code: 0, signal: null });
+    const file = await config();
+    const good = await readFile(file, "utf8");
+    for (const [bad, code] of [
+      [`${good}[eim]\npoll_intervall_seconds = 60\n`, "CONFIG_INVALID"],
+      [good.replace(/dir = ".*"/, 'dir = "/proc/simward/run"'), "CONFIG_INVALID"],
+      [`${good}[eim\n`, "CONFIG_SYNTAX"],
+    ] as const) {
+      await writeFile(file, bad);
+      const one = daemon(["--config", file], [], { STATE_DIRECTORY: join(dir, "state") });
+      await one.printed("simwardd is ready");
+      expect((await api().call<Status>("GET", "/v1/status")).alarms).toContainEqual(expect.objectContaining({ code }));
+      const { records } = await api().call<AuditPage>("GET", "/v1/audit?event=config.refused&last=1");
+      expect(records).toMatchObject([{ data: { code } }]);
+      one.child.kill("SIGTERM");
+      await one.ended;
+    }
+    await writeFile(file, good);
+    const mended = await ready();
+    expect((await api().call<Status>("GET", "/v1/status")).alarms).not.toContainEqual(
+      expect.objectContaining({ code: expect.stringMatching(/^CONFIG/) }),
+    );
+    mended.child.kill("SIGTERM");
+    await mended.ended;
+    // Another file has no business with what this one was.
+    await writeFile(join(dir, "other.toml"), `${good}[eim\n`);
+    const other = daemon(["--config", join(dir, "other.toml")], [], { STATE_DIRECTORY: join(dir, "state") });
+    expect((await other.ended).code).toBe(2);
   });
 
   test("a second one on the same state directory is refused and names the first; a killed one's place is taken", async () => {

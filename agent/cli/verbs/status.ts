@@ -50,7 +50,7 @@ export function renderStatus(report: Status, out: Output): string {
       "Module",
       network.module && `${network.module.manufacturer} ${network.module.model}`,
       network.module?.revision,
-      network.imei && `IMEI ${network.imei}`,
+      network.imei && `IMEI ${network.imei}${lockText(report.imeiLock, out)}`,
     );
   const online = network.address !== undefined;
   add(
@@ -120,6 +120,11 @@ export function renderStatus(report: Status, out: Output): string {
   add("Audit", `${report.audit.seq} records`, `head ${report.audit.hash.slice(0, 12)}`);
   for (const alarm of report.alarms) add(out.paint("red", "Alarm"), `${alarm.code}: ${alarm.message}`, `-> ${alarm.next}`);
   return out.fields(rows);
+}
+
+function lockText(state: Status["imeiLock"], out: Output): string {
+  if (state === undefined || state === "unpaired") return "";
+  return state === "match" ? ", paired" : `, ${out.paint(state === "unlocked" ? "yellow" : "red", `pairing: ${state}`)}`;
 }
 
 /** "12 days left (tr-90-in-120)" */
