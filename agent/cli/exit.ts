@@ -46,7 +46,7 @@ const rules: readonly (readonly [RegExp, ExitName])[] = [
   [/^(NOT_FOUND|API_NOT_FOUND|EIM_UNKNOWN|EIM_NOT_CONFIGURED)$/, "notFound"],
   [/^API_NOT_RUNNING$/, "notRunning"],
   [/^(API_FORBIDDEN|TOKEN_REFUSED)$/, "permission"],
-  [/^(BUSY|EMERGENCY_ACTIVE|PORT_BUSY|API_BUSY|QUEUE_FULL)$/, "busy"],
+  [/^(BUSY|EMERGENCY_ACTIVE|PORT_BUSY|API_BUSY|API_RATE|QUEUE_FULL)$/, "busy"],
   [/^(DEADLINE|DTLS_TIMEOUT|COAP_TIMEOUT|HTTP_TIMEOUT|AT_TIMEOUT)$/, "timeout"],
   [/^(CARD_|ES10_|APDU_|FALLBACK_)/, "card"],
   [/^(AT_|PORT_|MODEM_|SWITCH_NOT_SEEN|RADIO_FAILED$)/, "modem"],
