@@ -38,6 +38,24 @@ export function explain(typeName: string, bytes: Uint8Array, lenient: Lenient = 
   return explainAs(typeName, typeByName(typeName), bytes, lenient);
 }
 
+/** What could be decoded, and why not all of it could. */
+export interface Examination {
+  readonly nodes: readonly ExplainedTlv[];
+  readonly problem: SimwardError | undefined;
+}
+
+/** As explain, but what is wrong with the input is answered, with all that could be read before it. Throws ASN1_UNKNOWN_TYPE. */
+export function examine(typeName: string, bytes: Uint8Array, lenient: Lenient = {}): Examination {
+  const nodes: ExplainedTlv[] = [];
+  try {
+    walk(typeName, typeByName(typeName), bytes, lenient, (node) => nodes.push(node));
+    return { nodes, problem: undefined };
+  } catch (error) {
+    if (!(error instanceof SimwardError) || error.code === "ASN1_UNKNOWN_TYPE") throw error;
+    return { nodes, problem: error };
+  }
+}
+
 /** The DER of the value: what was signed stays as it is. Throws ASN1_UNKNOWN_TYPE, and what decoding throws. */
 export function reencode(typeName: string, bytes: Uint8Array, lenient: Lenient = {}): Uint8Array {
   const type = typeByName(typeName);
@@ -119,10 +137,15 @@ function strangenessAs(name: string, type: Type<unknown>, bytes: Uint8Array): nu
 
 function explainAs(name: string, type: Type<unknown>, bytes: Uint8Array, lenient: Lenient): readonly ExplainedTlv[] {
   const out: ExplainedTlv[] = [];
+  walk(name, type, bytes, lenient, (node) => out.push(node));
+  return out;
+}
+
+function walk(name: string, type: Type<unknown>, bytes: Uint8Array, lenient: Lenient, tell: (node: ExplainedTlv) => void): void {
   const open: Tlv[] = [];
   const add = (tlv: Tlv, visit: Omit<Visit, "tlv">, unknown: boolean): void => {
     while (open.length > 0 && tlv.start >= (open.at(-1)?.end ?? 0)) open.pop();
-    out.push(describe(tlv, visit, unknown, open.length));
+    tell(describe(tlv, visit, unknown, open.length));
     if (tlv.end > tlv.contentStart) open.push(tlv);
   };
   decode(type, bytes, {
@@ -138,7 +161,6 @@ function explainAs(name: string, type: Type<unknown>, bytes: Uint8Array, lenient
         add(part.tlv, { path: [...visit.path, tagName(part.tlv.tag)], shape: undefined, value: part.value }, unknown);
     },
   });
-  return out;
 }
 
 /** All TLVs inside a constructed one, depth first; undefined when it is not made of TLVs. */
