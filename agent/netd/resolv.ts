@@ -5,6 +5,9 @@ import { reasonOf, SimwardError } from "../../base/errors.ts";
 
 const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
+/** In place of an interface's name. No interface can be called so. */
+export const tunnelServers = "/tunnel";
+
 export class ResolvFile {
   readonly #path: string;
   readonly #servers = new Map<string, readonly string[]>();
@@ -17,7 +20,8 @@ export class ResolvFile {
   async set(interfaceName: string, servers: readonly string[]): Promise<void> {
     this.#servers.delete(interfaceName);
     if (servers.length > 0) this.#servers.set(interfaceName, servers);
-    const all = [...new Set([...this.#servers.values()].flat())];
+    // While the tunnel has name servers of its own, nobody else is asked: the fleet's packets would not reach them, or they would tell another story.
+    const all = this.#servers.get(tunnelServers) ?? [...new Set([...this.#servers.values()].flat())];
     const text = ["# simward-netd: the name servers of the cellular network", ...all.map((one) => `nameserver ${one}`), ""].join("\n");
     const temporary = `${this.#path}.new`;
     try {

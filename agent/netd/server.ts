@@ -1,14 +1,17 @@
 // The socket of simward-netd: one JSON request a line, one JSON answer a line, only for the user it was started for.
 import { createServer, type Server, type Socket } from "node:net";
+import { dirname, join } from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import { asSimwardError, errorReport, SimwardError } from "../../base/errors.ts";
 import { Queue } from "../../base/queue.ts";
 import { type PeerCredentials, peerCredentials } from "../api/peer.ts";
+import { Ipsec } from "./ipsec.ts";
 import { runPowerHook } from "./power.ts";
 import { PppLines } from "./ppp.ts";
 import { runProgram } from "./program.ts";
-import { ResolvFile } from "./resolv.ts";
-import { type Action, actionsFor, type Grounds, type Hands } from "./verbs.ts";
+import { ResolvFile, tunnelServers } from "./resolv.ts";
+import type { Action, Hands } from "./verb.ts";
+import { actionsFor, type Grounds } from "./verbs.ts";
 
 /** A tunnel's certificates go in one. */
 const maxLineBytes = 65_536;
@@ -19,7 +22,7 @@ export const usualPlaces = {
   ip: "/sbin/ip",
   nft: "/usr/sbin/nft",
   tc: "/sbin/tc",
-  vici: "/run/charon.vici",
+  vici: "/run/simward-charon/charon.vici",
   pppd: "/usr/sbin/pppd",
   resolv: "/run/simward-netd/resolv.conf",
   powerHook: "/etc/simward/modem-power",
@@ -47,11 +50,16 @@ export function createNetd({ allowedUid, places = {}, clock, log = () => {}, ...
   const resolv = new ResolvFile(at.resolv);
   const ppp = new PppLines({ pppd: at.pppd, clock });
 
-  const hands: Hands = {
-    run: (program, args, input) => runProgram(at[program], args, clock, input),
-    viciSocket: at.vici,
+  const ipsec = new Ipsec({
+    vici: at.vici,
+    // charon's own, beside its socket.
+    tunnelResolv: join(dirname(at.vici), "resolv.conf"),
+    uid: allowedUid,
+    ip: (args) => runProgram(at.ip, args, clock),
     clock,
-  };
+    log,
+  });
+  const hands: Hands = { run: (program, args, input) => runProgram(at[program], args, clock, input), uid: allowedUid, ipsec, clock };
 
   /** Answers data, or undefined where there is none to tell. */
   const perform = async (action: Action, socket: Socket): Promise<unknown> => {
@@ -62,7 +70,7 @@ export function createNetd({ allowedUid, places = {}, clock, log = () => {}, ...
       case "act":
         return action.act(hands);
       case "resolv":
-        return resolv.set(action.interface, action.servers);
+        return resolv.set(action.isTunnel ? tunnelServers : action.interface, action.servers);
       case "pppUp": {
         const { interface: name } = action;
         return ppp.up(name, action.device, action.args, socket, ({ how }) => {
@@ -85,7 +93,8 @@ export function createNetd({ allowedUid, places = {}, clock, log = () => {}, ...
       verb = String((request as { readonly verb: unknown }).verb);
       let data: unknown;
       for (const action of actions) data = (await perform(action, socket)) ?? data;
-      log(`${who}: ${verb}: ok`);
+      // What is read every few seconds would fill the journal.
+      if (!verb.endsWith("-read")) log(`${who}: ${verb}: ok`);
       answer(socket, data === undefined ? { ok: true } : { ok: true, data });
     } catch (error) {
       log(`${who}: ${verb}: ${asSimwardError(error).message.replaceAll("\n", "; ")}`);
@@ -118,6 +127,7 @@ export function createNetd({ allowedUid, places = {}, clock, log = () => {}, ...
     server,
     async close() {
       server.close();
+      ipsec.close();
       await ppp.close();
     },
   };

@@ -3,7 +3,8 @@ import { isIP } from "node:net";
 import { type Argument, addressWithPrefix, type Given, ipAddress, oneOf, optional, wholeNumber } from "./arguments.ts";
 
 const label = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
-const hostName = new RegExp(`^(?=.{1,253}$)${label}(\\.${label})*$`);
+/** A whole domain name: a word alone is looked up in whatever domain somebody has set. */
+const hostName = new RegExp(`^(?=.{1,253}$)${label}(\\.${label})+$`);
 
 const host: Argument<string> = {
   expected: "a host's name or an IP address",

@@ -1,14 +1,11 @@
 // What simward-netd can do, and nothing else: a fixed table of verbs, each with checked arguments and what follows from them. Pure; no shell.
 import { isIP } from "node:net";
-import type { Clock } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import {
   type Argument,
-  type Arguments,
   addressList,
   addressWithPrefix,
   checkArguments,
-  type Given,
   ipAddress,
   isPseudoTerminal,
   oneOf,
@@ -18,38 +15,9 @@ import {
   serialDevice,
   wholeNumber,
 } from "./arguments.ts";
-
-/** What an action that is more than one program's run may use. */
-export interface Hands {
-  /** Answers standard output. Throws NETD_PROGRAM, NETD_FAILED. */
-  run(program: "ip" | "nft" | "tc", args: readonly string[], input?: string): Promise<string>;
-  /** Where charon listens for vici. */
-  readonly viciSocket: string;
-  readonly clock: Clock;
-}
-
-export type Action =
-  /** A program and its arguments, run as they stand; `input` is what it reads. */
-  | { readonly kind: "run"; readonly program: "ip" | "nft" | "tc"; readonly args: readonly string[]; readonly input?: string }
-  /** Several steps of which a later one depends on an earlier, or an answer with data: what it resolves with is the answer's `data`. */
-  | { readonly kind: "act"; readonly act: (hands: Hands) => Promise<unknown> }
-  /** The name servers of an interface; none takes them away. */
-  | { readonly kind: "resolv"; readonly interface: string; readonly servers: readonly string[] }
-  | { readonly kind: "pppUp"; readonly interface: string; readonly device: string; readonly args: readonly string[] }
-  | { readonly kind: "pppDown"; readonly interface: string }
-  | { readonly kind: "power"; readonly action: "off" | "on" | "cycle" };
-
-export interface Verb {
-  readonly args: Arguments;
-  /** Whether it also takes `interface`, which must be one of those simward-netd was started for. */
-  readonly hasInterface: boolean;
-  actions(args: Readonly<Record<string, unknown>>): readonly Action[];
-}
-
-/** The one place where checked arguments get their types back. */
-export function verb<S extends Arguments>(args: S, actions: (given: Given<S> & { readonly interface: string }) => readonly Action[]): Verb {
-  return { args, hasInterface: true, actions: (checked) => actions(checked as Given<S> & { readonly interface: string }) };
-}
+import { firewallVerbs } from "./firewall.ts";
+import { tunnelVerbs } from "./tunnel-verbs.ts";
+import { type Action, type Verb, verb } from "./verb.ts";
 
 const ip = (...args: readonly string[]): Action => ({ kind: "run", program: "ip", args });
 const mtuBytes = optional(wholeNumber(576, 9_000));
@@ -82,7 +50,9 @@ const verbs: Readonly<Record<string, Verb>> = {
   "route-flush": verb({ family, table }, ({ interface: dev, family: f, table: t }) => [
     ip(`-${f}`, "route", "flush", "dev", dev, ...named("table", t)),
   ]),
-  resolv: verb({ servers: addressList(mostServers) }, ({ interface: name, servers }) => [{ kind: "resolv", interface: name, servers }]),
+  resolv: verb({ servers: addressList(mostServers), of: optional(oneOf("interface", "tunnel")) }, ({ interface: name, servers, of }) => [
+    { kind: "resolv", interface: name, servers, isTunnel: of === "tunnel" },
+  ]),
   ppp: verb(
     { state: oneOf("up", "down"), device: optional(serialDevice), mtuBytes },
     ({ interface: name, state, device, mtuBytes: mtu }): readonly Action[] => {
@@ -96,6 +66,8 @@ const verbs: Readonly<Record<string, Verb>> = {
     hasInterface: false,
     actions: (checked) => [{ kind: "power", action: (checked as { readonly action: "off" | "on" | "cycle" }).action }],
   },
+  ...firewallVerbs,
+  ...tunnelVerbs,
 };
 
 /** A fixed table: no options file and no option of the client's. Dialling is simward's; the line is in data mode when pppd gets it. */

@@ -1,5 +1,6 @@
 // Requests to simward-netd that are right in all but one thing, and some that are nothing at all: none of them may do anything.
 import fc from "fast-check";
+import { tunnelRequest } from "./tunnel-request.ts";
 
 /** Right in all but one thing, which is drawn from what attackers and accidents bring. */
 export const hostileRequests = (): fc.Arbitrary<unknown> => {
@@ -48,6 +49,7 @@ export const hostileRequests = (): fc.Arbitrary<unknown> => {
     { verb: "resolv", args: { interface: "wwan0", servers: ["10.0.0.1"] } },
     { verb: "ppp", args: { interface: "ppp0", state: "up", device: "/dev/ttyUSB3", mtuBytes: 1_400 } },
     { verb: "modem-power", args: { action: "cycle" } },
+    { verb: "tunnel", args: tunnelRequest },
   ];
   const mutated = fc.constantFrom(...right).chain(({ verb, args }) =>
     fc.oneof(
@@ -70,7 +72,7 @@ export const hostileRequests = (): fc.Arbitrary<unknown> => {
   return fc.oneof({ weight: 4, arbitrary: mutated }, { weight: 1, arbitrary: fc.anything() }, { weight: 1, arbitrary: fc.object() });
 };
 
-/** An empty list of servers is right; a wrong one within it is not. */
+/** An empty list is right for some; a wrong one within it is not. */
 function listOf(name: string, value: unknown): unknown {
-  return name === "servers" ? ["10.0.0.1", value] : value;
+  return ["servers", "localTs", "virtualIps"].includes(name) ? [name === "localTs" ? "10.0.0.1/32" : "10.0.0.1", value] : value;
 }

@@ -30,7 +30,7 @@ describe("verbs of simward-netd", () => {
 
   test("or something else of a fixed kind", () => {
     expect(actionsFor({ verb: "resolv", args: { interface: "wwan0", servers: ["10.0.0.53", "2001:db8::53"] } }, grounds)).toEqual([
-      { kind: "resolv", interface: "wwan0", servers: ["10.0.0.53", "2001:db8::53"] },
+      { kind: "resolv", interface: "wwan0", servers: ["10.0.0.53", "2001:db8::53"], isTunnel: false },
     ]);
     expect(actionsFor({ verb: "modem-power", args: { action: "cycle" } }, grounds)).toEqual([{ kind: "power", action: "cycle" }]);
     expect(actionsFor({ verb: "ppp", args: { interface: "ppp0", state: "down" } }, grounds)).toEqual([
@@ -112,6 +112,9 @@ describe("verbs of simward-netd", () => {
       "NETD_ARGUMENT",
     ],
     ["a power action that there is not", { verb: "modem-power", args: { action: "cycle; reboot" } }, "NETD_ARGUMENT"],
+    ["a tunnel without anything", { verb: "tunnel", args: {} }, "NETD_ARGUMENT"],
+    ["the end of a tunnel by name", { verb: "tunnel-down", args: { name: "other" } }, "NETD_ARGUMENT"],
+    ["a tunnel's file", { verb: "tunnel-read", args: { file: "/etc/shadow" } }, "NETD_ARGUMENT"],
     ["a hook of the client's", { verb: "modem-power", args: { action: "on", hook: "/tmp/x" } }, "NETD_ARGUMENT"],
   ];
   test.each(refused)("%s is refused", (_name, request, code) => {
