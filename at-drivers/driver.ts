@@ -351,6 +351,10 @@ class Driver implements Modem {
     return takeRefreshStep(this.#stepHost, step, signal);
   }
 
+  functionLevel(signal?: AbortSignal): Promise<number> {
+    return this.#link.use(signal, (port) => this.#ops.functionLevel(port));
+  }
+
   setFunction(level: 0 | 1 | 4, signal?: AbortSignal): Promise<void> {
     return this.#link.use(signal, async (port) => {
       this.#wantedFunction = level;

@@ -148,6 +148,8 @@ export interface Modem {
   awaitCard(options: { readonly iccid: string; readonly settleMs?: number; readonly signal?: AbortSignal }): Promise<CardSwitch>;
   /** One step of the refresh ladder; resolves when the link is ready again. */
   refresh(step: RefreshStep, signal?: AbortSignal): Promise<void>;
+  /** +CFUN as it reads now: 0 minimum, 1 full, 4 flight, or what else a make has. */
+  functionLevel(signal?: AbortSignal): Promise<number>;
   /** 0 minimum, 1 full, 4 flight; read, compare, write. */
   setFunction(level: 0 | 1 | 4, signal?: AbortSignal): Promise<void>;
   /** Restarts the module; resolves when it is ready again. */
