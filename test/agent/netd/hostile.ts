@@ -49,6 +49,13 @@ export const hostileRequests = (): fc.Arbitrary<unknown> => {
     { verb: "resolv", args: { interface: "wwan0", servers: ["10.0.0.1"] } },
     { verb: "ppp", args: { interface: "ppp0", state: "up", device: "/dev/ttyUSB3", mtuBytes: 1_400 } },
     { verb: "modem-power", args: { action: "cycle" } },
+    {
+      verb: "firewall",
+      args: { interface: "wwan0", fleet: "block", tunnel: "required", tunnelInterface: "ipsec0", throttleKbps: 64, udpPort: 1 },
+    },
+    { verb: "firewall-off", args: { interface: "wwan0", tunnelInterface: "ipsec0" } },
+    { verb: "firewall-read", args: { interface: "wwan0" } },
+    { verb: "shaping", args: { interface: "wwan0", throttleKbps: 64, tunnelInterface: "ipsec0" } },
     { verb: "tunnel", args: tunnelRequest },
   ];
   const mutated = fc.constantFrom(...right).chain(({ verb, args }) =>

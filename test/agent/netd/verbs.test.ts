@@ -2,7 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { interfaceName } from "../../../agent/netd/arguments.ts";
-import { type Action, actionsFor, pppdArguments, verbNames } from "../../../agent/netd/verbs.ts";
+import type { Action } from "../../../agent/netd/verb.ts";
+import { actionsFor, pppdArguments, verbNames } from "../../../agent/netd/verbs.ts";
 import { SimwardError } from "../../../base/errors.ts";
 import { hostileRequests } from "./hostile.ts";
 
@@ -115,6 +116,42 @@ describe("verbs of simward-netd", () => {
     ["a tunnel without anything", { verb: "tunnel", args: {} }, "NETD_ARGUMENT"],
     ["the end of a tunnel by name", { verb: "tunnel-down", args: { name: "other" } }, "NETD_ARGUMENT"],
     ["a tunnel's file", { verb: "tunnel-read", args: { file: "/etc/shadow" } }, "NETD_ARGUMENT"],
+    [
+      "a firewall on a foreign interface",
+      { verb: "firewall", args: { interface: "eth0", fleet: "block", tunnel: "none" } },
+      "NETD_ARGUMENT",
+    ],
+    [
+      "an interface with a rule behind it",
+      { verb: "firewall", args: { interface: 'wwan0" accept; #', fleet: "block", tunnel: "none" } },
+      "NETD_ARGUMENT",
+    ],
+    [
+      "a foreign interface as the tunnel's",
+      { verb: "firewall", args: { interface: "wwan0", fleet: "block", tunnel: "none", tunnelInterface: "eth0" } },
+      "NETD_ARGUMENT",
+    ],
+    [
+      "a tunnel's interface with a line feed",
+      { verb: "firewall", args: { interface: "wwan0", fleet: "block", tunnel: "none", tunnelInterface: "ipsec0\n" } },
+      "NETD_ARGUMENT",
+    ],
+    ["a verdict that there is not", { verb: "firewall", args: { interface: "wwan0", fleet: "drop", tunnel: "none" } }, "NETD_ARGUMENT"],
+    ["a firewall without a word on the tunnel", { verb: "firewall", args: { interface: "wwan0", fleet: "allow" } }, "NETD_ARGUMENT"],
+    [
+      "a rate that is text",
+      { verb: "firewall", args: { interface: "wwan0", fleet: "allow", tunnel: "none", throttleKbps: "64 accept" } },
+      "NETD_ARGUMENT",
+    ],
+    [
+      "rules of the client's",
+      { verb: "firewall", args: { interface: "wwan0", fleet: "allow", tunnel: "none", rules: "" } },
+      "NETD_ARGUMENT",
+    ],
+    ["a uid of the client's", { verb: "firewall", args: { interface: "wwan0", fleet: "allow", tunnel: "none", uid: 0 } }, "NETD_ARGUMENT"],
+    ["no interface to leave alone", { verb: "firewall-off", args: {} }, "NETD_ARGUMENT"],
+    ["another table to read", { verb: "firewall-read", args: { interface: "wwan0", table: "filter" } }, "NETD_ARGUMENT"],
+    ["a rate of nothing", { verb: "shaping", args: { interface: "wwan0", throttleKbps: 0 } }, "NETD_ARGUMENT"],
     ["a hook of the client's", { verb: "modem-power", args: { action: "on", hook: "/tmp/x" } }, "NETD_ARGUMENT"],
   ];
   test.each(refused)("%s is refused", (_name, request, code) => {

@@ -1,0 +1,269 @@
+// The kernel's firewall for the vehicle's traffic, table inet simward: its text made of checked values, set in one transaction, its counters read. No rule
+// names a destination: a packet is told by who sent it (simwardd's uid, charon's mark), and its answers by the connection's mark.
+import { createHash, randomBytes } from "node:crypto";
+import { SimwardError } from "../../base/errors.ts";
+import { type Argument, oneOf, optional, wholeNumber } from "./arguments.ts";
+import { readShaping, shape, unshape } from "./shape.ts";
+import { type Hands, type Verb, verb } from "./verb.ts";
+
+/** Of the packets that charon sends (socket-default.fwmark), and of what the kernel's ESP makes (mark_out). */
+export const tunnelMark = 0x5157;
+/** Bits of the connection's mark, so that answers are known by what they answer. */
+const managementBit = 0x4000_0000;
+const tunnelBit = 0x2000_0000;
+const ourBits = managementBit | tunnelBit;
+/** Behind the usual filter (0): what another program's rules drop there is not counted, and what they accept is judged here all the same. */
+const priority = 10;
+/** In tc's classes: see shape.ts. */
+const managementClass = "5157:10";
+
+/** Only these names: no rule can touch an interface of another kind. */
+export const tunnelInterface: Argument<string> = {
+  expected: "a tunnel's interface, e.g. ipsec0",
+  check: (value) => (typeof value === "string" && /^(ipsec|xfrm|vti)\d{1,3}$/.test(value) ? value : undefined),
+};
+export const throttleKbps = wholeNumber(8, 1_000_000);
+const port = wholeNumber(1, 65_535);
+
+export interface FirewallRules {
+  readonly interface: string;
+  readonly fleet: "allow" | "block";
+  /** required: no packet of the fleet's by the interface itself, only through the tunnel. */
+  readonly tunnel: "none" | "required";
+  /** undefined: the kernel's own ESP, known by `rt ipsec`. */
+  readonly tunnelInterface?: string | undefined;
+  readonly throttleKbps?: number | undefined;
+  /** Where simwardd is listening: a first packet from outside has no connection yet. */
+  readonly udpPort?: number | undefined;
+  readonly tcpPort?: number | undefined;
+}
+
+const parties = ["fleet", "management", "tunnel", "inner"] as const;
+type Party = (typeof parties)[number];
+export type Counters = Readonly<Record<Party, { readonly sentBytes: number; readonly receivedBytes: number }>>;
+
+const generationPrefix = "generation_";
+const hooks = { output: "output", forward: "forward", left: "postrouting", received: "prerouting", input: "input" } as const;
+const helpers = ["sent", "fleet_sent", "reached"] as const;
+const empty: Counters = Object.fromEntries(parties.map((one) => [one, { sentBytes: 0, receivedBytes: 0 }])) as unknown as Counters;
+
+// --- text --------------------------------------------------------------------------------------------------------------------
+
+/** Neighbours, routers and group membership of IPv6, and the platform's DHCP client: without them there is no interface. */
+const linkSent = [
+  "icmpv6 type { 133, 135, 136 } ip6 hoplimit 255",
+  "icmpv6 type { 131, 132, 143 } ip6 hoplimit 1",
+  "udp sport 68 udp dport 67",
+  "udp sport 546 udp dport 547",
+];
+const linkReceived = [
+  "icmpv6 type { 134, 135, 136, 137 } ip6 hoplimit 255",
+  "icmpv6 type { 130 } ip6 hoplimit 1",
+  "udp sport 67 udp dport 68",
+  "udp sport 547 udp dport 546",
+];
+const hex = (value: number): string => `0x${value.toString(16).padStart(8, "0")}`;
+const marked = (bits: number): string => `ct mark & ${hex(bits)} != 0x00000000`;
+const counted = (party: Party, way: "sent" | "received"): string => `counter name ${party}_${way}`;
+/** At once told to the sender, which need not wait for a time-out. */
+const refusal = "reject with icmpx type admin-prohibited";
+
+/** What each chain has. Pure. */
+export function chainsOf(rules: FirewallRules, uid: number): Readonly<Record<string, readonly string[]>> {
+  const { interface: modem, tunnelInterface: tunnel } = rules;
+  const isBlocked = rules.fleet === "block";
+  const isRequired = rules.tunnel === "required";
+  const refuses = isBlocked || isRequired;
+  const through = [modem, ...(tunnel === undefined ? [] : [tunnel])];
+  const toManagement = `ct mark set ct mark | ${hex(managementBit)} meta priority set ${managementClass}`;
+  const limit = rules.throttleKbps === undefined ? [] : [`limit rate over ${bytesPerSecond(rules.throttleKbps)} drop`];
+  /** Of what reaches the vehicle, or what is behind it, while the fleet is refused. */
+  const pass = isBlocked ? [] : ["meta ipsec exists accept", ...(tunnel === undefined ? [] : [`iifname "${tunnel}" accept`])];
+  const listening = [
+    ...(rules.tcpPort === undefined ? [] : [`ct state new tcp dport ${rules.tcpPort} accept`]),
+    ...(rules.udpPort === undefined ? [] : [`ct state new udp dport ${rules.udpPort} accept`]),
+  ];
+  return {
+    output: through.map((name) => `oifname "${name}" jump sent`),
+    forward: [
+      ...through.map((name) => `oifname "${name}" jump fleet_sent`),
+      ...(refuses ? [...pass, ...through.map((name) => `iifname "${name}" drop`)] : []),
+    ],
+    sent: [
+      `meta mark ${hex(tunnelMark)} ct mark set ct mark | ${hex(tunnelBit)} meta priority set ${managementClass} ${counted("tunnel", "sent")} accept`,
+      `meta skuid ${uid} ${toManagement} ${counted("management", "sent")} accept`,
+      // A connection that another process has taken over under the same ports.
+      `meta skuid != ${uid} ${marked(ourBits)} ct mark set ct mark & ${hex(~ourBits >>> 0)}`,
+      // What the kernel sends for a connection has no uid.
+      `${marked(managementBit)} meta priority set ${managementClass} ${counted("management", "sent")} accept`,
+      `${marked(tunnelBit)} meta priority set ${managementClass} ${counted("tunnel", "sent")} accept`,
+      ...linkSent.map((one) => `${one} meta priority set ${managementClass} ${counted("management", "sent")} accept`),
+      "jump fleet_sent",
+    ],
+    fleet_sent: [
+      ...(isBlocked ? [refusal] : []),
+      ...(isRequired && !isBlocked ? [`oifname "${modem}" rt ipsec missing ${refusal}`] : []),
+      counted("fleet", "sent"),
+    ],
+    // What was not refused; the tunnel's own packets less these are what the tunnel costs.
+    left: [`oifname "${modem}" rt ipsec exists`, ...(tunnel === undefined ? [] : [`oifname "${tunnel}"`])].map(
+      (one) => `${one} ${counted("inner", "sent")}`,
+    ),
+    received: through.flatMap((name) => [
+      ...(name === modem ? ["meta ipsec exists"] : [""]).map((one) => `iifname "${name}" ${one} ${counted("inner", "received")}`),
+      `iifname "${name}" ${marked(managementBit)} ${counted("management", "received")} accept`,
+      `iifname "${name}" ${marked(tunnelBit)} meta ipsec missing ${counted("tunnel", "received")} accept`,
+      ...linkReceived.map((one) => `iifname "${name}" ${one} ${counted("management", "received")} accept`),
+      `iifname "${name}" ${counted("fleet", "received")}`,
+      ...limit.map((one) => `iifname "${name}" ${one}`),
+    ]),
+    input: refuses ? through.map((name) => `iifname "${name}" jump reached`) : [],
+    reached: [...pass, `${marked(ourBits)} accept`, ...linkReceived.map((one) => `${one} accept`), ...listening, "drop"],
+  };
+}
+
+/** In one transaction either way. `kept`: the table is there, and its counters count on; else it is made anew, beginning with these values. */
+export function scriptOf(rules: FirewallRules, uid: number, generation: string, begin: Counters | "kept"): string {
+  const counters = parties.flatMap((party) =>
+    (["sent", "received"] as const).map((way) => {
+      const bytes = begin === "kept" ? undefined : begin[party][way === "sent" ? "sentBytes" : "receivedBytes"];
+      return `  counter ${party}_${way} {${bytes === undefined ? "" : ` packets 0 bytes ${bytes} `}}`;
+    }),
+  );
+  const named = [...helpers, `${generationPrefix}${generation}`].map((name) => `  chain ${name} {\n  }`);
+  const based = Object.entries(hooks).map(
+    ([name, hook]) => `  chain ${name} {\n    type filter hook ${hook} priority ${priority}; policy accept;\n  }`,
+  );
+  const filled = Object.entries(chainsOf(rules, uid)).map(
+    ([name, lines]) => `  chain ${name} {\n${lines.map((line) => `    ${line}\n`).join("")}  }`,
+  );
+  const inTable = (lines: readonly string[]): readonly string[] => ["table inet simward {", ...lines, "}"];
+  return [
+    ...(begin === "kept" ? [] : removal),
+    ...inTable([...counters, ...named, ...based]),
+    "flush table inet simward",
+    ...inTable(filled),
+    "",
+  ].join("\n");
+}
+
+/** Of a table that is not there, too. */
+const removal = ["table inet simward", "delete table inet simward"];
+
+/** A tenth of a second's worth, at least some whole packets. */
+function bytesPerSecond(kbps: number): string {
+  return `${kbps * 125} bytes/second burst ${Math.max(8_000, Math.round(kbps * 12.5))} bytes`;
+}
+
+// --- reading -----------------------------------------------------------------------------------------------------------------
+
+export interface TableRead {
+  readonly generation: string | undefined;
+  /** Of all but what counts: another one means that somebody has altered it. */
+  readonly hash: string;
+  readonly counters: Counters;
+  /** Chains and counters of the names that there should be, and no others. */
+  readonly isWhole: boolean;
+}
+
+/** Of `nft -n list table inet simward`. Pure. */
+export function readTable(text: string): TableRead {
+  const counters: Record<string, { sentBytes: number; receivedBytes: number }> = structuredClone(empty);
+  for (const [, party = "", way, bytes] of text.matchAll(/^\tcounter "?(\w+)_(sent|received)"? \{\s+packets \d+ bytes (\d+)\s+\}/gm)) {
+    const one = Object.hasOwn(counters, party) ? counters[party] : undefined;
+    if (one !== undefined) one[way === "sent" ? "sentBytes" : "receivedBytes"] = Number(bytes);
+  }
+  const generation = new RegExp(`^\\tchain ${generationPrefix}([0-9a-f]{16}) \\{`, "m").exec(text)?.[1];
+  const blocks = [...text.matchAll(/^\t(\w+) "?([\w-]+)"? \{$/gm)].map(([, kind, name]) => `${kind} ${name}`);
+  const expected = [
+    ...parties.flatMap((party) => [`counter ${party}_sent`, `counter ${party}_received`]),
+    ...[...Object.keys(hooks), ...helpers, `${generationPrefix}${generation}`].map((name) => `chain ${name}`),
+  ];
+  return {
+    generation,
+    hash: createHash("sha256")
+      .update(text.replaceAll(/packets \d+ bytes \d+/g, ""))
+      .digest("hex"),
+    counters: counters as unknown as Counters,
+    isWhole: generation !== undefined && blocks.sort().join() === expected.sort().join(),
+  };
+}
+
+/** undefined: there is no such table. Throws NETD_PROGRAM, NETD_FAILED. */
+async function listTable(hands: Hands): Promise<TableRead | undefined> {
+  try {
+    return readTable(await hands.run("nft", ["-n", "list", "table", "inet", "simward"]));
+  } catch (error) {
+    if (error instanceof SimwardError && error.code === "NETD_FAILED" && /No such file or directory/.test(error.message)) return undefined;
+    throw error;
+  }
+}
+
+// --- verbs -------------------------------------------------------------------------------------------------------------------
+
+async function apply(hands: Hands, rules: FirewallRules): Promise<unknown> {
+  const { uid } = hands;
+  const before = await listTable(hands);
+  const anew = (): string => scriptOf(rules, uid, before?.generation ?? randomBytes(8).toString("hex"), before?.counters ?? empty);
+  if (before?.isWhole === true && before.generation !== undefined)
+    // A chain that was altered in what cannot be changed in place is refused: then all of it is made anew.
+    await hands.run("nft", ["-f", "-"], scriptOf(rules, uid, before.generation, "kept")).catch(() => hands.run("nft", ["-f", "-"], anew()));
+  else await hands.run("nft", ["-f", "-"], anew());
+  const after = await listTable(hands);
+  if (after === undefined) throw new SimwardError("NETD_FAILED", { detail: "firewall: the table was gone at once" });
+  return dataOf(after);
+}
+
+function dataOf({ generation, hash, counters }: TableRead): object {
+  return { present: true, generation: generation ?? "unknown", hash, ...counters };
+}
+
+export const firewallVerbs: Readonly<Record<string, Verb>> = {
+  firewall: verb(
+    {
+      fleet: oneOf("allow", "block"),
+      tunnel: oneOf("none", "required"),
+      tunnelInterface: optional(tunnelInterface),
+      throttleKbps: optional(throttleKbps),
+      udpPort: optional(port),
+      tcpPort: optional(port),
+    },
+    (rules) => [{ kind: "act", act: (hands) => apply(hands, rules) }],
+  ),
+  "firewall-off": verb({ tunnelInterface: optional(tunnelInterface) }, ({ interface: modem, tunnelInterface: tunnel }) => [
+    { kind: "run", program: "nft", args: ["-f", "-"], input: [...removal, ""].join("\n") },
+    ...[modem, ...(tunnel === undefined ? [] : [tunnel])].map((name) => ({
+      kind: "act" as const,
+      act: (hands: Hands) => unshape(hands, name),
+    })),
+  ]),
+  "firewall-read": verb({}, ({ interface: modem }) => [
+    {
+      kind: "act",
+      act: async (hands) => {
+        const table = await listTable(hands);
+        return { ...(table === undefined ? { present: false } : dataOf(table)), shaping: await readShaping(hands, modem) };
+      },
+    },
+  ]),
+  shaping: verb(
+    { throttleKbps: optional(throttleKbps), tunnelInterface: optional(tunnelInterface) },
+    ({ interface: modem, throttleKbps: kbps, tunnelInterface: tunnel }) => [
+      { kind: "act", act: (hands) => (kbps === undefined ? unshape(hands, modem) : shape(hands, modem, kbps)) },
+      ...(tunnel === undefined
+        ? []
+        : [
+            {
+              kind: "act" as const,
+              // The tunnel may not be up: what it is then given has its own pace by the modem's interface.
+              act: (hands: Hands) => (kbps === undefined ? unshape(hands, tunnel) : shape(hands, tunnel, kbps).catch(absent)),
+            },
+          ]),
+      { kind: "act", act: async (hands) => ({ shaping: await readShaping(hands, modem) }) },
+    ],
+  ),
+};
+
+function absent(error: unknown): void {
+  if (!(error instanceof SimwardError && error.code === "NETD_FAILED" && /Cannot find device/.test(error.message))) throw error;
+}
