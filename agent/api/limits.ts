@@ -95,7 +95,9 @@ export function createPlaces(what: string, most: number, mostOfUser: number): Pl
     take(user) {
       const own = taken.get(user) ?? 0;
       if (all >= most || own >= mostOfUser)
-        throw new SimwardError("QUEUE_FULL", { detail: `${all >= most ? `${most} ${what}` : `${mostOfUser} ${what} of this user`} already` });
+        throw new SimwardError("QUEUE_FULL", {
+          detail: `${all >= most ? `${most} ${what}` : `${mostOfUser} ${what} of this user`} already`,
+        });
       taken.set(user, own + 1);
       all++;
       let isTaken = true;

@@ -24,12 +24,16 @@ import type { Disposer } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import type { AuditQuery } from "../audit/types.ts";
 import type { NetActs } from "../connectivity/net-acts.ts";
+import type { DoctorActs } from "../doctor/service.ts";
 import type { LifecycleActs } from "../lifecycle/acts.ts";
 import { defaultEmergencySeconds, type LocalActs, maxEmergencySeconds } from "../local-acts.ts";
 import type { LocalProfileActs } from "../local-profiles.ts";
 import type { PolicyActs } from "../policy/report.ts";
+import type { Samples } from "../samples/service.ts";
+import type { TraceActs } from "../trace/acts.ts";
 import type { TravelActs } from "../travel.ts";
 import type { TrustActs } from "../trust.ts";
+import { doctorRoutes } from "./doctor-routes.ts";
 import { reason } from "./input.ts";
 import { lifecycleRoutes } from "./lifecycle-routes.ts";
 import { netRoutes } from "./net-routes.ts";
@@ -37,6 +41,8 @@ import type { PeerCredentials } from "./peer.ts";
 import { policyRoutes } from "./policy-routes.ts";
 import { profileRoutes } from "./profile-routes.ts";
 import { route } from "./route.ts";
+import { sampleRoutes } from "./samples-routes.ts";
+import { traceRoutes } from "./trace-routes.ts";
 import { travelRoutes } from "./travel-routes.ts";
 import { trustRoutes } from "./trust-routes.ts";
 import type { ApiEvent, AuditKeyReport, AuditPage, AuditVerificationReport, PollResult, ProfileList, Role, Status } from "./types.ts";
@@ -44,12 +50,14 @@ import type { ApiEvent, AuditKeyReport, AuditPage, AuditVerificationReport, Poll
 /** What the routes call; the agent is this. */
 export interface ApiServices extends LocalActs {
   status(): Promise<Status>;
+  readonly doctor: DoctorActs;
   profiles(): Promise<ProfileList>;
   readonly local: LocalProfileActs;
   readonly net: NetActs;
   readonly trust: TrustActs;
   readonly travel: TravelActs;
   readonly lifecycle: LifecycleActs;
+  readonly samples: Pick<Samples, "leaving">;
   pollEim(eimId: string | undefined): Promise<PollResult>;
   auditRecords(query: AuditQuery): Promise<AuditPage>;
   verifyAudit(): Promise<AuditVerificationReport>;
@@ -57,6 +65,7 @@ export interface ApiServices extends LocalActs {
   auditLines(query: AuditQuery): AsyncIterable<string>;
   auditKey(): AuditKeyReport;
   readonly policy: PolicyActs;
+  readonly trace: TraceActs;
   events(afterId: number | undefined, fn: (event: ApiEvent) => void): Disposer;
   /** Writes through the API are audited with who did it. */
   auditAdminAct(act: string, role: Role, peer: PeerCredentials | undefined, data: Readonly<Record<string, string | null>>): Promise<void>;
@@ -83,9 +92,11 @@ export interface Route<I = unknown> {
   /** One JSON document; a stream is served by `stream`. */
   readonly run?: (context: RouteContext, input: I) => Promise<unknown>;
   /** JSON lines for as long as the client listens. */
-  readonly stream?: (context: RouteContext, input: I, write: (line: ApiEvent) => void) => Disposer;
+  readonly stream?: (context: RouteContext, input: I, write: (line: object) => void) => Disposer;
   /** JSON lines that come to an end; as fast as the client reads them. */
   readonly lines?: (context: RouteContext, input: I) => AsyncIterable<string>;
+  /** What is no JSON document of ours. */
+  readonly text?: { readonly contentType: string; readonly run: (context: RouteContext, input: I) => Promise<string> };
 }
 
 const nothing = strictObject({});
@@ -282,13 +293,20 @@ export const routes: readonly Route[] = [
       return services.setImmediateEnable(order);
     },
   }),
+  ...doctorRoutes,
   ...netRoutes,
   ...profileRoutes,
   ...trustRoutes,
   ...travelRoutes,
   ...lifecycleRoutes,
+  ...sampleRoutes,
   ...policyRoutes,
+  ...traceRoutes,
 ];
+
+/** A request of nonsense is not answered at greater length than it has. */
+const mostProblems = 8;
+const mostProblemChars = 300;
 
 /** Throws API_INPUT, naming each field. */
 export function parseInput<I>(input: GenericSchema<unknown, I>, value: unknown): I {
@@ -296,9 +314,10 @@ export function parseInput<I>(input: GenericSchema<unknown, I>, value: unknown):
     return parse(input, value);
   } catch (error) {
     if (!(error instanceof ValiError)) throw error;
-    const problems = error.issues.map(
-      (issue) => `${issue.path?.map((item: { key: unknown }) => String(item.key)).join(".") ?? "input"}: ${issue.message}`,
-    );
+    const problems = error.issues
+      .slice(0, mostProblems)
+      .map((issue) => `${issue.path?.map((item: { key: unknown }) => String(item.key)).join(".") ?? "input"}: ${issue.message}`)
+      .map((text) => (text.length > mostProblemChars ? `${text.slice(0, mostProblemChars)}…` : text));
     throw new SimwardError("API_INPUT", { detail: problems.join("; "), data: { problems } });
   }
 }

@@ -128,8 +128,8 @@ describe("the local API", () => {
     });
     await expect(client("viewer").call("GET", "/v1/nothing")).rejects.toMatchObject({ code: "API_NOT_FOUND" });
     await expect(client("viewer").call("POST", "/v1/status")).rejects.toMatchObject({
-      code: "API_NOT_FOUND",
-      detail: "POST /v1/status; it takes GET",
+      code: "API_METHOD",
+      detail: "POST /v1/status; it takes GET, HEAD, OPTIONS",
     });
   });
 
@@ -143,7 +143,7 @@ describe("the local API", () => {
       code: "API_INPUT",
       detail: expect.stringContaining("eimId"),
     });
-    await expect(api.call("POST", "/v1/eim/poll", { eimId: "x".repeat(70_000) })).rejects.toMatchObject({ code: "API_INPUT" });
+    await expect(api.call("POST", "/v1/eim/poll", { eimId: "x".repeat(70_000) })).rejects.toMatchObject({ code: "API_TOO_LARGE" });
     await expect(api.call("GET", "/v1/audit?last=many")).rejects.toMatchObject({
       code: "API_INPUT",
       detail: expect.stringContaining("last"),
@@ -181,16 +181,17 @@ describe("the local API", () => {
       expect([path, status]).toEqual([path, path.includes("?") ? 400 : 404]);
       expect(JSON.parse(body)).toMatchObject({ schema: "simward/error/1" });
     }
-    for (const method of ["HEAD", "PUT", "DELETE", "OPTIONS"])
-      expect((await ask("engineer", { method, path: "/v1/status" })).status).toBe(404);
+    for (const method of ["PUT", "DELETE", "PATCH"]) expect((await ask("engineer", { method, path: "/v1/status" })).status).toBe(405);
+    expect(await ask("engineer", { method: "HEAD", path: "/v1/status" })).toEqual({ status: 200, body: "" });
+    expect(await ask("engineer", { method: "OPTIONS", path: "/v1/status" })).toEqual({ status: 204, body: "" });
     expect(errors).toEqual([]);
   });
 
   test("a body that is too large is refused with the reason, one without end is cut off", async () => {
     const { status, body } = await ask("engineer", { method: "POST", path: "/v1/eim/poll", body: "x".repeat(300_000) });
     expect([status, JSON.parse(body).error]).toMatchObject([
-      400,
-      { code: "API_INPUT", message: expect.stringContaining("larger than 65536") },
+      413,
+      { code: "API_TOO_LARGE", message: expect.stringContaining("more than 65536") },
     ]);
     await expect(ask("engineer", { method: "POST", path: "/v1/eim/poll", body: "x".repeat(20_000_000) })).rejects.toThrow(
       /EPIPE|ECONNRESET|hang up/,
