@@ -79,7 +79,6 @@ export function createPolicyEngine(options: PolicyEngineOptions): PolicyEngine {
   const { rules, memory, audit, isHeld } = options;
   let facts: LastingFacts = {};
   let evaluation = evaluate(rules, facts);
-  let data: Verdict = allow;
   let remembered = memory.load();
   /** What has been performed and is still wanted. */
   const wanted = new Map<string, { readonly action: Action; readonly rule: string }>();
@@ -90,6 +89,14 @@ export function createPolicyEngine(options: PolicyEngineOptions): PolicyEngine {
     written = written.then(write);
     return written;
   };
+
+  /** A rule that cannot decide yet: what it refused before a restart stays refused until it can. */
+  const untilDecided = (): readonly Verdict[] =>
+    evaluation.rules.flatMap(({ rule, decision }): readonly Verdict[] =>
+      decision.isPending === true && remembered[rule]?.startsWith("refuse ") === true
+        ? [{ kind: "refuse", rule, reason: "as before the restart, until it can be decided anew", retryAt: undefined }]
+        : [],
+    );
 
   const tellChanges = (): Promise<void> => {
     const before = remembered;
@@ -137,12 +144,14 @@ export function createPolicyEngine(options: PolicyEngineOptions): PolicyEngine {
   const decide = (): Promise<void> => {
     evaluation = evaluate(rules, facts);
     const before = data;
-    data = isHeld() ? allow : evaluation.data;
+    data = isHeld() ? allow : strictest([evaluation.data, ...untilDecided()]);
     const told = tellChanges();
     if (!sameVerdict(before, data)) for (const listener of [...listeners]) listener(data);
     act();
     return told;
   };
+
+  let data: Verdict = isHeld() ? allow : strictest([evaluation.data, ...untilDecided()]);
 
   return {
     ...createPolicyGate(rules, () => facts),

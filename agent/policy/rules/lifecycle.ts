@@ -1,7 +1,7 @@
 // The stage of the vehicle's life: a hard cap while it is tested, management only while it is suspended, and no profile enabled once it is retired.
 import { parse, undefined_ } from "valibot";
 import type { Verdict } from "../../../ipa/ports.ts";
-import { type Decision, type Facts, type LifecycleFacts, type PolicyRule, silent } from "../types.ts";
+import { type Decision, type Facts, type LifecycleFacts, type PolicyRule, pending, silent } from "../types.ts";
 
 const id = "lifecycle";
 
@@ -10,7 +10,7 @@ export const lifecycle: PolicyRule<undefined> = {
   config: { parse: (value) => parse(undefined_(), value) },
   decide(facts) {
     const { lifecycle: life } = facts;
-    if (life === undefined) return silent("the stage is not known yet");
+    if (life === undefined) return pending("the stage is not known yet");
     switch (life.stage) {
       case "factory_test":
         return capped(life);
