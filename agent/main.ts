@@ -7,6 +7,7 @@ import type { Disk } from "../base/disk.ts";
 import { asSimwardError, type ErrorReport, errorReport, SimwardError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { integerBelow, type Random } from "../base/random.ts";
+import type { TraceBus } from "../base/trace.ts";
 import { version } from "../base/version.ts";
 import { type Es10, getEuiccInfo2, getProfilesInfo } from "../ipa/euicc/es10.ts";
 import type { Ipa, IpaStatus, PollOutcome } from "../ipa/ipa.ts";
@@ -36,6 +37,7 @@ import { type Ask, askOverNet } from "./connectivity/probe-net.ts";
 import { createSignalWatch } from "./connectivity/signal.ts";
 import { esipaWhilePath, rspWhilePath, type WhilePathOptions } from "./connectivity/while-path.ts";
 import { createDataPath, type DataPathOptions } from "./data-path/data-path.ts";
+import { doctorIn } from "./doctor/in-agent.ts";
 import { createEmergency } from "./emergency.ts";
 import { createInjection } from "./injection.ts";
 import { createIpaEvents } from "./ipa-events.ts";
@@ -46,11 +48,14 @@ import { mayUseOperator } from "./market/markets.ts";
 import { enforceOnModule } from "./policy/enforcer.ts";
 import { policyActs } from "./policy/report.ts";
 import { createPolicyService } from "./policy/service.ts";
+import { openSamples } from "./samples/service.ts";
 import { createPoller } from "./scheduler/poller.ts";
 import { type AgentState, openAgentState } from "./state/agent-state.ts";
 import { openCardMemory } from "./state/card-memory.ts";
 import { consumerMemory } from "./state/consumer-memory.ts";
 import { cardStatusOf, profileStatusOf, statusOf } from "./status.ts";
+import type { TraceActsOptions } from "./trace/acts.ts";
+import { openTraces } from "./trace/service.ts";
 import { apnsOf, createTravel } from "./travel.ts";
 import { createTrust, identityOf } from "./trust.ts";
 
@@ -58,6 +63,8 @@ export interface AgentPorts {
   readonly config: Config;
   /** Why the configuration file is not what is in force; `config` is the one before it. */
   readonly configProblem?: SimwardError | undefined;
+  /** The file that `config` is from, and how it is read again. */
+  readonly configFile?: { readonly path: string; readonly read: () => Promise<Config> } | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -75,6 +82,10 @@ export interface AgentPorts {
   readonly ask?: Ask | undefined;
   /** PEM of `keys.root`. */
   readonly rootKeys?: string | undefined;
+  /** What the layers below tell of what passes them. */
+  readonly trace?: TraceBus | undefined;
+  /** Without it the log is somebody else's. */
+  readonly programLog?: TraceActsOptions["log"];
   /** Puts the data session on an interface of the kernel's; without it that is the platform's. */
   readonly net?: Pick<DataPathOptions, "netd" | "kernel" | "dial"> | undefined;
 }
@@ -114,6 +125,10 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   });
   const { audit, record } = trail;
   disposers.push(() => trail.stop());
+  const traces = await openTraces({
+    ...{ disk: ports.disk, config: config.trace, clock, random, log, bus: ports.trace, programLog: ports.programLog },
+    audit: trail.acts.auditAdminAct,
+  });
   let stateLost: SimwardError | undefined;
   const state = await openAgentState(ports.disk, (why) => {
     stateLost = why;
@@ -173,12 +188,13 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   const whilePath: WhilePathOptions = { clock, path: () => keeper.path, onPath: (fn) => keeper.onPath(fn) };
   let lastPlmn: string | undefined;
   const ipa = createIpa({
-    card: modem.apdu,
-    transports: ports.transports.map((transport) => esipaWhilePath(transport, whilePath)),
-    rsp: rspWhilePath(ports.rsp, whilePath),
+    card: traces.apdu(modem.apdu),
+    transports: ports.transports.map((transport) => traces.esipa(esipaWhilePath(transport, whilePath))),
+    rsp: traces.rsp(rspWhilePath(ports.rsp, whilePath)),
+    trace: traces.bus,
     clock,
     random,
-    events: createIpaEvents({ hub, log, record, transferred: connectivity.transferred }),
+    events: createIpaEvents({ hub, log, record, transferred: connectivity.transferred, failed: traces.store.failed }),
     gate: policy.engine,
     journal: {
       load: async () => state.get().journal ?? undefined,
@@ -406,6 +422,11 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     },
   });
   const { lifecycle } = life;
+  const samples = await openSamples({
+    ...{ config, disk: ports.disk, clock, random, modem, signal, log: log.child({ part: "samples" }) },
+    isOnline: () => keeper.path.up,
+    bytes: () => dataPath?.bytes(),
+  });
 
   const enforcer =
     config.policy.enforce_without_netd === "none" || (ports.net !== undefined && config.net.mode !== "none")
@@ -416,7 +437,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         });
   disposers.push(() => enforcer?.stop());
 
-  return {
+  const agent: Agent = {
     ...trail.acts,
     ...createLocalActs({ ipa, emergency, fallback, news: poller.news, signal: stopping.signal }),
     ipa,
@@ -474,6 +495,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         poll: poller.news,
         pendingResults: () => ipa.status().pendingResults,
         identity: ownIdentity,
+        samples,
         signal: stopping.signal,
       });
       travel.start({
@@ -487,6 +509,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         signal: stopping.signal,
       });
       connectivity.start();
+      samples.start();
       keeper.start();
       cardMayBeThere();
       injection.start();
@@ -496,11 +519,12 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       for (const dispose of disposers) dispose();
       await injection.stop();
       await ipa.close();
-      await Promise.all([cardWatch.stop(), poller.stop(), keeper.stop(), trust.stop(), travel.stop(), lifecycle.stop()]);
+      await Promise.all([cardWatch.stop(), poller.stop(), keeper.stop(), trust.stop(), travel.stop(), lifecycle.stop(), samples.stop()]);
       await connectivity.stop();
       await dataPath?.stop();
       await record({ event: "daemon.stopped", cause: "stop" });
       await keep((s) => s).catch((error: unknown) => log.error("state", { error: asSimwardError(error) }));
+      await traces.store.stop();
       await audit.close();
     },
     crashed: () => record({ event: "daemon.crashed", cause: "crash", data: { version } }),
@@ -550,9 +574,16 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     },
     events: (afterId, fn) => hub.subscribe(afterId, fn),
     net: createNetActs({ connectivity, modem, signal, audit, emergency, clock }),
+    doctor: doctorIn({
+      ...{ ports, modem, ipa, askCard, signal: stopping.signal },
+      lockFacts: () => trust.lock.facts,
+      services: () => agent,
+    }),
     trust,
     travel,
     lifecycle: life.acts,
+    trace: traces.acts,
+    samples,
     policy: policyActs({ engine: policy.engine, rules: policy.rules, records: (query) => audit.query(query) }),
     local: createLocalProfiles({
       ipa,
@@ -565,6 +596,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       signal: stopping.signal,
     }),
   };
+  return agent;
 }
 
 /** The toolkit matters to an M2M eUICC only. */

@@ -452,3 +452,21 @@ export interface AuditKeyReport {
   /** PEM, Ed25519. */
   readonly publicKey?: string;
 }
+
+/** One sample; what is not known, or kept on the vehicle, is absent. */
+export interface SampleLine {
+  readonly schema: "simward/sample/1";
+  /** UTC, RFC 3339. */
+  readonly time: string;
+  readonly timeSource: string;
+  /** ISO 3166-1 alpha-2, of the network. */
+  readonly country?: string;
+  readonly online: boolean;
+  readonly rat?: string;
+  readonly signal?: { readonly rsrpDbm?: number; readonly rsrqDb?: number; readonly sinrDb?: number };
+  readonly location?: { readonly plmn: string; readonly tac?: string; readonly cellId?: string };
+  /** Running totals. */
+  readonly usage?: { readonly sentBytes: number; readonly receivedBytes: number };
+  /** What was recorded and may not leave the vehicle. */
+  readonly kept?: readonly string[];
+}

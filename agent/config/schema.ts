@@ -23,6 +23,8 @@ import {
 import { eimFeatures } from "../../ipa/options.ts";
 import { noHandover, ratChoices } from "../connectivity/radio-plan.ts";
 import { lifecycleConfig } from "../lifecycle/config.ts";
+import { traceConfig } from "../trace/config.ts";
+import { usageConfig } from "../usage/config.ts";
 
 const seconds = (from: number, to: number) => pipe(number(), integer("must be a whole number of seconds"), minValue(from), maxValue(to));
 const text = pipe(string(), nonEmpty("must not be empty"));
@@ -322,6 +324,8 @@ const policy = strictObject({
   imei_lock: optional(picklist(["refuse", "warn", "off"]), "refuse"),
   /** Where there is no simward-netd: "flight" switches the module's radio off while data is refused, but for a while at each poll. */
   enforce_without_netd: optional(picklist(["none", "flight"]), "none"),
+  /** What may pass, by period, stage and profile. */
+  usage: optional(usageConfig, {}),
 });
 
 const keys = strictObject({
@@ -335,11 +339,21 @@ const api = strictObject({
   viewer_group: optional(text),
   engineer_group: optional(text),
   admin_group: optional(text),
+  /** The least role that sees how much data has passed, anywhere. */
+  usage_access: optional(picklist(["viewer", "engineer", "admin"]), "viewer"),
 });
 
 const audit = strictObject({
   segment_bytes: optional(pipe(number(), integer(), minValue(4_096), maxValue(16_777_216)), 262_144),
   max_segments: optional(pipe(number(), integer(), minValue(2), maxValue(10_000)), 64),
+});
+
+const samples = strictObject({
+  /** Signal, place and usage now and then, under a key of the vehicle's present owner. */
+  enabled: optional(boolean(), true),
+  interval_seconds: optional(seconds(10, 86_400), 900),
+  segment_bytes: optional(pipe(number(), integer(), minValue(4_096), maxValue(16_777_216)), 65_536),
+  max_segments: optional(pipe(number(), integer(), minValue(2), maxValue(1_000)), 16),
 });
 
 const clock = strictObject({
@@ -390,9 +404,11 @@ export const configSchema = strictObject({
   keys: optional(keys, {}),
   api: optional(api, {}),
   audit: optional(audit, {}),
+  samples: optional(samples, {}),
   clock: optional(clock, {}),
   paths: optional(paths, {}),
   log: optional(log, {}),
+  trace: optional(traceConfig, {}),
 });
 
 export type Config = InferOutput<typeof configSchema>;

@@ -277,6 +277,8 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
         if (life.stage !== "operational" && life.stage !== "suspended")
           return refuse(`a vehicle that is ${life.stage} has no owner to be transferred from`);
         if (wipe.state !== undefined && wipe.state.phase !== "done") return refuse("a transfer is under way already");
+        const { trouble } = hands.samples;
+        if (trouble !== undefined) return refuse(`the former owner's samples could not be made unreadable: ${trouble}`);
         const profiles = await hands.card.profiles(hands.signal);
         const bootstrap = profiles.find(({ profileClass }) => profileClass === "provisioning");
         if (bootstrap === undefined)

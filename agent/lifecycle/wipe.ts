@@ -6,6 +6,7 @@ import type { Log } from "../../base/log.ts";
 import { Queue } from "../../base/queue.ts";
 import type { LocalAssistant, ResetOption } from "../../ipa/procedures/local-assistant.ts";
 import type { AuditEvent } from "../audit/types.ts";
+import type { Samples } from "../samples/service.ts";
 import { nextWipe, type WipeEffect, type WipeInput, type WipeKind, type WipeState } from "./retirement.ts";
 
 export interface WipeHands {
@@ -15,6 +16,8 @@ export interface WipeHands {
   /** Package results that no eIM has taken yet; they go with a poll. */
   readonly pendingResults: () => number;
   readonly identity: () => { readonly imei: string | undefined; readonly eid: string | undefined };
+  /** The owner's personal records; his key is shed with him. */
+  readonly samples: Pick<Samples, "trouble" | "changeOwner">;
   readonly signal: AbortSignal;
 }
 
@@ -75,7 +78,7 @@ export function createWipe(parts: WipeParts): WipeRunner {
   const perform = async (
     effect: WipeEffect,
     state: WipeState,
-    { card, poll, pendingResults, identity, signal }: WipeHands,
+    { card, poll, pendingResults, identity, samples, signal }: WipeHands,
   ): Promise<WipeInput | undefined> => {
     const patiently = async <T>(what: string, use: (signal: AbortSignal) => Promise<T>): Promise<T> => {
       const limit = deadline(clock, patienceMs, () => new SimwardError("DEADLINE", { detail: what }), signal);
@@ -99,6 +102,9 @@ export function createWipe(parts: WipeParts): WipeRunner {
         const held = profiles.map(({ iccid, enabled, profileClass = null }) => ({ iccid, enabled, class: profileClass }));
         const { reason, how, undelivered } = state;
         await audit({ event: "lifecycle.evidence", cause, data: { act: kind, reason, how, imei, eid, profiles: held, undelivered } });
+        // Before the profiles go: from there on a cut leaves nothing behind that could still be read.
+        const owner = await samples.changeOwner();
+        await audit({ event: "lifecycle.samplesShed", cause, data: { act: kind, owner } });
         await parts.acted(`lifecycle.${kind}`);
         return { kind: "evidenceWritten" };
       }

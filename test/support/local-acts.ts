@@ -3,10 +3,12 @@
 import type { ApiServices } from "../../agent/api/routes.ts";
 import type { RoamingRulesReport } from "../../agent/api/types.ts";
 import type { NetActs } from "../../agent/connectivity/net-acts.ts";
+import type { DoctorActs } from "../../agent/doctor/service.ts";
 import type { LifecycleActs } from "../../agent/lifecycle/acts.ts";
 import type { LocalActs } from "../../agent/local-acts.ts";
 import type { LocalProfileActs } from "../../agent/local-profiles.ts";
 import type { PolicyActs } from "../../agent/policy/report.ts";
+import type { TraceActs } from "../../agent/trace/acts.ts";
 import type { TravelActs } from "../../agent/travel.ts";
 import type { TrustActs } from "../../agent/trust.ts";
 
@@ -75,6 +77,18 @@ const net: NetActs = {
   radio,
   setRats: radio,
 };
+const doctor: DoctorActs = {
+  examine: async (mode, onProgress) => {
+    const finding = { check: "daemon", section: "daemon", level: "pass", tookMs: 0 } as const;
+    onProgress?.({ schema: "simward/doctor-progress/1", done: 1, of: 1, finding });
+    return {
+      schema: "simward/doctor/1",
+      ...{ version: "0", mode, time: "2026-06-02T00:00:00.000Z", daemon: "running", verdict: "pass", summary: "Nothing is wrong." },
+      ...{ causes: [], counts: { pass: 1, warn: 0, fail: 0, skip: 0 }, tookMs: 1, findings: [finding] },
+    };
+  },
+  testEim: async () => ({ schema: "simward/eim-test/1", eims: [] }),
+};
 const changed = async () => ({ schema: "simward/profile-change/1", iccid: "", enabled: false, outcome: "done" }) as const;
 
 const local: LocalProfileActs = {
@@ -89,20 +103,62 @@ const local: LocalProfileActs = {
   addInitialEim: async () => ({ schema: "simward/eims-added/1", eimIds: [] }),
 };
 
+const traceLine = {
+  ...({ schema: "simward/trace/1", seq: 1_000_001, time: "2026-06-02T00:00:00.000Z", monotonicMs: 1 } as const),
+  ...({ layer: "at", direction: "tx", text: "AT+CSQ" } as const),
+};
+const logLine = {
+  schema: "simward/log/1",
+  seq: 1,
+  time: "2026-06-02T00:00:00.000Z",
+  level: "info",
+  event: "modem.ready",
+  fields: {},
+} as const;
+const trace: TraceActs = {
+  status: () => ({
+    ...({ schema: "simward/trace-status/1", enabled: true, layers: ["at"], disk: "failures" } as const),
+    ...{ memoryBytes: 0, entries: 0, nextSeq: 1_000_000, keptTraces: 0, lostEntries: 0 },
+  }),
+  follow: (_asker, _reading, write) => {
+    write(traceLine);
+    return () => undefined;
+  },
+  async *stored() {
+    yield JSON.stringify(traceLine);
+  },
+  set: async () => trace.status(),
+  followLog: (_after, write) => {
+    write(logLine);
+    return () => undefined;
+  },
+  async *storedLog() {
+    yield JSON.stringify(logLine);
+  },
+  logLevel: () => ({ schema: "simward/log-level/1", level: "info" }),
+  setLogLevel: async (_asker, level) => ({ schema: "simward/log-level/1", level }),
+};
+
 export const quietLocalActs: LocalActs & {
   readonly local: LocalProfileActs;
   readonly net: NetActs;
   readonly trust: TrustActs;
   readonly travel: TravelActs;
   readonly lifecycle: LifecycleActs;
+  readonly doctor: DoctorActs;
   readonly policy: PolicyActs;
+  readonly samples: ApiServices["samples"];
+  readonly trace: TraceActs;
 } & Pick<ApiServices, "auditLines" | "auditKey"> = {
   local,
   net,
   trust,
   travel,
   lifecycle,
+  doctor,
   policy,
+  samples: { async *leaving() {} },
+  trace,
   async *auditLines() {},
   auditKey: () => ({ schema: "simward/audit-key/1", head: { seq: 0, hash: "" } }),
   emergency: () => ({ schema: "simward/emergency/1", active: false, sources: [] }),

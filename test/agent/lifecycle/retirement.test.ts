@@ -91,11 +91,20 @@ class Vehicle {
     return this;
   }
 
+  owners = 1;
+
   hands(): WipeHands {
     const alive = (): void => {
       if (this.disk.isOff) throw new SimwardError("APDU_CHANNEL");
     };
     return {
+      samples: {
+        trouble: undefined,
+        changeOwner: async () => {
+          alive();
+          return this.owners++;
+        },
+      },
       card: {
         deliver: async () => {
           alive();
@@ -141,7 +150,13 @@ describe("retirement", () => {
     const vehicle = await new Vehicle(1).start();
     await vehicle.retire();
     await vehicle.clock.advance(minuteMs);
-    expect(vehicle.kinds()).toEqual(["lifecycle.stage", "lifecycle.evidence", "lifecycle.wiped", "lifecycle.retireConfirmed"]);
+    expect(vehicle.kinds()).toEqual([
+      "lifecycle.stage",
+      "lifecycle.evidence",
+      "lifecycle.samplesShed",
+      "lifecycle.wiped",
+      "lifecycle.retireConfirmed",
+    ]);
     expect(vehicle.events[1]).toMatchObject({
       cause: "operator:0",
       data: { act: "retire", reason: "scrapped", undelivered: 0, profiles: [{ iccid: "8949", enabled: true }, { iccid: "8988" }] },
@@ -251,7 +266,7 @@ describe("retirement", () => {
         [],
         0,
       ]);
-      for (const kind of ["lifecycle.stage", "lifecycle.evidence", "lifecycle.wiped", "lifecycle.retireConfirmed"])
+      for (const kind of ["lifecycle.stage", "lifecycle.evidence", "lifecycle.samplesShed", "lifecycle.wiped", "lifecycle.retireConfirmed"])
         expect(vehicle.kinds(), `cut ${at}`).toContain(kind);
       if (!isCut) break;
     }
@@ -270,7 +285,13 @@ describe("transfer", () => {
     await transfer(vehicle);
     await vehicle.clock.advance(3 * dayMs);
     expect(vehicle.profiles).toEqual([{ ...bootstrap, enabled: true }]);
-    expect(vehicle.kinds()).toEqual(["lifecycle.transferOrdered", "lifecycle.evidence", "lifecycle.wiped", "lifecycle.transferConfirmed"]);
+    expect(vehicle.kinds()).toEqual([
+      "lifecycle.transferOrdered",
+      "lifecycle.evidence",
+      "lifecycle.samplesShed",
+      "lifecycle.wiped",
+      "lifecycle.transferConfirmed",
+    ]);
     expect(vehicle.life.state.stage).toBe("operational");
   });
 
