@@ -1,0 +1,116 @@
+// What a check is, and how checks are run: in parallel, each with a deadline, none before what it stands on, so that one cause is one finding.
+import { type Clock, deadline } from "../../base/clock.ts";
+import { asSimwardError, SimwardError } from "../../base/errors.ts";
+import type { DoctorSection, Finding, FindingLevel } from "../api/doctor-types.ts";
+
+/** What a check found. */
+export interface Said {
+  readonly level: FindingLevel;
+  readonly cause?: string | undefined;
+  readonly mend?: string | undefined;
+  readonly data?: Finding["data"] | undefined;
+  /** Checks that, if they are not well either, are the reason. */
+  readonly becauseOf?: readonly string[] | undefined;
+}
+
+/** `module` and `card` ask these; `network` sends something. */
+export type Reach = "nothing" | "module" | "card" | "network";
+
+export interface Check<C> {
+  /** kebab-case. */
+  readonly name: string;
+  readonly section: DoctorSection;
+  /** What it looks at, for docs/doctor.md. */
+  readonly about: string;
+  readonly reach: Reach;
+  /** Where one of these fails, this one says nothing. They stand before it in the table. */
+  readonly needs?: readonly string[];
+  /** Runs without the daemon too. */
+  readonly isLocal?: boolean;
+  readonly run: (context: C, signal: AbortSignal) => Said | Promise<Said>;
+}
+
+export interface RunOptions {
+  readonly clock: Clock;
+  /** Of each check. */
+  readonly limitMs: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onFinding?: ((finding: Finding) => void) | undefined;
+}
+
+export const pass = (cause?: string, data?: Said["data"]): Said => ({ level: "pass", cause, data });
+export const skip = (cause: string): Said => ({ level: "skip", cause });
+export const warn = (cause: string, mend: string, more: Pick<Said, "data" | "becauseOf"> = {}): Said => ({
+  level: "warn",
+  cause,
+  mend,
+  ...more,
+});
+export const fail = (cause: string, mend: string, more: Pick<Said, "data" | "becauseOf"> = {}): Said => ({
+  level: "fail",
+  cause,
+  mend,
+  ...more,
+});
+
+/** In the order of the table. Rejects only when aborted. */
+export async function runChecks<C>(checks: readonly Check<C>[], context: C, options: RunOptions): Promise<readonly Finding[]> {
+  const { clock, limitMs, signal, onFinding } = options;
+  const names = new Set(checks.map(({ name }) => name));
+  const running = new Map<string, Promise<Ran>>();
+  const runOne = async (check: Check<C>): Promise<Ran> => {
+    const ground = await Promise.all((check.needs ?? []).filter((name) => names.has(name)).map((name) => running.get(name)));
+    const startMs = clock.monotonicMs();
+    const broken = ground.find((one) => one?.broken !== undefined)?.broken;
+    const said = broken === undefined ? await askOne(check, context, { clock, limitMs, signal }) : skip(`needs ${broken}, which failed`);
+    const finding = findingOf(check, said, Math.round(clock.monotonicMs() - startMs));
+    onFinding?.(finding);
+    return { finding, becauseOf: said.becauseOf ?? [], broken: said.level === "fail" ? check.name : broken };
+  };
+  for (const check of checks) running.set(check.name, runOne(check));
+  const all = await Promise.all(running.values());
+  signal?.throwIfAborted();
+  return all.map(({ finding, becauseOf }) => {
+    const reason = all.find(
+      (other) => becauseOf.includes(other.finding.check) && (other.finding.level === "fail" || other.finding.level === "warn"),
+    );
+    return reason === undefined ? finding : { ...finding, because: reason.finding.check };
+  });
+}
+
+interface Ran {
+  readonly finding: Finding;
+  readonly becauseOf: readonly string[];
+  /** The check at the bottom of why this one cannot be built upon. */
+  readonly broken: string | undefined;
+}
+
+async function askOne<C>(check: Check<C>, context: C, { clock, limitMs, signal }: Omit<RunOptions, "onFinding">): Promise<Said> {
+  const late = (): SimwardError => new SimwardError("DEADLINE", { detail: `${check.name}, ${limitMs / 1_000} s` });
+  const limit = deadline(clock, limitMs, late, signal);
+  const ended = new Promise<never>((_resolve, reject) => {
+    limit.signal.addEventListener("abort", () => reject(limit.signal.reason), { once: true });
+  });
+  ended.catch(() => undefined);
+  try {
+    return await Promise.race([(async () => check.run(context, limit.signal))(), ended]);
+  } catch (error) {
+    const known = asSimwardError(error);
+    if (known.code === "BUSY" || known.code === "QUEUE_FULL") return warn(`it could not be looked at: ${known.message}`, "simward doctor");
+    return fail(`it could not be looked at: ${known.message}`, known.next);
+  } finally {
+    limit.done();
+  }
+}
+
+function findingOf<C>({ name, section }: Check<C>, { level, cause, mend, data }: Said, tookMs: number): Finding {
+  return {
+    check: name,
+    section,
+    level,
+    ...(cause === undefined ? {} : { cause }),
+    ...(mend === undefined ? {} : { mend }),
+    ...(data === undefined ? {} : { data }),
+    tookMs,
+  };
+}

@@ -1,0 +1,178 @@
+// Checks of the eIMs: configured, trusted, reached by DTLS or TLS with what is pinned, heard from; and what waits to be delivered.
+import type { EimBindingTest } from "../../api/doctor-types.ts";
+import { type Check, fail, pass, type Said, skip, warn } from "../check.ts";
+import type { DoctorContext } from "../context.ts";
+import { pinnedUntilMs, trustWords } from "../handshake.ts";
+
+const dayMs = 86_400_000;
+const soonMs = 30 * dayMs;
+const staleMs = 3 * dayMs;
+
+export const eimChecks: readonly Check<DoctorContext>[] = [
+  {
+    name: "eim-configured",
+    section: "eim",
+    about: "Whether the eUICC knows an eIM, and each has an address and a protocol that simward speaks.",
+    reach: "card",
+    needs: ["card-class"],
+    run: async ({ ipa, eims, running }) => {
+      const { card } = ipa();
+      const kind = card?.kind;
+      if (kind === "sgp02" || kind === "uicc" || kind === "sgp32-ipae") return skip("no eIM is asked with such a card");
+      if (kind === "sgp22" && !running.eim.on_consumer_euicc) return skip("eim.on_consumer_euicc is false: no eIM is asked");
+      const all = await eims();
+      if (all.length === 0)
+        return fail(
+          "the eUICC knows no eIM",
+          "simward eim add-initial FILE, with the AddInitialEimRequest of the eIM's operator; or have the eUICC's maker associate one",
+        );
+      const unusable = all.find(({ error }) => error !== undefined && error.code !== "EIM_NO_TRUST");
+      if (unusable?.error !== undefined) return fail(`eIM ${unusable.eimId}: ${unusable.error.message}`, unusable.error.next);
+      return pass(all.map(({ eimId }) => eimId).join(", "), { eimIds: all.map(({ eimId }) => eimId) });
+    },
+  },
+  {
+    name: "eim-trusted",
+    section: "eim",
+    about:
+      "Whether there is something to know each eIM by: trustedPublicKeyDataTls on the eUICC, or [[eim.peer]] ca; and until when a pinned certificate is valid.",
+    reach: "card",
+    needs: ["eim-configured"],
+    run: async ({ eims, clock }) => {
+      const all = await eims();
+      const without = all.find(({ error }) => error?.code === "EIM_NO_TRUST");
+      if (without?.error !== undefined)
+        return fail(
+          `eIM ${without.eimId}: ${without.error.message}`,
+          "add ca to its [[eim.peer]] in the configuration, then systemctl restart simwardd",
+        );
+      if (all.length === 0) return skip("there is no eIM");
+      const { ms, source } = clock.wall();
+      for (const { eimId, access } of all) {
+        const untilMs = access === undefined ? undefined : pinnedUntilMs(access.endpoint.trust);
+        if (untilMs === undefined || source === "none") continue;
+        const until = new Date(untilMs).toISOString().slice(0, 10);
+        const mend =
+          "have the eIM's operator update its configuration on the eUICC (updateEim) with the new certificate, before this one ends";
+        if (untilMs < ms)
+          return fail(
+            `the certificate pinned for eIM ${eimId} has expired on ${until}`,
+            "have the eIM's operator update its configuration on the eUICC; or add ca to its [[eim.peer]]",
+            { becauseOf: ["clock"] },
+          );
+        if (untilMs - ms < soonMs) return warn(`the certificate pinned for eIM ${eimId} expires on ${until}`, mend);
+      }
+      return pass(all.map(({ eimId, access }) => `${eimId}: ${access === undefined ? "" : trustWords(access.endpoint.trust)}`).join("; "));
+    },
+  },
+  handshakeCheck("dtls-handshake", "coaps", "DTLS"),
+  handshakeCheck("tls-handshake", "https", "TLS"),
+  {
+    name: "eim-contact",
+    section: "eim",
+    about: "Whether each eIM answered when it was asked last, and how long ago that is.",
+    reach: "nothing",
+    needs: ["eim-configured"],
+    run: async ({ status, clock }) => {
+      const { eims } = await status();
+      const broken = eims.find(({ lastError }) => lastError !== undefined);
+      const becauseOf = ["dtls-handshake", "tls-handshake", "dns", "data-session", "data-path", "eim-trusted", "emergency", "policy"];
+      if (broken?.lastError !== undefined)
+        return warn(
+          `eIM ${broken.eimId} did not serve at the last poll: ${broken.lastError.message}`,
+          "simward eim test; simward eim poll",
+          { becauseOf },
+        );
+      const silent = eims.find(({ lastContact }) => lastContact !== undefined && clock.now() - Date.parse(lastContact) > staleMs);
+      if (silent !== undefined)
+        return warn(`eIM ${silent.eimId} was heard from last at ${silent.lastContact}`, "simward eim poll", { becauseOf });
+      const heard = eims.flatMap(({ eimId, lastContact }) => (lastContact === undefined ? [] : [`${eimId} at ${lastContact}`]));
+      return heard.length === 0 ? pass("not asked since the daemon started") : pass(heard.join("; "));
+    },
+  },
+  {
+    name: "pending",
+    section: "eim",
+    about: "Whether package results or notifications wait to be delivered, and whether an order is under way.",
+    reach: "nothing",
+    needs: ["card-class"],
+    run: async ({ status }) => {
+      const { pending, operation } = await status();
+      const { notifications, packageResults } = pending;
+      const data = { notifications, packageResults };
+      if (notifications + packageResults === 0)
+        return pass(operation === undefined ? "nothing waits" : `${operation.kind}: ${operation.step}`, data);
+      const words = [
+        notifications > 0 ? `${notifications} notification${notifications === 1 ? "" : "s"}` : "",
+        packageResults > 0 ? `${packageResults} package result${packageResults === 1 ? "" : "s"}` : "",
+      ];
+      return warn(
+        `${words.filter((one) => one !== "").join(" and ")} wait to be delivered`,
+        notifications > 0 ? "simward notif deliver; simward notif list" : "simward eim poll",
+        { data, becauseOf: ["data-session", "data-path", "dns", "dtls-handshake", "tls-handshake", "emergency"] },
+      );
+    },
+  },
+];
+
+function handshakeCheck(name: string, scheme: "coaps" | "https", protocol: string): Check<DoctorContext> {
+  return {
+    name,
+    section: "eim",
+    about: `Whether ${protocol} comes about with each eIM that offers ${scheme}, with what is pinned; expired, for another name, and not trusted are told apart. No package is fetched.`,
+    reach: "network",
+    needs: ["eim-trusted", "dns", "data-session"],
+    run: async ({ handshakes }, signal) => {
+      const tests = await handshakes(scheme, signal);
+      if (tests.length === 0) return skip(`no eIM is reached by ${scheme}`);
+      const failed = tests.find(({ outcome }) => outcome === "failed");
+      return failed === undefined
+        ? pass(tests.map(({ eimId, protocol: used, tookMs }) => `${eimId}: ${used} in ${tookMs} ms`).join("; "))
+        : judged(failed, protocol);
+    },
+  };
+}
+
+/** Pure: what a failed handshake means. */
+export function judged(
+  { eimId, host, port, serverName, trust, error }: EimBindingTest & { readonly eimId: string },
+  protocol: string,
+): Said {
+  const where = `${protocol} with eIM ${eimId} (${host}:${port})`;
+  const reason = error?.message ?? "unknown";
+  const data = { code: error?.code ?? "INTERNAL", host, port };
+  switch (error?.code) {
+    case "TLS_EXPIRED":
+      return fail(
+        `${where}: its certificate is outside its validity: ${reason}`,
+        "date -u; where that is right, have the eIM's operator renew its certificate",
+        { data, becauseOf: ["clock"] },
+      );
+    case "TLS_HOST_MISMATCH":
+      return fail(
+        `${where}: its certificate is for another name than ${serverName}: ${reason}`,
+        "set server_name or address in its [[eim.peer]], or have the eIM's operator correct eimFqdn",
+        { data },
+      );
+    case "TLS_UNTRUSTED":
+      return fail(
+        `${where}: its certificate is not the one trusted (${trust}): ${reason}`,
+        "have the eIM's operator compare its certificate with trustedPublicKeyDataTls on the eUICC and update it there (updateEim); simward eim test shows what is pinned",
+        { data },
+      );
+    case "DTLS_ALERT":
+      return fail(
+        `${where}: it refuses: ${reason}`,
+        "ask the eIM's operator what it refuses; try another binding in [[eim.peer]]: simward eim test",
+        { data },
+      );
+    default:
+      return fail(
+        `${where} does not come about: ${reason}`,
+        `simward eim test; simward net probe; have the operator let ${scheme(protocol)} port ${port} pass, or try another binding in [[eim.peer]]`,
+        { data, becauseOf: ["data-path", "netd", "tunnel"] },
+      );
+  }
+}
+
+const scheme = (protocol: string): string => (protocol === "DTLS" ? "UDP" : "TCP");

@@ -1,0 +1,120 @@
+// Checks of the module: whether it answers, what it is, whether its radio is on, what it may use, and whether an assistant of its own is in the way.
+import { noHandover } from "../../connectivity/radio-plan.ts";
+import { type Check, fail, pass, skip, warn } from "../check.ts";
+import type { DoctorContext } from "../context.ts";
+
+/** Firmware of which something is known that a person should know, with its source in docs/modules.md. */
+const advisories: readonly { readonly family: string; readonly revision: RegExp; readonly words: string }[] = [
+  {
+    family: "nordic-nrf91",
+    revision: /mfw_nrf91\w*_(0\.|1\.[012]\.|1\.3\.0)/,
+    words: "it gives no access to the card's channels before modem firmware 1.3.1",
+  },
+];
+
+export const moduleChecks: readonly Check<DoctorContext>[] = [
+  {
+    name: "module-answers",
+    section: "module",
+    about: "Whether the module answers AT commands on its port and could be identified.",
+    reach: "nothing",
+    needs: ["module-port", "port-permission", "port-contention"],
+    run: ({ modem }) => {
+      const { link, reason, consecutiveTimeouts, port, identity } = modem.status;
+      if (link === "ready" && consecutiveTimeouts < 3)
+        return pass(`${identity?.manufacturer ?? ""} ${identity?.model ?? ""} on ${port ?? modem.address}`.trim());
+      const hook =
+        "simward modem list --ask; check the module's power and cable, or set modem.power_hook so that its power can be switched";
+      if (link === "ready")
+        return warn(`the module left ${consecutiveTimeouts} commands in a row unanswered`, hook, { data: { consecutiveTimeouts } });
+      if (link === "probing" || (link === "opening" && reason === undefined))
+        return fail(
+          `the port ${port ?? modem.address} is open, and the module does not answer AT${reason === undefined ? "" : `: ${reason}`}`,
+          hook,
+          { data: { link } },
+        );
+      return fail(`the module does not answer (${link})${reason === undefined ? "" : `: ${reason}`}`, hook, { data: { link } });
+    },
+  },
+  {
+    name: "module-family",
+    section: "module",
+    about: "Whether the module's family and firmware are known: a stranger is driven by what 3GPP TS 27.007 says alone.",
+    reach: "nothing",
+    needs: ["module-answers"],
+    run: ({ modem }) => {
+      const { identity, family } = modem.status;
+      if (identity === undefined) return skip("the module has not told yet what it is");
+      const name = `${identity.manufacturer} ${identity.model}`;
+      const data = { ...identity, family: family ?? "unknown" };
+      const advisory = advisories.find((one) => one.family === family && one.revision.test(identity.revision));
+      if (advisory !== undefined)
+        return warn(`${name}, firmware ${identity.revision}: ${advisory.words}`, "update the module's firmware; see docs/modules.md", {
+          data,
+        });
+      // Says enough for a person; the virtual module is such a one, too.
+      if (family === undefined || family === "generic-3gpp")
+        return pass(`${name}, firmware ${identity.revision}: of no known family, so it is driven by 3GPP TS 27.007 alone`, data);
+      return pass(`${name}, firmware ${identity.revision}, as ${family}`, data);
+    },
+  },
+  {
+    name: "own-lpa",
+    section: "module",
+    about: "Whether the module has an LPA of its own switched on, which would compete for the eUICC.",
+    reach: "nothing",
+    needs: ["module-answers"],
+    run: ({ modem }) => {
+      const { ownLpa } = modem.status;
+      if (ownLpa === undefined || ownLpa.on === false) return pass();
+      return fail(`the module has an LPA of its own: ${ownLpa.command} answers`, ownLpa.remedy);
+    },
+  },
+  {
+    name: "module-radio",
+    section: "module",
+    about: "Whether the module's radio is on (+CFUN 1). In flight mode it finds no network; a policy may want it so.",
+    reach: "module",
+    needs: ["module-answers"],
+    run: async ({ modem }, signal) => {
+      const level = await modem.functionLevel(signal);
+      if (level === 1) return pass();
+      const what = level === 4 ? "in flight mode" : level === 0 ? "switched off" : `at function level ${level}`;
+      return fail(`the module's radio is ${what} (+CFUN: ${level})`, "systemctl restart simwardd", {
+        data: { level },
+        becauseOf: ["policy", "lifecycle"],
+      });
+    },
+  },
+  {
+    name: "rat",
+    section: "module",
+    about:
+      "Which radio technologies the module may use and could use, against [radio] and what suits a vehicle: LTE-M or Cat 1 bis; NB-IoT has no handover; 2G and 3G are being switched off.",
+    reach: "module",
+    needs: ["module-answers"],
+    run: async ({ net, running }) => {
+      const { rats, offered, policy, sunset } = (await net()).radio;
+      const data = {
+        ...(rats === undefined ? {} : { rats }),
+        ...(policy === undefined ? {} : { policy }),
+        offered: offered.map((one) => one.join("+")),
+        sunset,
+      };
+      const { stationary } = running.radio;
+      const set = 'set radio.rats, such as ["lte-m"] or ["cat-1bis"], then systemctl restart simwardd; or now: simward modem rat set lte-m';
+      if (rats === undefined) return pass("the module does not tell which technologies it may use", data);
+      if (rats.includes("nb-iot") && !stationary) return fail(`the module may use ${rats.join(", ")}: ${noHandover}`, set, { data });
+      if (policy !== undefined && !rats.every((rat) => policy.includes(rat)))
+        return warn(
+          `the module may use ${rats.join(", ")}, and [radio] wants ${policy.join(", ")}`,
+          "simward modem rat show; simward net status",
+          { data },
+        );
+      if (rats.every((rat) => sunset.includes(rat)))
+        return fail(`the module may use ${rats.join(", ")} only, whose networks are being switched off`, set, { data });
+      if (sunset.length > 0) return pass(`${rats.join(", ")}; networks of ${sunset.join(", ")} are being switched off`, data);
+      return pass(rats.join(", "), data);
+    },
+  },
+];

@@ -1,0 +1,159 @@
+// Checks of the way for data: APN and session, the kernel's side, the tunnel, whether anything passes, names, and throttling.
+import { asSimwardError } from "../../../base/errors.ts";
+import { type Check, fail, pass, skip, warn } from "../check.ts";
+import type { DoctorContext } from "../context.ts";
+
+export const pathChecks: readonly Check<DoctorContext>[] = [
+  {
+    name: "apn",
+    section: "path",
+    about:
+      "Whether the configured APN is the one that works: a network that does not know it, or refuses its user, says so; a wrong one may leave the vehicle on the former.",
+    reach: "nothing",
+    needs: ["sim", "profile-enabled"],
+    run: async ({ status, net, running }) => {
+      const { alarms } = await status();
+      const { path } = await net();
+      const alarm = alarms.find(({ code }) => code === "APN_FAILED");
+      const test = "correct [[apn]] in the configuration, then systemctl restart simwardd; try one before with: simward net apn test NAME";
+      const apn = path.apn ?? "";
+      const data = { apn, configured: running.apn.map(({ name }) => name) };
+      if (alarm !== undefined) return path.up ? warn(alarm.message, test, { data }) : fail(alarm.message, test, { data });
+      if (!path.up && path.reason !== undefined && /\bAPN\b|ESM cause|user or password/i.test(path.reason))
+        return fail(`${path.reason}${apn === "" ? "" : ` (APN ${JSON.stringify(apn)})`}`, test, { data });
+      if (running.apn.length === 0 && !path.up) return warn("no [[apn]] is configured, so the network's own is used", test, { data });
+      return pass(apn === "" ? "the network's own" : apn, data);
+    },
+  },
+  {
+    name: "data-session",
+    section: "path",
+    about: "Whether the network gave a session with an address, and why not.",
+    reach: "nothing",
+    needs: ["module-radio", "registration", "apn"],
+    run: async ({ net }) => {
+      const { path } = await net();
+      if (path.up)
+        return pass(
+          `${path.address ?? "up"}${path.apn === undefined ? "" : `, APN ${path.apn}`}`,
+          path.address === undefined ? undefined : { address: path.address },
+        );
+      return fail(`there is no data session: ${path.reason ?? "not yet connected"}`, "simward net status; simward net sessions", {
+        becauseOf: ["policy", "lifecycle", "emergency", "registration"],
+      });
+    },
+  },
+  {
+    name: "netd",
+    section: "path",
+    about:
+      "Whether simward-netd answers, which puts the session on an interface, and whether that interface is up; only where [net] says that simward does.",
+    reach: "nothing",
+    run: async ({ running, askNetd, status }) => {
+      if (running.net.mode === "none" || askNetd === undefined)
+        return skip("[net] mode is none: the platform brings the session to the kernel");
+      const { alarms, network } = await status();
+      const alarm = alarms.find(({ code }) => code.startsWith("NETD_") || code === "NET_INTERFACE" || code.startsWith("FIREWALL_"));
+      const restart = "systemctl status simward-netd.socket simward-netd; journalctl -u simward-netd -n 50";
+      if (alarm !== undefined) return fail(alarm.message, alarm.code.startsWith("NETD_") ? restart : alarm.next);
+      try {
+        await askNetd("firewall-read", {});
+      } catch (error) {
+        const known = asSimwardError(error);
+        if (known.code === "NETD_ABSENT") return fail(known.message, restart);
+        // That verb is newer than the others; that something answered is what counts.
+      }
+      return pass(network.interface === undefined ? "no session on an interface now" : `the session is on ${network.interface}`);
+    },
+  },
+  {
+    name: "tunnel",
+    section: "path",
+    about: "Whether the IPsec tunnel is up, where [tunnel] has one: the fleet's traffic may depend on it.",
+    reach: "nothing",
+    needs: ["data-session"],
+    run: ({ tunnel }) => {
+      const now = tunnel?.();
+      if (now === undefined) return skip("no [tunnel] is configured");
+      if (now.phase === "up") return pass("up");
+      const words = `the tunnel is not up (${now.phase})${now.reason === undefined ? "" : `: ${now.reason}`}`;
+      const mend = "swanctl --list-sas; journalctl -u strongswan -n 50; check gateway, identities and certificates of [tunnel]";
+      return now.required ? fail(words, mend, { becauseOf: ["dns", "clock"] }) : warn(words, mend, { becauseOf: ["dns", "clock"] });
+    },
+  },
+  {
+    name: "data-path",
+    section: "path",
+    about: "Whether anything passes over the session: resolvers, hosts of [probe] and eIMs are asked.",
+    reach: "network",
+    needs: ["data-session"],
+    run: async ({ probe, net }) => {
+      const { path, answers } = await probe();
+      const silent = answers.filter(({ answered }) => !answered).map(({ target }) => target);
+      const heard = answers.filter(({ answered }) => answered);
+      const data = { verdict: path.verdict, silent };
+      if (heard.length > 0)
+        return pass(`${heard.map(({ target, roundTripMs }) => `${target} after ${roundTripMs ?? "?"} ms`).join(", ")}`, data);
+      const { dns = [] } = (await net()).path;
+      const mend = "simward net probe; simward net scan; then have the operator look into the APN's routing";
+      if (path.verdict === "dead" || path.verdict === "doubtful" || path.everyOperatorTried === true)
+        return fail(`there is a session, and nothing passes over it: no answer from ${silent.join(", ")}`, mend, {
+          data,
+          becauseOf: ["policy", "netd", "tunnel"],
+        });
+      if (answers.length === 0) return pass(dns.length === 0 ? "nobody is configured to be asked" : "nobody answered yet", data);
+      return warn(
+        `nobody has answered a probe so far: ${silent.join(", ")}`,
+        "simward net probe; set probe.hosts to a host that surely answers",
+        { data },
+      );
+    },
+  },
+  {
+    name: "dns",
+    section: "path",
+    about: "Whether the names of the eIMs are found.",
+    reach: "network",
+    needs: ["eim-configured", "data-session"],
+    run: async ({ eims, lookup, net }, signal) => {
+      const hosts = [...new Set((await eims()).flatMap(({ access }) => (access === undefined ? [] : [access.endpoint.host])))];
+      if (hosts.length === 0) return skip("no eIM has an address");
+      const found: string[] = [];
+      for (const host of hosts) {
+        try {
+          found.push(`${host} is ${(await lookup(host, signal)).join(", ")}`);
+        } catch (error) {
+          signal.throwIfAborted();
+          const { dns = [] } = (await net()).path;
+          const code = (error as NodeJS.ErrnoException).code ?? asSimwardError(error).message;
+          return fail(
+            `the address of ${host} is not found (${code})${dns.length === 0 ? "" : `; the network's resolvers are ${dns.join(", ")}`}`,
+            `getent hosts ${host}; resolvectl status; or give the eIM another address in [[eim.peer]]`,
+            { data: { host, code }, becauseOf: ["data-path", "netd"] },
+          );
+        }
+      }
+      return pass(found.join("; "));
+    },
+  },
+  {
+    name: "throughput",
+    section: "path",
+    about: "Whether the last large transfers were all well below the best of this network: an operator that throttles.",
+    reach: "nothing",
+    needs: ["data-session"],
+    run: async ({ net }) => {
+      const { throttled, bitsPerSecond, bestBitsPerSecond } = (await net()).path;
+      if (bitsPerSecond === undefined) return skip("no large transfer was made in this network");
+      const words = `${Math.round(bitsPerSecond / 1_000)} kbit/s of ${Math.round((bestBitsPerSecond ?? bitsPerSecond) / 1_000)} kbit/s at best`;
+      const data = { bitsPerSecond, ...(bestBitsPerSecond === undefined ? {} : { bestBitsPerSecond }) };
+      return throttled === true
+        ? warn(
+            `the network seems to throttle: ${words}`,
+            "ask the operator for the subscription's rate while roaming; simward net scan shows other networks",
+            { data },
+          )
+        : pass(words, data);
+    },
+  },
+];

@@ -1,0 +1,104 @@
+// Checks of what the fleet wants: emergency, the policies' verdict, the stage of the vehicle's life, roaming days, and whatever else has raised an alarm.
+import { type Check, fail, pass, skip, warn } from "../check.ts";
+import type { DoctorContext } from "../context.ts";
+
+/** Alarms that a check of their own tells of. */
+const toldElsewhere =
+  /^(APN_FAILED|RADIO_|PATH_DEAD|NETD_|NET_INTERFACE|FIREWALL_|TUNNEL_|CARD_|EIM_|AUDIT_|DISK_|STATE_|IMEI_LOCK|CONFIG_|MODEM_OWN_LPA|LIFECYCLE_RET|POLICY_ALARM|TLS_|DTLS_|COAP_|HTTP_|ESIPA_)/;
+
+export const policyChecks: readonly Check<DoctorContext>[] = [
+  {
+    name: "emergency",
+    section: "policy",
+    about: "Whether an emergency is under way: while one is, nothing is reset, switched, downloaded or polled for.",
+    reach: "nothing",
+    run: async ({ status }) => {
+      const { emergency } = await status();
+      if (emergency === undefined) return pass();
+      const left = emergency.remainingMs === undefined ? "" : `, for ${Math.round(emergency.remainingMs / 1_000)} s more`;
+      return warn(
+        `an emergency is under way (${emergency.sources.join(", ")}${left}): all else waits`,
+        "simward emergency status; where it is over: simward emergency off",
+        { data: { sources: emergency.sources } },
+      );
+    },
+  },
+  {
+    name: "lifecycle",
+    section: "policy",
+    about:
+      "Which stage of its life the vehicle is in, what it has used of a cap, and whether a retirement is unfinished: shipping, suspended and retired vehicles have no traffic.",
+    reach: "nothing",
+    run: async ({ lifecycle }) => {
+      const { stage, since, usedBytes, capBytes, wipe, reason, cause } = await lifecycle();
+      const data = { stage, since, ...(usedBytes === undefined ? {} : { usedBytes }), ...(capBytes === undefined ? {} : { capBytes }) };
+      const how = `${stage} since ${since} (${cause}${reason === "" ? "" : `: ${reason}`})`;
+      if (wipe !== undefined && wipe.phase !== "done")
+        return warn(
+          `${wipe.kind === "retire" ? "retirement" : "transfer"} is at ${wipe.phase}; ${wipe.left.length} profiles are not as they must be`,
+          "simward lifecycle status; simward eim poll",
+          { data },
+        );
+      if (stage === "retired") return warn(how, "nothing: a retired vehicle has no network; simward lifecycle status", { data });
+      if (stage === "suspended") return warn(how, "simward lifecycle set operational, where the fleet wants that", { data });
+      if (capBytes !== undefined && usedBytes !== undefined && usedBytes >= capBytes)
+        return fail(
+          `the cap of ${stage} is used up: ${usedBytes} of ${capBytes} octets`,
+          "simward lifecycle set shipping, or operational; or raise lifecycle.test_cap_bytes and systemctl restart simwardd",
+          { data },
+        );
+      if (capBytes !== undefined && usedBytes !== undefined && usedBytes >= capBytes * 0.8)
+        return warn(`the cap of ${stage} is nearly used up: ${usedBytes} of ${capBytes} octets`, "simward lifecycle status", { data });
+      return pass(how, data);
+    },
+  },
+  {
+    name: "policy",
+    section: "policy",
+    about: "What the policies say of the fleet's own traffic now, by the rule that says it.",
+    reach: "nothing",
+    run: ({ policy }) => {
+      const { data: verdict, held } = policy();
+      if (verdict.kind === "allow")
+        return pass(held ? "the rules' verdict waits for the end of an emergency" : "the fleet's traffic is allowed");
+      const until = verdict.retryAt === undefined ? "" : `, until ${verdict.retryAt}`;
+      const words = `rule ${verdict.rule ?? "?"} ${verdict.kind === "warn" ? "warns" : verdict.kind === "throttle" ? "throttles" : "refuses"} the fleet's traffic: ${verdict.reason ?? ""}${until}`;
+      const more = {
+        data: { kind: verdict.kind, rule: verdict.rule ?? "" },
+        becauseOf: ["imei-pairing", "lifecycle", "roaming-days", "tunnel"],
+      };
+      return verdict.kind === "refuse" ? fail(words, "simward policy explain", more) : warn(words, "simward policy explain", more);
+    },
+  },
+  {
+    name: "roaming-days",
+    section: "policy",
+    about: "How many days are left before a rule of permanent roaming is broken where the vehicle is, and by which rule.",
+    reach: "nothing",
+    run: ({ roaming }) => {
+      const { standings, country, local } = roaming();
+      if (country === undefined) return skip("the country is not known yet");
+      const [worst] = standings;
+      if (worst === undefined) return pass(local ? `${country}, at home` : `${country}: no rule counts`);
+      const data = { country, rule: worst.rule, used: worst.used, ...(worst.daysLeft === undefined ? {} : { daysLeft: worst.daysLeft }) };
+      const mend = "simward roaming status; simward policy market show; change to a local profile: simward eim poll";
+      if (worst.level === "breach") return fail(worst.words, mend, { data });
+      if (worst.level === "act" || worst.level === "warn") return warn(worst.words, mend, { data });
+      return pass(worst.words, data);
+    },
+  },
+  {
+    name: "alarms",
+    section: "policy",
+    about: "Whether any other part of the daemon has raised an alarm.",
+    reach: "nothing",
+    run: async ({ status }) => {
+      const others = (await status()).alarms.filter(({ code }) => !toldElsewhere.test(code));
+      const [first] = others;
+      if (first === undefined) return pass();
+      return warn(others.map(({ code, message }) => `${code}: ${message}`).join("; "), first.next, {
+        data: { codes: others.map(({ code }) => code) },
+      });
+    },
+  },
+];

@@ -1,0 +1,50 @@
+// doctor in its place: what it asks is taken from the agent's own services, so that it sees what the local API shows.
+import type { Modem } from "../../at-drivers/modem.ts";
+import type { Ipa } from "../../ipa/ipa.ts";
+import type { ApiServices } from "../api/routes.ts";
+import type { AgentPorts } from "../main.ts";
+import type { LockFacts } from "../policy/types.ts";
+import type { DoctorContext } from "./context.ts";
+import { createDoctor, type DoctorActs } from "./service.ts";
+
+export interface DoctorParts {
+  readonly ports: Pick<AgentPorts, "config" | "configFile" | "clock" | "disk" | "peers" | "rsp" | "net">;
+  readonly modem: Modem;
+  readonly ipa: Ipa;
+  readonly askCard: DoctorContext["askCard"];
+  readonly lockFacts: () => LockFacts;
+  readonly services: () => Pick<ApiServices, "status" | "net" | "trust" | "lifecycle" | "travel" | "policy" | "verifyAudit">;
+  readonly tunnel?: DoctorContext["tunnel"];
+  readonly signal: AbortSignal;
+}
+
+/** Of a file that comes and goes; as much as the smallest state. */
+const triedBytes = 4_096;
+
+export function doctorIn({ ports, modem, ipa, askCard, lockFacts, services, tunnel, signal }: DoctorParts): DoctorActs {
+  const { config, configFile, clock, disk, peers, rsp, net } = ports;
+  return createDoctor({
+    ...{ config, configFile, clock, modem, askCard, peers, lockFacts, tunnel, signal },
+    stateDir: config.paths.state,
+    ipa: () => ipa.status(),
+    known: () => ipa.injectors,
+    status: () => services().status(),
+    net: () => services().net.netStatus(),
+    probe: () => services().net.probe(),
+    imeiLock: () => services().trust.imeiLock(),
+    lifecycle: () => services().lifecycle.lifecycle(),
+    roaming: () => services().travel.roaming(),
+    policy: () => services().policy.explain(),
+    ciCertificates: rsp?.ciCertificates ?? [],
+    askNetd: net === undefined ? undefined : (verb, args) => Promise.resolve(net.netd.ask(verb, args)),
+    port: () => ({ isReady: modem.status.link === "ready", reason: modem.status.reason, device: modem.status.port }),
+    tryDisk: async () => {
+      await disk.replace("doctor", new Uint8Array(triedBytes));
+      await disk.remove("doctor");
+    },
+    verifyAudit: async () => {
+      const { ok, records, problem } = await services().verifyAudit();
+      return { ok, records, words: problem === undefined ? "" : `${problem.segment}, line ${problem.line}: ${problem.reason}` };
+    },
+  });
+}
