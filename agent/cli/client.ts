@@ -1,6 +1,7 @@
 // The command line's end of the local API: HTTP/JSON over a UNIX socket.
 import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import { errorTable, SimwardError } from "../../base/errors.ts";
+import { inTrace } from "../../base/trace.ts";
 import type { ApiError } from "../api/types.ts";
 
 export interface ApiClient {
@@ -114,5 +115,7 @@ function errorFrom(value: unknown): SimwardError {
   if (report === undefined || !(report.code in errorTable))
     return new SimwardError("API_RESPONSE", { detail: report?.message ?? "no error of simward" });
   const { text } = errorTable[report.code];
-  return new SimwardError(report.code, report.message.startsWith(`${text}: `) ? { detail: report.message.slice(text.length + 2) } : {});
+  const context = report.message.startsWith(`${text}: `) ? { detail: report.message.slice(text.length + 2) } : {};
+  // What it happened in is the daemon's to say.
+  return inTrace(report.ref, () => new SimwardError(report.code, context));
 }

@@ -1,52 +1,38 @@
-// simward, the command line of the field engineer: commander is built from the table of verbs; results, errors and exit codes are uniform.
+// simward, the command line of the field engineer: the verb that is asked for is found in the table, loaded and run; results, errors and exit codes
+// are uniform.
 import { Command, CommanderError } from "commander";
+import { type Clock, SystemClock } from "../../base/clock.ts";
 import { asSimwardError, SimwardError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
 import { version } from "../../base/version.ts";
 import { createClient } from "./client.ts";
+import { patient, Rehearsed, rehearsing } from "./client-manners.ts";
 import { exitCodeOf, exitCodes } from "./exit.ts";
+import { type GlobalOptions, globalOptions, takeGlobals } from "./options.ts";
 import { createOutput, type Output } from "./output.ts";
-import type { CliContext, Verb } from "./verb.ts";
-import { verbs } from "./verbs/table.ts";
-
-interface GlobalOptions {
-  readonly json?: boolean;
-  readonly plain?: boolean;
-  readonly showIds?: boolean;
-  readonly socket?: string;
-  readonly timeout?: string;
-  readonly stateDir?: string;
-}
-
-interface GlobalOption {
-  readonly flags: string;
-  readonly help: string;
-  readonly default?: string;
-}
-
-/** They may stand anywhere on the line. */
-export const globalOptions: readonly GlobalOption[] = [
-  { flags: "--json", help: "one JSON object, or JSON lines for streams; errors too" },
-  { flags: "--plain", help: "no colour (NO_COLOR is respected too)" },
-  { flags: "--show-ids", help: "identifiers in full; they are masked by default" },
-  { flags: "--socket <path>", help: "the daemon's socket, instead of /run/simward/<role>.sock" },
-  { flags: "--state-dir <dir>", help: "the daemon's state directory", default: "/var/lib/simward" },
-  { flags: "--timeout <seconds>", help: "how long the daemon may take to answer" },
-];
+import { type CliContext, durationMs, optionsOf, textOption, type Verb, type VerbInput } from "./verb.ts";
+import { loadVerbs, type VerbRow, verbRows } from "./verbs/table.ts";
 
 export interface CliIo {
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
   /** Of the terminal that stdout is; undefined where it is none. */
   readonly columns: number | undefined;
+  /** Of the terminal that stderr is; there progress is shown as one line that changes. */
+  readonly progressColumns?: number | undefined;
+  /** A question to the person at the terminal; undefined where nobody sits there. */
+  readonly ask?: ((question: string, signal: AbortSignal) => Promise<string>) | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
+  readonly clock?: Clock;
 }
 
 /** Runs one command line; answers the exit code. Never throws. */
 export async function runCli(args: readonly string[], io: CliIo): Promise<number> {
   let exitCode = 0;
-  let out = outputFor({ json: args.includes("--json") }, io);
+  const { globals, rest } = takeGlobals(args);
+  const clock = io.clock ?? new SystemClock();
+  let out = outputFor({ json: globals.includes("--json"), jsonl: globals.includes("--jsonl") }, undefined, io, clock);
   const program = new Command("simward")
     .description("what the field engineer beside the vehicle sees and does")
     .version(version, "-V, --version", "the version")
@@ -56,24 +42,30 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     .exitOverride()
     .configureOutput({ writeOut: io.stdout, writeErr: io.stderr, outputError: () => {}, getOutHelpWidth: () => io.columns ?? 100 });
   for (const { flags, help, default: value } of globalOptions) program.option(flags, help, value);
-  program.hook("preAction", () => {
-    out = outputFor(program.opts<GlobalOptions>(), io);
-  });
-  for (const verb of verbs)
-    addVerb(
-      program,
-      verb,
-      (input) => verb.run(contextFor(program.opts<GlobalOptions>(), verb, out, io), input),
-      (code) => (exitCode = code),
-    );
+  let only: Verb | undefined;
+  const run = async (verb: Verb, input: VerbInput): Promise<void> => {
+    const options = program.opts<GlobalOptions>();
+    out = outputFor(options, verb, io, clock);
+    const meant = options.dryRun === true ? input : await confirmed(verb, input, io);
+    try {
+      exitCode = (await verb.run(contextFor(options, verb, out, io, clock), meant)) ?? 0;
+    } finally {
+      out.endProgress();
+    }
+  };
   try {
-    await program.parseAsync(withGlobalsFirst(args), { from: "user" });
+    const { words, rows } = rowsFor(rest);
+    const loaded = await loadVerbs(rows);
+    only = loaded.length === 1 ? loaded[0] : undefined;
+    for (const verb of loaded) addVerb(program, loaded.length === 1 ? words.join(" ") : verb.name, verb, run);
+    await program.parseAsync([...globals, ...rest], { from: "user" });
     return exitCode;
   } catch (error) {
+    if (error instanceof Rehearsed) return exitCodes.ok;
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return exitCodes.ok;
       // The help of what is incomplete has been shown.
-      if (error.code !== "commander.help") out.error(usageError(error, args));
+      if (error.code !== "commander.help") out.error(usageError(error, rest, only));
       return exitCodes.usage;
     }
     if (io.signal.aborted) return exitCodes.interrupted;
@@ -83,77 +75,103 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
   }
 }
 
-function usageError(error: CommanderError, args: readonly string[]): SimwardError {
+const namesOf = (rows: readonly VerbRow[]): readonly string[] => rows.flatMap(({ name, also }) => [name, ...also]);
+
+/** The one verb that the line begins with; else those that its help is about. */
+function rowsFor(rest: readonly string[]): { readonly words: readonly string[]; readonly rows: readonly VerbRow[] } {
+  const end = rest.findIndex((arg) => arg.startsWith("-"));
+  const leading = end < 0 ? rest : rest.slice(0, end);
+  for (let count = leading.length; count > 0; count--) {
+    const words = leading.slice(0, count);
+    const found = verbRows.find((row) => namesOf([row]).includes(words.join(" ")));
+    if (found !== undefined) return { words, rows: [found] };
+  }
+  const ofNoun = verbRows.filter(({ name }) => name.startsWith(`${leading[0]} `));
+  return { words: [], rows: ofNoun.length > 0 ? ofNoun : verbRows };
+}
+
+function usageError(error: CommanderError, args: readonly string[], verb: Verb | undefined): SimwardError {
+  if (error.code === "commander.unknownOption") {
+    const [, typed = ""] = /'(-[^']*)'/.exec(error.message) ?? [];
+    const flags = [...globalOptions, ...(verb === undefined ? [] : optionsOf(verb))].flatMap((one) => one.flags.match(/--[a-z-]+/g) ?? []);
+    const meant = nearest(typed, flags);
+    return new SimwardError("USAGE", { detail: `unknown option '${typed}'${meant === undefined ? "" : `; did you mean ${meant}?`}` });
+  }
   if (error.code !== "commander.unknownCommand") return new SimwardError("USAGE", { detail: error.message.replace(/^error: /, "") });
   const typed = args.filter((arg) => !arg.startsWith("-")).slice(0, 2);
-  const names = verbs.map(({ name }) => name);
+  const names = namesOf(verbRows);
   const meant = nearest(typed.join(" "), names) ?? nearest(typed.at(-1) ?? "", names) ?? nearest(typed[0] ?? "", names);
   const hint = meant === undefined ? "" : `; did you mean simward ${meant}?`;
   return new SimwardError("USAGE", { detail: `there is no verb ${JSON.stringify(typed.join(" "))}${hint}` });
 }
 
-function addVerb(
-  program: Command,
-  verb: Verb,
-  run: (input: { args: string[]; options: Record<string, unknown> }) => Promise<number | undefined>,
-  exit: (code: number) => void,
-): void {
-  const words = verb.name.split(" ");
+function addVerb(program: Command, name: string, verb: Verb, run: (verb: Verb, input: VerbInput) => Promise<void>): void {
+  const words = name.split(" ");
   let parent = program;
   for (const word of words.slice(0, -1))
     parent = parent.commands.find((one) => one.name() === word) ?? parent.command(word).description(verbsOf(word)).helpCommand(false);
   const command = parent
     .command(words.at(-1) ?? verb.name)
     .description(verb.summary)
-    .addHelpText("after", `\nExample:\n  ${verb.example}\n`);
+    .addHelpText("after", `\nExample:\n  ${verb.example}\n\nOptions of every verb: simward --help\n`);
   for (const arg of verb.args ?? []) command.argument(arg.optional === true ? `[${arg.name}]` : `<${arg.name}>`, arg.help);
-  for (const option of verb.options ?? []) command.option(option.flags, option.help, option.default);
-  command.action(async (...received: unknown[]) => {
+  for (const option of optionsOf(verb)) command.option(option.flags, option.help, option.default);
+  command.action((...received: unknown[]) => {
     const args = received.slice(0, verb.args?.length ?? 0).filter((arg): arg is string => typeof arg === "string");
-    const code = await run({ args, options: command.opts() });
-    if (code !== undefined) exit(code);
+    return run(verb, { args, options: command.opts() });
   });
 }
 
 /** "tail, verify" */
 function verbsOf(noun: string): string {
-  return verbs.flatMap(({ name }) => (name.startsWith(`${noun} `) ? [name.slice(noun.length + 1)] : [])).join(", ");
+  return verbRows.flatMap(({ name }) => (name.startsWith(`${noun} `) ? [name.slice(noun.length + 1)] : [])).join(", ");
 }
 
-function withGlobalsFirst(args: readonly string[]): string[] {
-  const named = (arg: string): GlobalOption | undefined => globalOptions.find(({ flags }) => flags.split(" ")[0] === arg.split("=")[0]);
-  const globals: string[] = [];
-  const rest: string[] = [];
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i] ?? "";
-    // What comes behind it is no option of ours.
-    if (arg === "--") return [...globals, ...rest, ...args.slice(i)];
-    const option = named(arg);
-    if (option === undefined) rest.push(arg);
-    else if (option.flags.includes(" ") && !arg.includes("=")) globals.push(arg, ...args.slice(++i, i + 1));
-    else globals.push(arg);
+/** Whoever sits at the terminal is asked; a script says it beforehand. Throws USAGE. */
+async function confirmed(verb: Verb, input: VerbInput, io: CliIo): Promise<VerbInput> {
+  if (verb.danger === undefined) return input;
+  const reason = textOption(input, "reason");
+  const isMeant = input.options.yes === true;
+  if (io.ask === undefined) {
+    const missing = [...(isMeant ? [] : ["--yes"]), ...(reason === undefined ? ["--reason"] : [])];
+    if (missing.length > 0) throw new SimwardError("USAGE", { detail: `${verb.danger}: say ${missing.join(" and ")} that it is meant` });
+    return input;
   }
-  return [...globals, ...rest];
+  if (!isMeant && !/^y(es)?$/i.test((await io.ask(`${verb.name}: ${verb.danger}. Is it meant? [y/N] `, io.signal)).trim()))
+    throw new SimwardError("USAGE", { detail: `${verb.name}: not done, because it was not meant` });
+  const why = reason ?? (await io.ask("Why (for the audit trail)? ", io.signal)).trim();
+  if (why === "") throw new SimwardError("USAGE", { detail: "give a --reason for the audit trail" });
+  return { ...input, options: { ...input.options, yes: true, reason: why } };
 }
 
-function outputFor(options: GlobalOptions, io: CliIo): Output {
+function outputFor(options: GlobalOptions, verb: Verb | undefined, io: CliIo, clock: Clock): Output {
+  const json = options.json === true || options.jsonl === true;
+  const isColoured = options.plain !== true && !json && !io.env.NO_COLOR;
   return createOutput({
-    json: options.json === true,
+    json,
+    lines: options.jsonl === true,
+    hasProgress: verb?.hasProgress === true,
     showIds: options.showIds === true,
-    color: io.columns !== undefined && options.plain !== true && options.json !== true && !io.env.NO_COLOR,
+    color: io.columns !== undefined && isColoured,
     width: io.columns,
+    progressWidth: json || options.plain === true || verb?.hasProgress !== true ? undefined : io.progressColumns,
     stdout: io.stdout,
     stderr: io.stderr,
+    clock,
   });
 }
 
-function contextFor(options: GlobalOptions, verb: Verb, out: Output, io: CliIo): CliContext {
-  const timeoutSeconds = options.timeout === undefined ? (verb.timeoutSeconds ?? 30) : Number(options.timeout);
-  if (!(timeoutSeconds > 0)) throw new SimwardError("USAGE", { detail: `--timeout ${options.timeout}: give a number of seconds` });
+function contextFor(options: GlobalOptions, verb: Verb, out: Output, io: CliIo, clock: Clock): CliContext {
+  const timeoutMs = options.timeout === undefined ? (verb.timeoutSeconds ?? 30) * 1_000 : durationMs("timeout", options.timeout);
+  const waitMs = options.wait === undefined ? 0 : durationMs("wait", options.wait);
   const dir = io.env.SIMWARD_API_DIR ?? "/run/simward";
   return {
     out,
-    api: (role) => createClient(options.socket ?? `${dir}/${role}.sock`, timeoutSeconds * 1_000, io.signal),
+    api: (role) => {
+      const client = createClient(options.socket ?? `${dir}/${role}.sock`, timeoutMs, io.signal);
+      const asked = options.dryRun === true ? rehearsing(client, role, out) : client;
+      return waitMs === 0 ? asked : patient(asked, { waitMs, clock, signal: io.signal, hint: out.hint });
+    },
     stateDir: options.stateDir ?? "/var/lib/simward",
     signal: io.signal,
   };

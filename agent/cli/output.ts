@@ -1,7 +1,9 @@
 // What the command line prints: results on stdout, progress and hints on stderr; text for people or JSON; identifiers masked before anything is laid out.
-import { errorReport, type SimwardError } from "../../base/errors.ts";
+import type { Clock } from "../../base/clock.ts";
+import { type ErrorReport, errorReport, type SimwardError } from "../../base/errors.ts";
 import { maskText, maskValue } from "../../base/mask.ts";
 import { fieldsOf, tableOf } from "./layout.ts";
+import { createSpinner } from "./spinner.ts";
 
 export interface OutputOptions {
   readonly json: boolean;
@@ -11,6 +13,13 @@ export interface OutputOptions {
   readonly width: number | undefined;
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
+  /** --jsonl: progress is on stdout too, and the result is the one line of type result. */
+  readonly lines?: boolean;
+  /** The verb tells how far it is: its JSON result is of type result. */
+  readonly hasProgress?: boolean;
+  /** Columns of the terminal that shows progress as one line which changes; undefined: lines below one another. */
+  readonly progressWidth?: number | undefined;
+  readonly clock?: Clock;
 }
 
 export interface Output {
@@ -22,8 +31,11 @@ export interface Output {
   result(document: object, human: () => string): void;
   /** One line of a stream; nothing for people where `human` answers undefined. */
   line(document: object, human: () => string | undefined): void;
-  /** The same on stderr. */
+  /** The same on stderr; with --jsonl on stdout. */
   progress(document: object, human: () => string | undefined): void;
+  /** What is under way now, with the time that it takes, where progress is shown as one line. */
+  live(text: string): void;
+  endProgress(): void;
   /** As this output shows it. */
   masked(value: object): unknown;
   /** Text that is the result as it stands, e.g. hex. */
@@ -40,29 +52,38 @@ export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 const codes: Record<Style, number> = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 };
 
 export function createOutput(options: OutputOptions): Output {
-  const { json, showIds, width, stdout, stderr } = options;
+  const { json, showIds, width, stdout, lines = false } = options;
   const paint = (style: Style, text: string): string => (options.color ? `\u001b[${codes[style]}m${text}\u001b[0m` : text);
   const shown = (text: string): string => (showIds ? text : maskText(text));
   const document = (value: object): string => JSON.stringify(maskValue(value, showIds));
+  const spinner = createSpinner(options);
+  const stderr = (text: string): void => spinner.above(() => options.stderr(text));
   const write = (to: (text: string) => void, value: object, human: () => string | undefined): void => {
     const text = json ? document(value) : human();
     if (text !== undefined) to(`${json ? text : shown(text)}\n`);
   };
+  const isTyped = lines || options.hasProgress === true;
   return {
     json,
     showIds,
     width,
     paint,
-    result: (value, human) => write(stdout, value, human),
+    result: (value, human) => {
+      spinner.end();
+      write(stdout, isTyped ? { type: "result", ...value } : value, human);
+    },
     line: (value, human) => write(stdout, value, human),
-    progress: (value, human) => write(stderr, value, human),
+    progress: (value, human) => write(lines ? stdout : stderr, { type: "progress", ...value }, human),
+    live: (text) => spinner.show(shown(text)),
+    endProgress: () => spinner.end(),
     masked: (value) => maskValue(value, showIds),
     raw: (text) => stdout(`${text}\n`),
     hint: (text) => stderr(`${shown(text)}\n`),
     error(error) {
+      spinner.end();
       const report = errorReport(error);
-      if (json) stdout(`${document({ schema: "simward/error/1", error: report })}\n`);
-      else stderr(`${paint("red", "error")} ${report.code}: ${shown(report.message)}\n  next: ${report.next}\n`);
+      if (json) stdout(`${document({ ...(isTyped ? { type: "result" } : {}), schema: "simward/error/1", error: report })}\n`);
+      else stderr(`${errorText(report, paint, shown)}\n`);
     },
     table: (rows) =>
       tableOf(
@@ -75,4 +96,9 @@ export function createOutput(options: OutputOptions): Output {
         width,
       ),
   };
+}
+
+function errorText({ code, message, next, ref }: ErrorReport, paint: Output["paint"], shown: (text: string) => string): string {
+  const lines = [`${paint("red", "error")} ${code}: ${shown(message)}`, `  next: ${next}`];
+  return [...lines, ...(ref === undefined ? [] : [`  ref:  ${ref}`])].join("\n");
 }

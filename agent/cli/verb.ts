@@ -16,18 +16,47 @@ export interface CliContext {
   readonly signal: AbortSignal;
 }
 
+export interface VerbArgument {
+  readonly name: string;
+  readonly help: string;
+  readonly optional?: boolean;
+  /** What it may be, where that is a fixed list; for completion and help. */
+  readonly choices?: readonly string[];
+}
+
+export interface VerbOption {
+  readonly flags: string;
+  readonly help: string;
+  readonly default?: string;
+}
+
 export interface Verb {
   /** "status", "audit tail" */
   readonly name: string;
   readonly summary: string;
   /** A command line that works. */
   readonly example: string;
-  readonly args?: readonly { readonly name: string; readonly help: string; readonly optional?: boolean }[];
-  readonly options?: readonly { readonly flags: string; readonly help: string; readonly default?: string }[];
+  readonly args?: readonly VerbArgument[];
+  readonly options?: readonly VerbOption[];
   /** How long the daemon may take to answer, unless --timeout says otherwise; 30 by default. */
   readonly timeoutSeconds?: number;
+  /**
+   * What it costs, in words, where it cannot be undone or may cost the vehicle its network: a person at a terminal is asked, all others need --yes
+   * and --reason. Both options are added to the verb's own.
+   */
+  readonly danger?: string;
+  /** It takes so long that it tells how far it is; its JSON is of type result. */
+  readonly hasProgress?: boolean;
   /** Answers the exit code where that is not 0. */
   run(context: CliContext, input: VerbInput): Promise<number | undefined>;
+}
+
+export const reasonOption: VerbOption = { flags: "--reason <text>", help: "why, for the audit trail" };
+export const yesOption: VerbOption = { flags: "--yes", help: "it is meant; without it a person at a terminal is asked" };
+
+/** With what every dangerous verb has. */
+export function optionsOf({ options = [], danger }: Pick<Verb, "options" | "danger">): readonly VerbOption[] {
+  return danger === undefined ? options : [...options, yesOption, reasonOption];
 }
 
 export function textOption(input: VerbInput, name: string): string | undefined {
@@ -43,4 +72,21 @@ export function wholeNumberOption(input: VerbInput, name: string, least: number,
   if (!/^\d{1,15}$/.test(text) || value < least || value > most)
     throw new SimwardError("USAGE", { detail: `--${name} ${text}: give a whole number from ${least} to ${most}` });
   return value;
+}
+
+/** Throws USAGE. */
+export function needReason(input: VerbInput): string {
+  const reason = textOption(input, "reason")?.trim();
+  if (reason === undefined || reason === "") throw new SimwardError("USAGE", { detail: "give a --reason for the audit trail" });
+  return reason;
+}
+
+const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000 };
+
+/** "60", "60s", "2m", "500ms"; without a unit it is seconds. Throws USAGE. */
+export function durationMs(name: string, text: string): number {
+  const [, figures = "", unit = "s"] = /^(\d{1,9}(?:\.\d+)?)(ms|s|m|min|h)?$/.exec(text.trim()) ?? [];
+  const ms = Number(figures) * (units[unit] ?? 0);
+  if (figures === "" || ms <= 0) throw new SimwardError("USAGE", { detail: `--${name} ${text}: give a time, such as 60s, 2m or 500ms` });
+  return ms;
 }

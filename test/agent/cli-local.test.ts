@@ -92,7 +92,7 @@ test("what was so already is said", async () => {
 
 test("what cannot be undone is ordered only by who says so, over the socket that may", async () => {
   expect((await simward("profile", "delete", "89")).code).toBe(2);
-  expect((await simward("profile", "delete", "89", "--yes")).code).toBe(0);
+  expect((await simward("profile", "delete", "89", "--yes", "--reason", "ticket 1")).code).toBe(0);
   expect((await simward("profile", "delete", "89", "--yes", "--admin", "--reason", "scrapped")).code).toBe(0);
   expect((await simward("card", "memory-reset", "--operational", "--yes")).code).toBe(2);
   expect((await simward("card", "memory-reset", "--reason", "x", "--yes")).code).toBe(2);
@@ -102,7 +102,7 @@ test("what cannot be undone is ordered only by who says so, over the socket that
   expect((await simward("eim", "add-initial", "BF5700", "--reason", "x")).code).toBe(0);
   expect((await simward("profile", "disable", "89", "--i-know-it-goes-dark", "--reason", "x")).code).toBe(0);
   expect(ordered).toEqual([
-    { role: "engineer", target: "89" },
+    { role: "engineer", target: "89", reason: "ticket 1" },
     { role: "admin", target: "89", reason: "scrapped" },
     { role: "admin", options: ["deleteOperationalProfiles", "resetEimConfigData"], reason: "x" },
     { role: "admin", configuration: "BF5700", reason: "x" },

@@ -7,12 +7,14 @@ import { type ApiServer, serveApi } from "../../agent/api/server.ts";
 import type { Status } from "../../agent/api/types.ts";
 import { openAudit } from "../../agent/audit/log.ts";
 import { runCli } from "../../agent/cli/main.ts";
-import { verbs } from "../../agent/cli/verbs/table.ts";
+import { loadVerbs } from "../../agent/cli/verbs/table.ts";
 import { openAgentState } from "../../agent/state/agent-state.ts";
 import { VirtualClock } from "../../base/clock.ts";
 import { realDisk } from "../../base/disk.ts";
 import { silentLog } from "../../base/log.ts";
 import { quietLocalActs } from "../support/local-acts.ts";
+
+const verbs = await loadVerbs();
 
 interface Ran {
   readonly code: number;

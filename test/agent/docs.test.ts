@@ -10,12 +10,15 @@ import { type Route, routes } from "../../agent/api/routes.ts";
 import { type ApiServer, serveApi } from "../../agent/api/server.ts";
 import type { Status } from "../../agent/api/types.ts";
 import { type ExitName, exitCodes, exitMeanings } from "../../agent/cli/exit.ts";
-import { globalOptions } from "../../agent/cli/main.ts";
-import { verbs } from "../../agent/cli/verbs/table.ts";
+import { globalOptions } from "../../agent/cli/options.ts";
+import { optionsOf } from "../../agent/cli/verb.ts";
+import { loadVerbs } from "../../agent/cli/verbs/table.ts";
 import { VirtualClock } from "../../base/clock.ts";
 import { silentLog } from "../../base/log.ts";
 import { quietLocalActs } from "../support/local-acts.ts";
 import { need, program } from "../support/programs.ts";
+
+const verbs = await loadVerbs();
 
 /** The part of a page between its marks must be this. */
 function expectPart(file: string, mark: string, made: string): void {
@@ -101,7 +104,9 @@ describe("docs/cli.md", () => {
     const option = (one: { readonly flags: string; readonly help: string; readonly default?: string }): string =>
       `| \`${one.flags}\` | ${one.help}${one.default === undefined ? "" : ` (${one.default} by default)`} |\n`;
     const table = (rows: readonly string[]): string => (rows.length === 0 ? "" : `\n| | |\n|---|---|\n${rows.join("")}`);
-    const sections = verbs.map(({ name, summary, example, args = [], options = [] }) => {
+    const sections = verbs.map((verb) => {
+      const { name, summary, example, args = [] } = verb;
+      const options = optionsOf(verb);
       const usage = ["simward", name, ...args.map((arg) => (arg.optional === true ? `[${arg.name}]` : `<${arg.name}>`))].join(" ");
       const rows = [...args.map((arg) => `| \`${arg.name}\` | ${arg.help} |\n`), ...options.map(option)];
       return `### ${usage}\n\n${summary[0]?.toUpperCase()}${summary.slice(1)}.\n${table(rows)}\n\`\`\`sh\n${example}\n\`\`\`\n`;

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { verbs } from "../../agent/cli/verbs/table.ts";
+import { loadVerbs } from "../../agent/cli/verbs/table.ts";
 import { errorTable } from "../../base/errors.ts";
+
+const verbs = await loadVerbs();
 
 describe("the next step of an error", () => {
   test("names only commands that exist", () => {

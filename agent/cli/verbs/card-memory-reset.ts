@@ -1,8 +1,7 @@
 // simward card memory-reset: eUICCMemoryReset, an act of the admin with a reason in the audit trail.
 import { SimwardError } from "../../../base/errors.ts";
 import type { MemoryReset } from "../../api/types.ts";
-import { textOption, type Verb } from "../verb.ts";
-import { mustMean } from "./profile-local.ts";
+import { needReason, type Verb } from "../verb.ts";
 
 /** Bits of ResetOptions (SGP.32 §5.9.5) by what one types. */
 const resetOptions = [
@@ -19,19 +18,14 @@ export const cardMemoryReset: Verb = {
   name: "card memory-reset",
   summary: "delete profiles, addresses or eIMs from the eUICC, for good (eUICCMemoryReset); over the admin's socket",
   example: "simward card memory-reset --operational --yes --reason 'ticket 123'",
-  options: [
-    ...resetOptions.map(([flag, , , help]) => ({ flags: `--${flag}`, help })),
-    { flags: "--yes", help: "it is meant" },
-    { flags: "--reason <text>", help: "why, for the audit trail" },
-  ],
+  options: [...resetOptions.map(([flag, , , help]) => ({ flags: `--${flag}`, help }))],
+  danger: "what is named goes from the eUICC for good",
   timeoutSeconds: 600,
   async run({ api, out }, input) {
     const options = resetOptions.flatMap(([, key, name]) => (input.options[key] === true ? [name] : []));
     if (options.length === 0)
       throw new SimwardError("USAGE", { detail: `say what: ${resetOptions.map(([flag]) => `--${flag}`).join(", ")}` });
-    const reason = textOption(input, "reason");
-    if (reason === undefined) throw new SimwardError("USAGE", { detail: "give a --reason for the audit trail" });
-    mustMean(input);
+    const reason = needReason(input);
     const done = await api("admin").call<MemoryReset>("POST", "/v1/card/memory-reset", { options, reason });
     out.result(done, () => out.fields(Object.entries(done.results).map(([name, code]) => [name, [code]])));
     return undefined;

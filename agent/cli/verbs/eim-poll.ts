@@ -1,8 +1,8 @@
 // simward eim poll: asks the eIM now and shows what comes of it.
-import type { ApiEvent, PollResult } from "../../api/types.ts";
+import type { PollResult } from "../../api/types.ts";
 import { exitCodeOf, exitCodes } from "../exit.ts";
 import type { Output } from "../output.ts";
-import { renderEvent } from "../render-event.ts";
+import { quietOption, withProgress } from "../progress.ts";
 import type { Verb } from "../verb.ts";
 
 export const eimPoll: Verb = {
@@ -10,34 +10,17 @@ export const eimPoll: Verb = {
   summary: "ask the eIM for packages now, and carry them out",
   example: "simward eim poll",
   args: [{ name: "eimId", help: "only this eIM; all by default", optional: true }],
-  options: [{ flags: "--quiet", help: "no progress" }],
+  options: [quietOption],
   timeoutSeconds: 600,
-  async run({ api, out, signal }, { args: [eimId], options }) {
-    const listening = new AbortController();
-    const progress =
-      options.quiet === true
-        ? Promise.resolve()
-        : api("viewer")
-            .lines(
-              "/v1/events",
-              (line) => {
-                const event = line as ApiEvent;
-                out.progress(event, () => renderEvent(event, out));
-                return true;
-              },
-              listening.signal,
-            )
-            // Who may poll may not be allowed to listen; the outcome is what counts.
-            .catch(() => undefined);
-    try {
-      const result = await api("engineer").call<PollResult>("POST", "/v1/eim/poll", eimId === undefined ? {} : { eimId });
-      out.result(result, () => out.fields(result.eims.map((eim) => [eim.eimId, outcomeParts(eim, out)])));
-      return exitCodeOfPoll(result);
-    } finally {
-      if (signal.aborted) out.hint("not waited for any longer; the daemon goes on");
-      listening.abort();
-      await progress;
-    }
+  hasProgress: true,
+  async run(context, input) {
+    const { api, out } = context;
+    const [eimId] = input.args;
+    const result = await withProgress(context, input, () =>
+      api("engineer").call<PollResult>("POST", "/v1/eim/poll", eimId === undefined ? {} : { eimId }),
+    );
+    out.result(result, () => out.fields(result.eims.map((eim) => [eim.eimId, outcomeParts(eim, out)])));
+    return exitCodeOfPoll(result);
   },
 };
 

@@ -4,10 +4,9 @@ import { reasonOf, SimwardError } from "../../../base/errors.ts";
 import type { ImeiLockReport } from "../../api/types.ts";
 import { exitCodes } from "../exit.ts";
 import type { Output } from "../output.ts";
-import { type CliContext, textOption, type Verb, type VerbInput } from "../verb.ts";
+import { type CliContext, needReason, reasonOption, textOption, type Verb, type VerbInput } from "../verb.ts";
 
-const reason = { flags: "--reason <text>", help: "why, for the audit trail" };
-const tokenOptions = [{ flags: "--token <file>", help: "holds the signature in base64; - for standard input", default: "-" }, reason];
+const tokenOptions = [{ flags: "--token <file>", help: "holds the signature in base64; - for standard input", default: "-" }, reasonOption];
 /** Module and card are asked first, and may be at work. */
 const timeoutSeconds = 120;
 
@@ -27,7 +26,7 @@ export const imeiLockPair: Verb = {
   name: "imei-lock pair",
   summary: "pair device and card for the first time, in production; over the admin's socket",
   example: "simward imei-lock pair --vin WVWZZZ1JZXW000001 --reason 'end of line 4'",
-  options: [{ flags: "--vin <vin>", help: "of the vehicle" }, reason],
+  options: [{ flags: "--vin <vin>", help: "of the vehicle" }, reasonOption],
   timeoutSeconds,
   async run({ api, out }, input) {
     const vin = textOption(input, "vin");
@@ -64,12 +63,6 @@ async function obey({ api, out }: CliContext, input: VerbInput, path: string): P
   const lock = await api("admin").call<ImeiLockReport>("POST", path, body);
   show(lock, out);
   return undefined;
-}
-
-export function needReason(input: VerbInput): string {
-  const reason = textOption(input, "reason");
-  if (reason === undefined) throw new SimwardError("USAGE", { detail: "give a --reason for the audit trail" });
-  return reason;
 }
 
 /** Of a file, or of standard input for "-". Throws NOT_FOUND. */

@@ -1,8 +1,8 @@
 // simward keys list, install: the fleet's keys that this vehicle believes. How a ring is made: docs/policy.md.
 import type { KeyRingReport } from "../../api/types.ts";
 import type { Output } from "../output.ts";
-import { textOption, type Verb } from "../verb.ts";
-import { contentOf, needReason } from "./imei-lock.ts";
+import { needReason, textOption, type Verb } from "../verb.ts";
+import { contentOf } from "./imei-lock.ts";
 
 export const keysList: Verb = {
   name: "keys list",

@@ -3,13 +3,10 @@ import { SimwardError } from "../../../base/errors.ts";
 import type { LifecycleReport, LifecycleTest } from "../../api/types.ts";
 import { exitCodes } from "../exit.ts";
 import type { Output } from "../output.ts";
-import { textOption, type Verb, type VerbInput, wholeNumberOption } from "../verb.ts";
-import { contentOf, needReason } from "./imei-lock.ts";
-import { mustMean } from "./profile-local.ts";
+import { needReason, reasonOption, textOption, type Verb, type VerbInput, wholeNumberOption } from "../verb.ts";
+import { contentOf } from "./imei-lock.ts";
 
 const stageNames = ["factory_test", "shipping", "operational", "suspended", "retired"];
-const reason = { flags: "--reason <text>", help: "why, for the audit trail" };
-const yes = { flags: "--yes", help: "it is meant" };
 /** The card may be at work. */
 const timeoutSeconds = 120;
 
@@ -30,7 +27,7 @@ export const lifecycleSet: Verb = {
   example: "simward lifecycle set shipping --reason 'end of line 4'",
   args: [{ name: "stage", help: "shipping, operational or suspended; retired with a token, else see lifecycle retire" }],
   options: [
-    reason,
+    reasonOption,
     { flags: "--token <file>", help: "holds the signature in base64; - for standard input" },
     { flags: "--admin", help: "over the admin's socket" },
   ],
@@ -52,11 +49,10 @@ export const lifecycleRetire: Verb = {
   name: "lifecycle retire",
   summary: "retire the vehicle, for good: nothing is enabled on its eUICC afterwards; over the admin's socket",
   example: "simward lifecycle retire --yes --reason 'scrapped, ticket 123'",
-  options: [yes, reason],
+  danger: "nothing is enabled on the eUICC any more, for good",
   timeoutSeconds,
   async run({ api, out }, input) {
     const body = { reason: needReason(input) };
-    mustMean(input);
     const life = await api("admin").call<LifecycleReport>("POST", "/v1/lifecycle/retire", body);
     out.result(life, () => rendered(life, out));
     return undefined;
@@ -67,11 +63,10 @@ export const lifecycleTransfer: Verb = {
   name: "lifecycle transfer",
   summary: "end one owner's time: all profiles go but the provisioning profile; over the admin's socket",
   example: "simward lifecycle transfer --yes --reason 'sold, ticket 123'",
-  options: [yes, reason],
+  danger: "all profiles go but the provisioning profile",
   timeoutSeconds,
   async run({ api, out }, input) {
     const body = { reason: needReason(input) };
-    mustMean(input);
     const life = await api("admin").call<LifecycleReport>("POST", "/v1/lifecycle/transfer", body);
     out.result(life, () => rendered(life, out));
     return undefined;

@@ -2,15 +2,14 @@
 // input, never from the command line, where every process could read them.
 import { readFile } from "node:fs/promises";
 import { reasonOf, SimwardError } from "../../../base/errors.ts";
-import type { ApiEvent, ProfileChange, ProfileDownloaded } from "../../api/types.ts";
+import type { ProfileChange, ProfileDownloaded } from "../../api/types.ts";
 import type { Output } from "../output.ts";
-import { renderEvent } from "../render-event.ts";
-import { type CliContext, textOption, type Verb, type VerbInput } from "../verb.ts";
+import { quietOption, withProgress } from "../progress.ts";
+import { type CliContext, reasonOption, textOption, type Verb, type VerbInput } from "../verb.ts";
 
 /** A profile that finds no network has its deadline, and so has the way back. */
 const timeoutSeconds = 1_200;
 const target = { name: "profile", help: "its ICCID or nickname, or a beginning that only one has" };
-const reason = { flags: "--reason <text>", help: "why, for the audit trail" };
 
 export const profileDownload: Verb = {
   name: "profile download",
@@ -19,9 +18,10 @@ export const profileDownload: Verb = {
   options: [
     { flags: "--ac <file>", help: "holds the activation code; - for standard input", default: "-" },
     { flags: "--cc <file>", help: "holds the confirmation code; - for standard input, after the activation code's line" },
-    { flags: "--quiet", help: "no progress" },
+    quietOption,
   ],
   timeoutSeconds,
+  hasProgress: true,
   async run(context, input) {
     const { activationCode, confirmationCode } = await codesOf(textOption(input, "ac") ?? "-", textOption(input, "cc"));
     const body = { activationCode, ...(confirmationCode === undefined ? {} : { confirmationCode }) };
@@ -42,8 +42,9 @@ export const profileEnable: Verb = {
   summary: "enable a profile and wait for its network; where there is none the former one is enabled again",
   example: "simward profile enable 8946",
   args: [target],
-  options: [reason, { flags: "--quiet", help: "no progress" }],
+  options: [reasonOption, quietOption],
   timeoutSeconds,
+  hasProgress: true,
   run: (context, input) => change(context, input, "/v1/profiles/enable", {}),
 };
 
@@ -52,7 +53,7 @@ export const profileDisable: Verb = {
   summary: "disable the enabled profile: the vehicle has no network until another one is enabled",
   example: "simward profile disable 8946 --i-know-it-goes-dark --reason 'ticket 123'",
   args: [target],
-  options: [reason, { flags: "--i-know-it-goes-dark", help: "that nothing is enabled afterwards" }],
+  options: [reasonOption, { flags: "--i-know-it-goes-dark", help: "that nothing is enabled afterwards" }],
   timeoutSeconds,
   run: (context, input) => change(context, input, "/v1/profiles/disable", input.options.iKnowItGoesDark === true ? { goesDark: true } : {}),
 };
@@ -62,12 +63,11 @@ export const profileDelete: Verb = {
   summary: "delete a disabled profile for good; the last one to go back to needs --admin and --reason",
   example: "simward profile delete 8946 --yes --reason 'ticket 123'",
   args: [target],
-  options: [reason, { flags: "--yes", help: "it is meant" }, { flags: "--admin", help: "over the admin's socket" }],
+  options: [{ flags: "--admin", help: "over the admin's socket" }],
   timeoutSeconds,
-  run: (context, input) => {
-    mustMean(input);
-    return change(context, input, "/v1/profiles/delete", {});
-  },
+  hasProgress: true,
+  danger: "the profile is deleted for good",
+  run: (context, input) => change(context, input, "/v1/profiles/delete", {}),
 };
 
 export const profileNickname: Verb = {
@@ -77,11 +77,6 @@ export const profileNickname: Verb = {
   args: [target, { name: "nickname", help: "64 octets at most" }],
   run: (context, input) => change(context, input, "/v1/profiles/nickname", { nickname: input.args[1] ?? "" }),
 };
-
-/** Throws USAGE. */
-export function mustMean(input: VerbInput): void {
-  if (input.options.yes !== true) throw new SimwardError("USAGE", { detail: "it cannot be undone: say --yes" });
-}
 
 async function change(context: CliContext, input: VerbInput, path: string, more: object): Promise<undefined> {
   const { out, api } = context;
@@ -101,30 +96,6 @@ function outcomeText(path: string, { iccid, nickname, enabled, outcome }: Profil
   if (outcome === "already") return `${name} was ${state} already: nothing was done`;
   if (!enabled) return `${out.paint("yellow", state)} ${name}: no profile is enabled`;
   return `${out.paint("green", state)} ${name} ${outcome === "online" ? "online" : out.paint("yellow", "no network")}`;
-}
-
-/** What the daemon does meanwhile, as far as this user may listen; the outcome is what counts. */
-async function withProgress<T>({ api, out, signal }: CliContext, { options }: VerbInput, ask: () => Promise<T>): Promise<T> {
-  if (options.quiet === true) return ask();
-  const listening = new AbortController();
-  const progress = api("viewer")
-    .lines(
-      "/v1/events",
-      (line) => {
-        const event = line as ApiEvent;
-        out.progress(event, () => renderEvent(event, out));
-        return true;
-      },
-      listening.signal,
-    )
-    .catch(() => undefined);
-  try {
-    return await ask();
-  } finally {
-    if (signal.aborted) out.hint("not waited for any longer; the daemon goes on");
-    listening.abort();
-    await progress;
-  }
 }
 
 interface Codes {

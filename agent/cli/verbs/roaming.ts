@@ -2,8 +2,8 @@
 import type { RoamingHistory, RoamingReport, RoamingRulesReport, RoamingStanding } from "../../api/types.ts";
 import { progressBar } from "../layout.ts";
 import type { Output, Style } from "../output.ts";
-import { textOption, type Verb } from "../verb.ts";
-import { contentOf, needReason } from "./imei-lock.ts";
+import { needReason, textOption, type Verb } from "../verb.ts";
+import { contentOf } from "./imei-lock.ts";
 
 const colours: Record<RoamingStanding["level"], Style> = { ok: "green", warn: "yellow", act: "red", breach: "red" };
 
