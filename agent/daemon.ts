@@ -14,6 +14,7 @@ import { readSmallFile } from "../base/small-file.ts";
 import { version } from "../base/version.ts";
 import { serveApi } from "./api/server.ts";
 import { type ConfigInForce, configInForce, formerConfig, isConfigError, keepConfig } from "./config/in-force.ts";
+import { loadConfig } from "./config/load.ts";
 import { kernelView } from "./data-path/kernel.ts";
 import { createNetdClient } from "./data-path/netd-client.ts";
 import { readInitialEims } from "./initial-eims.ts";
@@ -171,6 +172,7 @@ async function serve(configPath: string, { config, text, problem }: ConfigInForc
     agent = await createAgent({
       config,
       configProblem: problem,
+      configFile: { path: configPath, read: () => loadConfig(configPath) },
       clock,
       random: systemRandom,
       log,
