@@ -11,6 +11,7 @@ import { asSimwardError, reasonOf, SimwardError } from "../base/errors.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { readSmallFile } from "../base/small-file.ts";
+import { createTraceBus } from "../base/trace.ts";
 import { version } from "../base/version.ts";
 import { serveApi } from "./api/server.ts";
 import { type ConfigInForce, configInForce, formerConfig, isConfigError, keepConfig } from "./config/in-force.ts";
@@ -24,6 +25,8 @@ import { rspOf } from "./rsp.ts";
 import { lockDirectory } from "./state/lock.ts";
 import { openNatMemory } from "./state/nat-memory.ts";
 import { openTlsSessions } from "./state/tls-sessions.ts";
+import { createLogTail } from "./trace/log-tail.ts";
+import { atTrace } from "./trace/ports.ts";
 import { createTransports } from "./transports.ts";
 
 const usage = `simwardd ${version}
@@ -134,7 +137,9 @@ async function run(): Promise<number> {
 
 async function serve(configPath: string, { config, text, problem }: ConfigInForce, stop: AbortSignal): Promise<number> {
   const clock = new SystemClock({ isSynchronised: () => existsSync(config.clock.synchronised_file) });
-  const log = createLog({ level: config.log.level, clock, journald: process.env.JOURNAL_STREAM !== undefined });
+  const tail = createLogTail();
+  const log = createLog({ level: config.log.level, clock, journald: process.env.JOURNAL_STREAM !== undefined, onLine: tail.take });
+  const trace = createTraceBus({ clock, random: systemRandom });
   let agent: Agent | undefined;
   /** What has been opened, to be closed in the opposite order. */
   const opened: (() => unknown)[] = [endOnCrash(log, clock, async () => agent?.crashed())];
@@ -151,6 +156,7 @@ async function serve(configPath: string, { config, text, problem }: ConfigInForc
       ...(config.modem.power_hook ? { powerCycle: async () => void (await netd.ask("modem-power", { action: "cycle" })) } : {}),
       random: systemRandom,
       log: log.child({ part: "modem" }),
+      trace: atTrace(trace),
       ...(config.modem.family === undefined ? {} : { family: config.modem.family }),
     });
     opened.push(() => modem.close());
@@ -166,6 +172,7 @@ async function serve(configPath: string, { config, text, problem }: ConfigInForc
       random: systemRandom,
       sessions,
       natMemory: await openNatMemory(disk, log),
+      trace,
       onNoConnectionId: () => log.warn("this OpenSSL has no room for DTLS Connection ID; going on without"),
     });
     opened.push(() => transports.close());
@@ -183,6 +190,16 @@ async function serve(configPath: string, { config, text, problem }: ConfigInForc
       rsp: await rspOf(config.rsp, transports.es9, credential, (error) => log.warn("no direct downloads", { error })),
       initialEims: await readInitialEims(config.eim.consumer_initial_eim),
       net: { netd, kernel: kernelView(), dial: dialData },
+      trace,
+      programLog: {
+        tail,
+        get level() {
+          return log.level;
+        },
+        set level(level) {
+          log.level = level;
+        },
+      },
       credential,
       rootKeys: config.keys.root === undefined ? undefined : await rootKeysOf(config.keys.root, log),
     });

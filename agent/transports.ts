@@ -1,6 +1,7 @@
 // The ways to an eIM and to RSP servers that this daemon has, made from the configuration. DTLS and HTTPS are loaded when the first of them is used.
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
+import type { Trace } from "../base/trace.ts";
 import type { Es9Transport } from "../ipa/ports.ts";
 import { openDtls } from "../transports/dtls/dtls.ts";
 import type { DtlsCipherSuite, DtlsSessionStore } from "../transports/dtls/types.ts";
@@ -8,6 +9,7 @@ import { type ClosableEsipaTransport, coapsEsipaTransport, httpsEsipaTransport, 
 import { createHttpsClient } from "../transports/https/client.ts";
 import { createEs9Transport } from "../transports/https/es9.ts";
 import type { Config } from "./config/schema.ts";
+import { tracedHttps } from "./trace/ports.ts";
 
 export interface TransportsOptions {
   readonly config: Config;
@@ -15,6 +17,7 @@ export interface TransportsOptions {
   readonly random: Random;
   readonly sessions: DtlsSessionStore;
   readonly natMemory: NatMemory;
+  readonly trace?: Trace | undefined;
   /** Told once when Connection ID is configured and this Node's OpenSSL leaves no room for it. */
   readonly onNoConnectionId?: () => void;
 }
@@ -29,10 +32,11 @@ export interface Transports {
 }
 
 /** Throws OPENSSL_MISSING where Node does not offer its OpenSSL. */
-export function createTransports({ config, clock, random, sessions, natMemory, onNoConnectionId }: TransportsOptions): Transports {
+export function createTransports({ config, clock, random, sessions, natMemory, trace, onNoConnectionId }: TransportsOptions): Transports {
   const peer = (eimId: string) => config.eim.peer.find((one) => one.eim_id === eimId);
   const exchangeTimeoutMs = config.eim.exchange_timeout_seconds * 1_000;
-  const https = createHttpsClient({ clock, timeoutMs: exchangeTimeoutMs });
+  const plain = createHttpsClient({ clock, timeoutMs: exchangeTimeoutMs });
+  const https = trace === undefined ? plain : tracedHttps(plain, trace);
   const all = [
     coapsEsipaTransport({
       dtls: openDtls(onNoConnectionId === undefined ? {} : { onNoConnectionId }),
@@ -46,6 +50,7 @@ export function createTransports({ config, clock, random, sessions, natMemory, o
       mtuBytes: config.eim.mtu_bytes,
       retransmitInitialMs: config.eim.retransmit_initial_ms,
       handshakeTimeoutMs: exchangeTimeoutMs,
+      trace,
     }),
     httpsEsipaTransport({ https }),
   ];

@@ -42,8 +42,8 @@ export interface TracePoint extends TraceContent {
 export interface Trace {
   /** Whether anybody listens to the layer; what is only made for a trace is made behind this. */
   wants(layer: TraceLayer): boolean;
-  /** `traceId` where the caller is not of the trace that this belongs to, as a socket's reader is not. */
-  emit(layer: TraceLayer, direction: TraceDirection, content: TraceContent, traceId?: string | undefined): void;
+  /** `of` where the caller is not of the trace that this belongs to, as a socket's reader is not; null: it is nobody's. */
+  emit(layer: TraceLayer, direction: TraceDirection, content: TraceContent, of?: string | null): void;
   /** Runs what begins here under an id of its own; answers what it answers. */
   begin<T>(kind: string, run: () => T): T;
 }
@@ -70,10 +70,17 @@ export function createTraceBus({ clock, random }: { readonly clock: Clock; reado
   let next = 1;
   return {
     wants: (layer) => listeners.has(layer),
-    emit(layer, direction, content, id = traceId()) {
+    emit(layer, direction, content, of = traceId() ?? null) {
       const wanted = listeners.get(layer);
       if (wanted === undefined) return;
-      const point: TracePoint = { layer, direction, traceId: id, ms: clock.now(), monotonicMs: clock.monotonicMs(), ...content };
+      const point: TracePoint = {
+        layer,
+        direction,
+        traceId: of ?? undefined,
+        ms: clock.now(),
+        monotonicMs: clock.monotonicMs(),
+        ...content,
+      };
       for (const fn of [...wanted]) fn(point);
     },
     begin: (kind, run) => inTrace(`${kind}-${life}-${next++}`, run),

@@ -145,7 +145,7 @@ function likeliest(octets: Uint8Array): string | undefined {
 
 function decodedAs(name: string | undefined, octets: Uint8Array, showIds: boolean): Decoded | undefined {
   if (name === undefined) return undefined;
-  const { nodes, problem } = examine(name, octets);
+  const { nodes, problem } = examine(name, octets, { bareKeyOrCertificate: true });
   return {
     type: name,
     tree: nodes.map((node) => nodeOf(node, showIds)),

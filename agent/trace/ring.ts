@@ -61,7 +61,9 @@ export async function openTraceRing(disk: Disk, ringBytes: number): Promise<Trac
     async *read() {
       for (const name of await names()) {
         const content = await disk.read(name);
-        for (const line of Buffer.from(content ?? []).toString("utf8").split("\n")) {
+        for (const line of Buffer.from(content ?? [])
+          .toString("utf8")
+          .split("\n")) {
           const entry = unchecked(line);
           if (entry !== undefined) yield entry;
         }

@@ -4,7 +4,7 @@ import { fromHex, toHexUpper } from "../../base/bytes.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { maskSecrets } from "../../base/mask.ts";
 import type { TraceDirection, TraceLayer, TracePoint } from "../../base/trace.ts";
-import { decode } from "../../ipa/asn1/schema.ts";
+import { decode, type Lenient } from "../../ipa/asn1/schema.ts";
 import { readOnlyTlv } from "../../ipa/asn1/tlv.ts";
 import { typeByName } from "../../ipa/messages/registry.ts";
 
@@ -24,6 +24,8 @@ export interface SecretCutter {
 }
 
 const star = 0x2a;
+/** As the eUICC session reads lists of eIMs. */
+const lenient: Lenient = { bareKeyOrCertificate: true };
 /** Shorter ones would be found everywhere. */
 const shortestKnown = 4;
 /** Fragments may end in the middle of a secret; fewer octets of it give nothing away. */
@@ -33,7 +35,7 @@ const mostKnown = 64;
 const secretFields: ReadonlySet<string> = new Set(["matchingId", "hashCc", "confirmationCode"]);
 const secretKeys = /(matchingId|confirmationCode|hashCc|password|pin|psk|privateKey)$/i;
 /** SGP.22 §4.1: the third part is the matching id. */
-const activationCode = /1\$[A-Za-z0-9.:[\]-]{1,255}\$([^$\s"\0-\x1f\x7f-\xff]+)/g;
+const activationCode = /1\$[A-Za-z0-9.:[\]-]{1,255}\$([!#%-~]+)/g;
 /** What matching ids and codes are written with; where a message cannot be read nobody knows which of its texts is one. */
 const codeLike = /[0-9A-Za-z-]{4,}/g;
 /** Commands of families that carry an APN's password. */
@@ -86,6 +88,7 @@ export function createSecretCutter(): SecretCutter {
   const learnFrom = (octets: Uint8Array, typeName: string): boolean => {
     try {
       decode(typeByName(typeName), octets, {
+        lenient,
         visit: ({ path, tlv, value }) => {
           const name = path.at(-1) ?? "";
           if (value === undefined) return;
@@ -103,6 +106,7 @@ export function createSecretCutter(): SecretCutter {
   const wipeFields = (octets: Buffer, typeName: string): void => {
     try {
       decode(typeByName(typeName), octets, {
+        lenient,
         visit: ({ path, tlv, value }) => {
           // Also those that are too short to be looked for elsewhere.
           if (value !== undefined && secretFields.has(path.at(-1) ?? "") && tlv.source === octets) wipe(octets, tlv.contentStart, tlv.end);
@@ -187,7 +191,8 @@ export function createSecretCutter(): SecretCutter {
     if (text !== undefined) {
       if (point.layer === "at") text = cutApduText(text, point.direction);
       else {
-        const json = point.layer === "es9" || point.layer === "https" || point.layer === "esipa" ? asJson(Buffer.from(text, "utf8")) : undefined;
+        const json =
+          point.layer === "es9" || point.layer === "https" || point.layer === "esipa" ? asJson(Buffer.from(text, "utf8")) : undefined;
         text = json === undefined ? cutText(text) : JSON.stringify(cutJson(json, ""));
       }
     }

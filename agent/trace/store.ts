@@ -141,8 +141,8 @@ export async function openTraceStore({ bus, disk, config, clock, random, log }: 
     const ofBody = point.layer === "coap" && point.direction === "rx" && point.octets !== undefined;
     if (held.length === 0 && !(ofBody && point.more === true)) {
       // One that is whole by itself is looked at like one in parts.
-      if (ofBody) return add(point, cutter.cutBody([point])[0] ?? cutter.blank(point));
-      return add(point, cutter.cut(point));
+      add(point, ofBody ? (cutter.cutBody([point])[0] ?? cutter.blank(point)) : cutter.cut(point));
+      return;
     }
     const isForeign = point.traceId !== held[0]?.traceId && held.length > 0;
     held.push(point);
@@ -166,8 +166,7 @@ export async function openTraceStore({ bus, disk, config, clock, random, log }: 
 
   const matches = ({ layers, id }: TraceQuery): ((entry: TraceEntry) => boolean) => {
     const wanted = layers === undefined ? undefined : new Set(layers);
-    return (entry) =>
-      (wanted === undefined || wanted.has(entry.layer)) && (id === undefined || entry.traceId?.startsWith(id) === true);
+    return (entry) => (wanted === undefined || wanted.has(entry.layer)) && (id === undefined || entry.traceId?.startsWith(id) === true);
   };
   const inMemory = (): readonly TraceEntry[] => memory.slice(firstOfMemory);
 

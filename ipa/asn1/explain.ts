@@ -4,6 +4,7 @@ import { bytesToPlmn, swappedBcdToDigits, toHexUpper } from "../../base/bytes.ts
 import { SimwardError } from "../../base/errors.ts";
 import { typeByName, typeNames } from "../messages/registry.ts";
 import type { BitString, Integer } from "./content.ts";
+import { shortened } from "./salvage.ts";
 import { decode, encode, type Lenient, type Shape, type Type, type Visit } from "./schema.ts";
 import { childrenOf, contentOf, isConstructed, lengthOctets, readOnlyTlv, type Tlv, tagName, tagOctets } from "./tlv.ts";
 
@@ -52,7 +53,28 @@ export function examine(typeName: string, bytes: Uint8Array, lenient: Lenient = 
     return { nodes, problem: undefined };
   } catch (error) {
     if (!(error instanceof SimwardError) || error.code === "ASN1_UNKNOWN_TYPE") throw error;
-    return { nodes, problem: error };
+    if (nodes.length > 0) return { nodes, problem: error };
+    return { nodes: upToFault(typeName, bytes, error, lenient), problem: error };
+  }
+}
+
+/** Of an input that is no one TLV: what is there before its end, or before what follows it. */
+function upToFault(typeName: string, bytes: Uint8Array, fault: SimwardError, lenient: Lenient): readonly ExplainedTlv[] {
+  const { offset } = fault.data;
+  const readable = fault.code === "ASN1_TRAILING" && typeof offset === "number" ? bytes.subarray(0, offset) : shortened(bytes);
+  return readable === undefined || readable.length === 0 ? [] : examine(typeName, readable, lenient).nodes;
+}
+
+/** Names of types that begin with the input's tag, for one that is cut off or has something behind it; as guessTypes otherwise. */
+export function guessTypesOfFaulty(bytes: Uint8Array): readonly string[] {
+  try {
+    return guessTypes(bytes);
+  } catch (error) {
+    if (!(error instanceof SimwardError)) throw error;
+    const { offset } = error.data;
+    const readable = error.code === "ASN1_TRAILING" && typeof offset === "number" ? bytes.subarray(0, offset) : shortened(bytes);
+    if (readable === undefined || readable.length === 0) throw error;
+    return guessTypes(readable);
   }
 }
 
@@ -92,8 +114,8 @@ export function renderTree(nodes: readonly ExplainedTlv[]): string {
         ? "not known to this version"
         : node.value === ""
           ? `${node.kind}, ${node.length} octets`
-          : shortened(node.value);
-      const value = node.unknown && node.value !== "" ? `${shortened(node.value)} (${what})` : what;
+          : clipped(node.value);
+      const value = node.unknown && node.value !== "" ? `${clipped(node.value)} (${what})` : what;
       const note = node.note === undefined ? "" : `  ! ${node.note}`;
       return `${String(node.offset).padStart(offsetWidth)}  ${"  ".repeat(Math.min(node.depth, shownDepth))}${node.tagName} ${node.name}: ${value}${note}`;
     })
@@ -104,7 +126,7 @@ const shownCharacters = 128;
 /** Deeper than any message; what is deeper still is not indented further. */
 const shownDepth = 40;
 
-function shortened(value: string): string {
+function clipped(value: string): string {
   return value.length <= shownCharacters ? value : `${value.slice(0, shownCharacters)}… (${value.length} characters)`;
 }
 

@@ -13,15 +13,17 @@ import { peersOf } from "../../agent/peers.ts";
 import { rspOf } from "../../agent/rsp.ts";
 import { openNatMemory } from "../../agent/state/nat-memory.ts";
 import { openTlsSessions } from "../../agent/state/tls-sessions.ts";
+import { atTrace } from "../../agent/trace/ports.ts";
 import { createTransports } from "../../agent/transports.ts";
 import { openModem } from "../../at-drivers/driver.ts";
 import type { Modem } from "../../at-drivers/modem.ts";
 import { type Disposer, SystemClock, VirtualClock } from "../../base/clock.ts";
-import { subDisk } from "../../base/disk.ts";
+import { type Disk, subDisk } from "../../base/disk.ts";
 import { asSimwardError, type ErrorCode } from "../../base/errors.ts";
 import { faultDisk } from "../../base/fault-disk.ts";
 import { createLog, silentLog } from "../../base/log.ts";
 import { seededRandom } from "../../base/random.ts";
+import { createTraceBus, type TraceBus } from "../../base/trace.ts";
 import type { Eim } from "../../hw-sim/eim/eim.ts";
 import type { CardRoleName } from "../../hw-sim/euicc/roles.ts";
 import type { EuiccFaults, EuiccOptions } from "../../hw-sim/euicc/types.ts";
@@ -96,6 +98,8 @@ export interface World {
   readonly vehicle: Vehicle;
   readonly eim: Eim;
   readonly modem: Modem;
+  readonly trace: TraceBus;
+  readonly disk: Disk;
   readonly agent: Agent;
   readonly audit: AuditView;
   /** Runs when the scenario has ended. */
@@ -282,12 +286,14 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
   const rsp = dir === undefined ? "" : `[rsp]\nci_dir = "${dir}"\n`;
   const config = parseConfig(`[modem]\naddress = "${address}"\n${baseConfig}${eim}${peer}${rsp}${more}`);
   const random = seededRandom(given.seed ?? 1);
-  const modem = openModem({ address, clock, log, random });
+  const trace = createTraceBus({ clock, random: seededRandom(7) });
+  const modem = openModem({ address, clock, log, random, trace: atTrace(trace) });
   started.add(() => modem.close());
   const disk = faultDisk(random);
   const transports = createTransports({
     config,
     clock,
+    trace,
     random,
     sessions: await openTlsSessions(subDisk(disk, "tls"), log),
     natMemory: await openNatMemory(disk, log),
@@ -301,6 +307,7 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
     random: { ...random, unit: () => 0.95 },
     log,
     disk,
+    trace,
     modem,
     transports: transports.all,
     peers: await peersOf(config.eim.peer),
@@ -310,12 +317,12 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
     }),
   });
   started.add(() => agent.stop());
-  const world = worldOf({ clock, vehicle, modem, agent, fault, atEnd: (stop) => started.add(stop) });
+  const world = worldOf({ clock, vehicle, modem, trace, disk, agent, fault, atEnd: (stop) => started.add(stop) });
   await agent.start();
   return world;
 }
 
-function worldOf(parts: Pick<World, "clock" | "vehicle" | "modem" | "agent" | "fault" | "atEnd">): World {
+function worldOf(parts: Pick<World, "clock" | "vehicle" | "modem" | "trace" | "disk" | "agent" | "fault" | "atEnd">): World {
   const { clock, vehicle, agent } = parts;
   const { eim, euicc } = vehicle;
   const events: ApiEvent[] = [];

@@ -103,7 +103,7 @@ export function createMessenger(options: MessengerOptions): Messenger {
       "coap",
       direction,
       { octets, peer: link.peer, more, note: attempt > 0 ? `retransmission ${attempt}` : undefined },
-      pending?.traceId,
+      pending?.traceId ?? null,
     );
   };
   const send = (octets: Uint8Array, attempt = 0): void => {

@@ -11,6 +11,9 @@ const names: Readonly<Record<number, string>> = {
   [contentTypes.returnRoutabilityCheck]: "return_routability_check",
 };
 
+/** More than anybody uses. */
+const longestCidBytes = 32;
+
 export interface RecordTrace {
   sent(datagram: Uint8Array): void;
   received(datagram: Uint8Array): void;
@@ -20,7 +23,7 @@ export function recordTrace(trace: Trace | undefined, peer: string): RecordTrace
   // What arrives answers what was said last; a socket's reader has no context of its own.
   let last = traceId();
   const note = (direction: "tx" | "rx", datagram: Uint8Array, id: string | undefined): void => {
-    if (trace?.wants("dtls") === true) trace.emit("dtls", direction, { text: describeRecords(datagram), peer }, id);
+    if (trace?.wants("dtls") === true) trace.emit("dtls", direction, { text: describeRecords(datagram), peer }, id ?? null);
   };
   return {
     sent(datagram) {
@@ -33,9 +36,18 @@ export function recordTrace(trace: Trace | undefined, peer: string): RecordTrace
 
 /** "handshake epoch 0 seq 1 length 220, …" */
 export function describeRecords(datagram: Uint8Array): string {
-  const records = splitRecords(datagram);
+  const records = recordsOf(datagram);
   if (records.length === 0) return `${datagram.length} octets that are no DTLS record`;
   return records.map(describeRecord).join(", ");
+}
+
+/** A connection ID (RFC 9146) has no length of its own: it is the one with which the records fill the datagram. */
+function recordsOf(datagram: Uint8Array): Uint8Array[] {
+  for (let cidBytes = 0; cidBytes <= longestCidBytes; cidBytes++) {
+    const records = splitRecords(datagram, cidBytes);
+    if (records.reduce((sum, { length }) => sum + length, 0) === datagram.length) return records;
+  }
+  return splitRecords(datagram);
 }
 
 function describeRecord(record: Uint8Array): string {

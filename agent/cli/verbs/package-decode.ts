@@ -2,21 +2,23 @@
 import { readFile } from "node:fs/promises";
 import { fromHex, toHexUpper } from "../../../base/bytes.ts";
 import { SimwardError } from "../../../base/errors.ts";
+import { exitCodeOf } from "../exit.ts";
 import { textOption, type Verb } from "../verb.ts";
 
 export const packageDecode: Verb = {
   name: "package decode",
   summary: "decode any SGP.22 or SGP.32 object by its ASN.1 name; needs no daemon",
-  example: "simward package decode --type GetEimPackageResponse BF4F03020101",
-  args: [{ name: "input", help: "hex, or a file that holds DER, hex or base64; - for standard input", optional: true }],
+  example: "simward package decode --as GetEimPackageResponse BF4F03020101",
+  args: [{ name: "input", help: "hex, base64, or a file that holds DER, PEM, hex or base64; - for standard input", optional: true }],
   options: [
-    { flags: "--type <name>", help: "its ASN.1 name; guessed from the tag where left out" },
+    { flags: "--as <type>", help: "its ASN.1 name; guessed from the tag where left out" },
+    { flags: "--type <type>", help: "the same" },
     { flags: "--reencode", help: "print the DER of the decoded value instead, in hex" },
     { flags: "--list", help: "the names of all types" },
   ],
   async run({ out }, input) {
     // The tables of all messages take longer to set up than all else here.
-    const { explain, guessTypes, reencode, renderTree } = await import("../../../ipa/asn1/explain.ts");
+    const { examine, guessTypesOfFaulty, reencode, renderTree } = await import("../../../ipa/asn1/explain.ts");
     const { typeNames } = await import("../../../ipa/messages/registry.ts");
     if (input.options.list === true) {
       const names = typeNames();
@@ -24,11 +26,12 @@ export const packageDecode: Verb = {
       return undefined;
     }
     const given = input.args[0];
-    if (given === undefined) throw new SimwardError("USAGE", { detail: "give hex, a file, or - for standard input" });
+    if (given === undefined) throw new SimwardError("USAGE", { detail: "give hex, a file, base64, or - for standard input" });
     const bytes = await readInput(given);
     const type =
+      textOption(input, "as") ??
       textOption(input, "type") ??
-      guess(bytes, guessTypes(bytes), (names) =>
+      guess(bytes, guessTypesOfFaulty(bytes), (names) =>
         out.hint(`read as ${names[0]}${names.length > 1 ? `; it could also be ${names.slice(1, 6).join(", ")}` : ""}`),
       );
     if (input.options.reencode === true) {
@@ -37,11 +40,17 @@ export const packageDecode: Verb = {
       else out.raw(der);
       return undefined;
     }
-    const nodes = explain(type, bytes);
+    const { nodes, problem } = examine(type, bytes);
     // What was asked to be decoded is shown as it is: masking it would defeat the purpose.
-    if (out.json) out.raw(JSON.stringify({ schema: "simward/decoded/1", type, octets: bytes.length, nodes }));
-    else out.raw(renderTree(nodes));
-    return undefined;
+    if (out.json) {
+      const { code, message, data } = problem ?? {};
+      const wrong = problem === undefined ? {} : { problem: { code, message, path: data?.path, offset: data?.offset } };
+      out.raw(JSON.stringify({ schema: "simward/decoded/1", type, octets: bytes.length, nodes, ...wrong }));
+    } else {
+      if (nodes.length > 0) out.raw(renderTree(nodes));
+      if (problem !== undefined) out.error(problem);
+    }
+    return problem === undefined ? undefined : exitCodeOf(problem.code);
   },
 };
 
@@ -49,29 +58,41 @@ function guess(bytes: Uint8Array, names: readonly string[], tell: (names: readon
   const [first] = names;
   if (first === undefined)
     throw new SimwardError("ASN1_UNKNOWN_TYPE", {
-      detail: `no message begins with the tag of ${toHexUpper(bytes.subarray(0, 4))}…; give --type`,
+      detail: `no message begins with the tag of ${toHexUpper(bytes.subarray(0, 4))}…; give --as`,
     });
   tell(names);
   return first;
 }
 
-/** Hex, or a file of DER, hex or base64, or standard input. Throws NOT_FOUND. */
+/** Shorter ones are names of files, or words. */
+const shortestBase64 = 8;
+
+/** Hex, base64, or a file of DER, PEM, hex or base64, or standard input. Throws NOT_FOUND. */
 export async function readInput(given: string): Promise<Uint8Array> {
   const compact = given.replace(/\s+/g, "");
   if (given !== "-" && /^([0-9a-fA-F]{2})+$/.test(compact)) return fromHex(compact);
-  const content = given === "-" ? await readStdin() : await readFileOrFail(given);
+  const content =
+    given === "-" ? await readStdin() : await readFileOr(given, () => (/^[./]/.test(given) ? undefined : fromBase64(compact)));
+  if (!Buffer.isBuffer(content)) return content;
   const text = content.toString("latin1").trim();
-  if (/^([0-9a-fA-F]{2}\s*)+$/.test(text)) return fromHex(text);
-  if (/^[A-Za-z0-9+/\s]+={0,2}$/.test(text) && text.replace(/\s+/g, "").length % 4 === 0)
-    return new Uint8Array(Buffer.from(text, "base64"));
-  return new Uint8Array(content);
+  const pem = /-----BEGIN [A-Z0-9 ]+-----([\s\S]*?)-----END /.exec(text)?.[1];
+  if (pem !== undefined) return new Uint8Array(Buffer.from(pem, "base64"));
+  if (/^([0-9a-fA-F]{2}\s*)+$/.test(text)) return fromHex(text.replace(/\s+/g, ""));
+  return fromBase64(text.replace(/\s+/g, "")) ?? new Uint8Array(content);
 }
 
-async function readFileOrFail(path: string): Promise<Buffer> {
+function fromBase64(text: string): Uint8Array | undefined {
+  if (text.length < shortestBase64 || text.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return undefined;
+  return new Uint8Array(Buffer.from(text, "base64"));
+}
+
+async function readFileOr(path: string, otherwise: () => Uint8Array | undefined): Promise<Buffer | Uint8Array> {
   try {
     return await readFile(path);
   } catch (error) {
-    throw new SimwardError("NOT_FOUND", { detail: `${path} is neither hex nor a file that can be read`, cause: error });
+    const found = otherwise();
+    if (found !== undefined) return found;
+    throw new SimwardError("NOT_FOUND", { detail: `${path} is neither hex, base64 nor a file that can be read`, cause: error });
   }
 }
 
