@@ -15,12 +15,17 @@ export type AlarmSource =
   | "path"
   | "injection"
   | "net"
+  | "firewall"
+  | "firewallAltered"
   | "trust"
   | "lifecycle"
   | "lifecycleLost"
   | "roaming"
   | "roamingRules"
   | "roamingLost"
+  | "usage"
+  | "usageLost"
+  | "usageCounters"
   | `policy:${string}`;
 
 export interface Alarms {

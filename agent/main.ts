@@ -39,13 +39,13 @@ import { esipaWhilePath, rspWhilePath, type WhilePathOptions } from "./connectiv
 import { createDataPath, type DataPathOptions } from "./data-path/data-path.ts";
 import { doctorIn } from "./doctor/in-agent.ts";
 import { createEmergency } from "./emergency.ts";
+import { createEnforcement } from "./firewall/enforcement.ts";
 import { createInjection } from "./injection.ts";
 import { createIpaEvents } from "./ipa-events.ts";
 import { apnsInStage, createLife } from "./life.ts";
 import { createLocalActs } from "./local-acts.ts";
 import { createLocalProfiles } from "./local-profiles.ts";
 import { mayUseOperator } from "./market/markets.ts";
-import { enforceOnModule } from "./policy/enforcer.ts";
 import { policyActs } from "./policy/report.ts";
 import { createPolicyService } from "./policy/service.ts";
 import { openSamples } from "./samples/service.ts";
@@ -284,7 +284,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       const eim = ipa.status().eims.find((one) => one.eimId === eimId);
       if (failure === undefined && eim?.host !== undefined) prober.heard(`eim ${eim.host}:${eim.port}`);
     }
-    enforcer?.polled();
+    enforcement.polled();
     if (error?.retry === "online") {
       await keeper.check();
       prober.notHeard();
@@ -373,12 +373,23 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     poller.pathUp();
   };
 
+  const enforcement = createEnforcement({
+    ...{ config, clock, alarms, emergency, audit: record, engine: policy.engine, netd: ports.net?.netd },
+    log: log.child({ part: "firewall" }),
+    tunnel: () => ({ tunnel: "none", tunnelInterface: undefined }),
+    throttleKbps: () => config.policy.usage.throttle_kbps,
+    hold: (reason) => keeper.hold(reason),
+    poll: () => poller.news(),
+  });
+  const { firewall } = enforcement;
   const dataPath =
     ports.net === undefined || config.net.mode === "none"
       ? undefined
       : createDataPath({
           ...{ ...ports.net, net: config.net, modem, clock, log: log.child({ part: "net" }), audit: record },
+          guard: firewall?.guard,
           onUp: () => {
+            firewall?.raised();
             if (keeper.path.up) onPath(keeper.path);
           },
           onProblem: (problem) => (problem === undefined ? alarms.clear("net") : alarms.raise("net", problem)),
@@ -427,15 +438,6 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     isOnline: () => keeper.path.up,
     bytes: () => dataPath?.bytes(),
   });
-
-  const enforcer =
-    config.policy.enforce_without_netd === "none" || (ports.net !== undefined && config.net.mode !== "none")
-      ? undefined
-      : enforceOnModule({
-          ...{ engine: policy.engine, clock, poll: poller.news, intervalMs: config.eim.poll_interval_seconds * 1_000 },
-          hold: (reason) => keeper.hold(reason),
-        });
-  disposers.push(() => enforcer?.stop());
 
   const agent: Agent = {
     ...trail.acts,
@@ -521,6 +523,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       await ipa.close();
       await Promise.all([cardWatch.stop(), poller.stop(), keeper.stop(), trust.stop(), travel.stop(), lifecycle.stop(), samples.stop()]);
       await connectivity.stop();
+      await enforcement.stop();
       await dataPath?.stop();
       await record({ event: "daemon.stopped", cause: "stop" });
       await keep((s) => s).catch((error: unknown) => log.error("state", { error: asSimwardError(error) }));

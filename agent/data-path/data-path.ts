@@ -28,6 +28,8 @@ export interface DataPathOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly audit: (event: AuditEvent) => Promise<void>;
+  /** This interface is about to carry packets: resolves when what is refused on it is. Never rejects. */
+  readonly guard?: ((interfaceName: string) => Promise<void>) | undefined;
   /** The interface has what the session needs: packets can go. */
   readonly onUp: () => void;
   readonly onProblem: (problem: SimwardError | undefined) => void;
@@ -113,6 +115,7 @@ export function createDataPath(options: DataPathOptions): DataPath {
       throw error;
     });
     const done: Applied = { kind, interface: name, index, session, hold: undefined };
+    await options.guard?.(name);
     await perform(done, upCalls(name, session, net), signal);
     if (net.addressing === "dhcp") await undoing(done, () => until(`an address on ${name}`, () => someAddress(name), signal));
     return done;
@@ -142,6 +145,7 @@ export function createDataPath(options: DataPathOptions): DataPath {
     });
     const alive = AbortSignal.any([signal, ended.signal]);
     try {
+      await options.guard?.(name);
       const start = { verb: "ppp", args: { interface: name, state: "up", device, ...(mtuBytes === undefined ? {} : { mtuBytes }) } };
       await perform(done, [start], alive);
       await undoing(done, () => until(`an address on ${name}`, () => someAddress(name), alive));
