@@ -6,6 +6,7 @@ import { SystemClock } from "../base/clock.ts";
 import { asSimwardError, isCode, type SimwardError } from "../base/errors.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { createCard } from "./card.ts";
+import { type GatewayCommand, runGatewayCommand } from "./gateway/command.ts";
 import { withQuirks } from "./modem/personalities/quirks.ts";
 import { personalities } from "./modem/personalities/table.ts";
 import { type CardOptions, type CommandLine, parseCommandLine, type RunOptions } from "./options.ts";
@@ -26,6 +27,10 @@ async function main(args: readonly string[]): Promise<void> {
     process.stdout.write(command.text);
     return;
   }
+  if (command.kind === "gateway") {
+    await gateway(command.command);
+    return;
+  }
   const stopAsked = signalled();
   const { running, cleanUp } = await (command.kind === "run" ? guarded(command.options, vehicle) : guarded(command.options, card));
   if (running !== undefined) {
@@ -34,6 +39,22 @@ async function main(args: readonly string[]): Promise<void> {
     await running.close();
   }
   await cleanUp();
+}
+
+/** What is not `up` is done when it answers. */
+async function gateway(command: GatewayCommand): Promise<void> {
+  const stopAsked = command.verb === "up" ? signalled() : undefined;
+  try {
+    const running = await runGatewayCommand(command);
+    if (running === undefined) return;
+    process.stdout.write(`${JSON.stringify(running.ready)}\n`);
+    await stopAsked;
+    await running.close();
+  } catch (error) {
+    complain(error);
+    // What a part had begun to serve would keep it alive.
+    if (command.verb === "part") process.exit();
+  }
 }
 
 interface Running {

@@ -7,6 +7,7 @@ import { vpcdPort } from "./card-socket/vpcd-frames.ts";
 import { type EsipaVersion, esipaVersions } from "./eim/version-1.0.ts";
 import { type CardRoleName, cardRoleNames, cardRoles } from "./euicc/roles.ts";
 import { type FaultName, type FaultSetting, faultSetting, faultTable, parseFault } from "./faults.ts";
+import { type GatewayCommand, gatewayCommand } from "./gateway/command.ts";
 import { type QuirkName, quirkNames, quirks } from "./modem/personalities/quirks.ts";
 import { personalities } from "./modem/personalities/table.ts";
 import { type DataLinkOption, parseDataLink } from "./network/data-link.ts";
@@ -65,6 +66,7 @@ export interface RunOptions extends CardOptions {
 export type CommandLine =
   | { readonly kind: "run"; readonly options: RunOptions }
   | { readonly kind: "card"; readonly options: CardOptions }
+  | { readonly kind: "gateway"; readonly command: GatewayCommand }
   | { readonly kind: "text"; readonly text: string };
 
 /** As SGP.26 calls them. */
@@ -174,6 +176,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   const program = new Command("simward-sim")
     .description("A virtual vehicle: cellular module, eUICC, radio world, eIM and SM-DP+, for simward and for other people's tools.")
     .exitOverride()
+    .enablePositionalOptions()
     .configureOutput({ writeOut: (part) => (text += part), writeErr: () => {} });
   const run = program
     .command("run")
@@ -199,7 +202,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     .option("--no-indirect-download", "the eIM does not say that it relays downloads: an IPA that can goes to the SM-DP+ itself")
     .option("--esipa-version <version>", `of SGP.32 at the eIM: ${esipaVersions.join(", ")}`, "1.2")
     .option("--imei <digits>", "15 digits")
-    .option("--data-link <interface@namespace>", "the module's network interface in the vehicle's network namespace; needs root")
+    .option("--data-link <interface@namespace[@operator]>", "the module's network interface in network namespaces; needs root")
     .option("--drive-speed <factor>", "how many times as fast the scenario's route is driven", "1")
     .option("--seed <number>", "the same seed gives the same losses")
     .option("--fault <name=value>", "one of those below", collect)
@@ -228,6 +231,9 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
         options: readCardOptions(raw, serviceOptions(raw), oneOf("--card", textIn(raw, "card") ?? "", cardRoleNames)),
       };
     });
+  gatewayCommand(program, (command) => {
+    asked = { kind: "gateway", command };
+  });
   for (const command of [run, card]) {
     command
       .option("--pki <dir>", "keys and certificates, made there when it is empty")
@@ -246,7 +252,8 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     if (error.exitCode === 0 || text !== "") return { kind: "text", text };
     throw new SimwardError("SIM_OPTION", { detail: error.message.replace(/^error: /, "") });
   }
-  if (asked === undefined) throw new SimwardError("SIM_OPTION", { detail: "no command: simward-sim run, simward-sim card" });
+  if (asked === undefined)
+    throw new SimwardError("SIM_OPTION", { detail: "no command: simward-sim run, simward-sim card, simward-sim gateway" });
   return asked;
 }
 

@@ -10,6 +10,8 @@ export interface DataLinkOption {
   readonly interface: string;
   /** Named network namespace of the vehicle (ip-netns(8)) that gets the host's end. */
   readonly namespace: string;
+  /** Named network namespace of the operator that gets the other end; the simulator's own without one. Its routes to the servers are its owner's. */
+  readonly operator?: string | undefined;
 }
 
 export interface DataLinkOptions extends DataLinkOption {
@@ -28,8 +30,9 @@ export interface DataLink {
 export const gatewayAddress = "198.18.0.1";
 
 /** Makes the pair; addresses come with the sessions. Throws SIM_OPTION. */
-export function openDataLink({ bearer, addresses, interface: host, namespace }: DataLinkOptions): DataLink {
-  const core = `sim-${host}`;
+export function openDataLink({ bearer, addresses, interface: host, namespace, operator }: DataLinkOptions): DataLink {
+  const core = operatorEnd(host);
+  const there = operator === undefined ? [] : ["-n", operator];
   const ip = (...args: readonly string[]): void => {
     try {
       execFileSync("ip", args, { stdio: ["ignore", "ignore", "pipe"] });
@@ -38,15 +41,18 @@ export function openDataLink({ bearer, addresses, interface: host, namespace }: 
       throw new SimwardError("SIM_OPTION", { detail: `--data-link ${host}@${namespace}: ip ${args.join(" ")}: ${said}`, cause: error });
     }
   };
-  ip("link", "add", core, "type", "veth", "peer", "name", host, "netns", namespace);
+  const inCore = (...args: readonly string[]): void => ip(...there, ...args);
+  const between = operator === undefined ? [] : ["netns", operator];
+  ip("link", "add", core, ...between, "type", "veth", "peer", "name", host, "netns", namespace);
+  const source = operator === undefined ? ["src", gatewayAddress] : [];
   let routed: readonly string[] = [];
   const follow = (): void => {
     const wanted = addresses();
-    for (const address of routed) if (!wanted.includes(address)) ip("route", "del", `${address}/32`, "dev", core);
+    for (const address of routed) if (!wanted.includes(address)) inCore("route", "del", `${address}/32`, "dev", core);
     // Without a session the host's end has no carrier.
-    if (wanted.length === 0 && routed.length > 0) ip("link", "set", core, "down");
-    if (wanted.length > 0 && routed.length === 0) ip("link", "set", core, "up");
-    for (const address of wanted) ip("route", "replace", `${address}/32`, "dev", core, "src", gatewayAddress);
+    if (wanted.length === 0 && routed.length > 0) inCore("link", "set", core, "down");
+    if (wanted.length > 0 && routed.length === 0) inCore("link", "set", core, "up");
+    for (const address of wanted) inCore("route", "replace", `${address}/32`, "dev", core, ...source);
     routed = wanted.length === 0 ? [] : wanted;
   };
   let stop: Disposer = () => {};
@@ -56,22 +62,28 @@ export function openDataLink({ bearer, addresses, interface: host, namespace }: 
     follow();
     stop = bearer.onChange(follow);
   } catch (error) {
-    ip("link", "delete", core);
+    inCore("link", "delete", core);
     throw error;
   }
   return {
     gateway: gatewayAddress,
     close() {
       stop();
-      ip("link", "delete", core);
+      inCore("link", "delete", core);
       ip("address", "delete", `${gatewayAddress}/32`, "dev", "lo");
     },
   };
 }
 
-/** "wwan0@vehicle". Throws SIM_OPTION. */
+/** Name of the operator's end of the module's interface. */
+export const operatorEnd = (host: string): string => `sim-${host}`;
+
+/** "wwan0@vehicle", "wwan0@vehicle@operator". Throws SIM_OPTION. */
 export function parseDataLink(text: string): DataLinkOption {
-  const [, name, namespace] = /^([a-z][a-z0-9]{0,10})@([A-Za-z0-9_-]{1,64})$/.exec(text) ?? [];
-  if (name !== undefined && namespace !== undefined) return { interface: name, namespace };
-  throw new SimwardError("SIM_OPTION", { detail: `--data-link ${JSON.stringify(text)}: write INTERFACE@NAMESPACE, e.g. wwan0@vehicle` });
+  const name = "[A-Za-z0-9_-]{1,64}";
+  const [, host, namespace, operator] = new RegExp(`^([a-z][a-z0-9]{0,10})@(${name})(?:@(${name}))?$`).exec(text) ?? [];
+  if (host !== undefined && namespace !== undefined) return { interface: host, namespace, ...(operator === undefined ? {} : { operator }) };
+  throw new SimwardError("SIM_OPTION", {
+    detail: `--data-link ${JSON.stringify(text)}: write INTERFACE@NAMESPACE or INTERFACE@NAMESPACE@OPERATOR, e.g. wwan0@vehicle`,
+  });
 }
