@@ -22,9 +22,9 @@ const espProposals = [
   "aes256-aes128-sha256-noesn",
 ];
 
-/** Another name for whatever is different, keys and secrets too: what is up under this name is what is wanted. */
+/** Another name for whatever is different, keys and secrets too: what is up under this name is what is wanted. One gateway has many addresses. */
 export function nameOf(wanted: TunnelWanted): string {
-  const { limitSeconds: _, ...told } = wanted;
+  const { limitSeconds: _limit, gateway: _gateway, ...told } = wanted;
   const text = JSON.stringify(told, (_key, value: unknown) =>
     value instanceof Uint8Array ? Buffer.from(value).toString("base64") : value,
   );

@@ -6,24 +6,22 @@ interface Reason {
   readonly code: ErrorCode;
 }
 
-/** The first row of which any line speaks counts: what we found wrong with the gateway comes before what it then was told. */
+/**
+ * The first row of which any line speaks counts. What the gateway refuses ends an attempt, so it comes first; what we find wrong with a certificate may be
+ * said of one that was only tried.
+ */
 const reasons: readonly Reason[] = [
-  { pattern: /subject certificate invalid|certificate .*(expired|not yet valid)/i, code: "TUNNEL_GATEWAY_EXPIRED" },
-  {
-    pattern: /no private key found|loading (private key|certificate) failed|no shared key found|EAP_[A-Z0-9]+ method failed/,
-    code: "TUNNEL_CREDENTIAL",
-  },
-  { pattern: /received EAP_FAILURE|EAP method not supported/, code: "TUNNEL_REFUSED" },
-  {
-    pattern:
-      /no trusted \S+ public key found|no issuer certificate found|constraint check failed|constraint requires|IDr? .*does(n't| not) match|no alternative config found/,
-    code: "TUNNEL_UNTRUSTED",
-  },
-  { pattern: /received AUTHENTICATION_FAILED notify/, code: "TUNNEL_REFUSED" },
-  { pattern: /received (NO_PROPOSAL_CHOSEN|INVALID_KE_PAYLOAD|INVALID_SYNTAX|INVALID_MAJOR_VERSION) notify/, code: "TUNNEL_PROPOSAL" },
+  { pattern: /received AUTHENTICATION_FAILED notify|received EAP_FAILURE/, code: "TUNNEL_REFUSED" },
   { pattern: /received (INTERNAL_ADDRESS_FAILURE|FAILED_CP_REQUIRED) notify/, code: "TUNNEL_ADDRESS" },
   { pattern: /received (TS_UNACCEPTABLE|SINGLE_PAIR_REQUIRED) notify|no acceptable traffic selectors/, code: "TUNNEL_SELECTORS" },
-  { pattern: /giving up after \d+ retransmits|unable to resolve|destination unreachable|no (route|usable) /i, code: "TUNNEL_UNREACHABLE" },
+  { pattern: /received (NO_PROPOSAL_CHOSEN|INVALID_SYNTAX|INVALID_MAJOR_VERSION) notify/, code: "TUNNEL_PROPOSAL" },
+  {
+    pattern: /no private key found|no shared key found|EAP_[A-Z0-9]+ method failed|not supported, sending EAP_NAK/,
+    code: "TUNNEL_CREDENTIAL",
+  },
+  { pattern: /subject certificate invalid/, code: "TUNNEL_GATEWAY_EXPIRED" },
+  { pattern: /no trusted \S+ public key found|no issuer certificate found|constraint (check failed|requires)/, code: "TUNNEL_UNTRUSTED" },
+  { pattern: /giving up after \d+ retransmits|unable to resolve|error writing to socket/, code: "TUNNEL_UNREACHABLE" },
 ];
 
 /** What an attempt that ended like this is told as; `isLate`: it did not end by itself. */

@@ -6,16 +6,6 @@ const label = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
 /** A whole domain name: a word alone is looked up in whatever domain somebody has set. */
 const hostName = new RegExp(`^(?=.{1,253}$)${label}(\\.${label})+$`);
 
-const host: Argument<string> = {
-  expected: "a host's name or an IP address",
-  check: (value) => {
-    if (typeof value !== "string") return undefined;
-    // Digits and dots that are no address would be looked up by their odd old forms.
-    const isName = hostName.test(value) && !/^[\d.]+$/.test(value);
-    return isName || ipAddress.check(value) !== undefined ? value : undefined;
-  },
-};
-
 /** RFC 7296 §3.5: an address, a domain name, a mailbox or a distinguished name; no wildcard, no prefix that changes its kind. */
 export function isIdentity(value: string): boolean {
   if (isIP(value) !== 0) return !value.includes("%");
@@ -61,7 +51,8 @@ function listOf<T>(item: Argument<T>, least: number, most: number): Argument<rea
 const certificateBytes = 4_096;
 
 export const tunnelArguments = {
-  gateway: host,
+  /** Looked up by simwardd: its questions pass the firewall, and charon need not ask anybody. */
+  gateway: ipAddress,
   localId: identity,
   remoteId: identity,
   auth: oneOf("cert", "eap"),

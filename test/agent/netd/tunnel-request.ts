@@ -1,7 +1,7 @@
 // A request for a tunnel that is right in everything; its octets are no certificates, which only charon would see.
 
 export const tunnelRequest = {
-  gateway: "vpn.fleet.example",
+  gateway: "203.0.113.7",
   localId: "vehicle-1.fleet.example",
   remoteId: "vpn.fleet.example",
   auth: "cert",
