@@ -11,7 +11,6 @@ import type { MarketReport, RoamingHistory, RoamingReport, RoamingRulesReport, S
 import type { AuditEvent } from "./audit/types.ts";
 import type { Config } from "./config/schema.ts";
 import type { EmergencyWatch } from "./emergency.ts";
-import type { KeyRing } from "./keys/ring.ts";
 import { marketApns, marketOf, operatorsIn } from "./market/markets.ts";
 import { type MarketHands, openMarkets } from "./market/service.ts";
 import { type SwapPolicy, swapPolicyOf } from "./market/swap.ts";
@@ -19,7 +18,7 @@ import type { PolicyEngine } from "./policy/engine.ts";
 import type { VehicleFacts } from "./policy/types.ts";
 import { unknownOverrides, withOverrides } from "./roaming/overrides.ts";
 import { historyReport, roamingReport, rulesReport, standingReport, tightest } from "./roaming/report.ts";
-import { openRuleBook } from "./roaming/rule-book.ts";
+import { openRuleBook, type RuleKeys } from "./roaming/rule-book.ts";
 import { rulesFor } from "./roaming/rules.ts";
 import { openRoaming } from "./roaming/service.ts";
 import type { ApiCaller } from "./trust.ts";
@@ -34,7 +33,7 @@ export interface TravelParts {
   readonly audit: (event: AuditEvent) => Promise<void>;
   readonly publish: (kind: string, fields: Readonly<Record<string, unknown>>) => void;
   readonly engine: Pick<PolicyEngine, "update">;
-  readonly keys: Pick<KeyRing, "signerOf" | "has">;
+  readonly keys: RuleKeys;
   readonly emergency: EmergencyWatch;
 }
 
@@ -129,6 +128,19 @@ export async function createTravel(parts: TravelParts): Promise<Travel> {
       log.error("roaming rules", { error: asSimwardError(error) });
     });
   };
+  let toldRevoked = false;
+  /** Asked often: keys are revoked by another file than this one. */
+  const sayRevoked = (): void => {
+    if (ruleBook.isRevoked === toldRevoked) return;
+    toldRevoked = ruleBook.isRevoked;
+    if (!toldRevoked) {
+      alarms.clear("roamingRules");
+      return;
+    }
+    const detail = `the key that signed the fleet's rules is revoked; version ${ruleBook.current.version} of simward's own is in force`;
+    alarms.raise("roamingRules", new SimwardError("ROAMING_RULES", { detail }));
+    void audit({ event: "roaming.rulesRevoked", cause: "keys", data: { inForce: ruleBook.current.version } }).then(() => roaming.look());
+  };
   const sayUnknown = (): void => {
     const unknown = unknownOverrides(ruleBook.current, overrides);
     if (unknown.length > 0) log.warn("no roaming rule has this id", { policyRoaming: unknown });
@@ -144,8 +156,12 @@ export async function createTravel(parts: TravelParts): Promise<Travel> {
     start(hands) {
       markets.start({ ...hands, swap });
       sayUnknown();
-      lookAtFile();
-      cancelLook = clock.every(fileLookMs, lookAtFile);
+      const look = (): void => {
+        lookAtFile();
+        sayRevoked();
+      };
+      look();
+      cancelLook = clock.every(fileLookMs, look);
     },
     status() {
       const { country, home, standings } = roaming.now;

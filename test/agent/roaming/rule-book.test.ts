@@ -10,7 +10,7 @@ import { type KeyRing, openKeyRing } from "../../../agent/keys/ring.ts";
 import { verifyingKey, verifyingKeys } from "../../../agent/keys/signature.ts";
 import { defaultRoamingRules } from "../../../agent/roaming/default-rules.ts";
 import { rulesReport } from "../../../agent/roaming/report.ts";
-import { openRuleBook } from "../../../agent/roaming/rule-book.ts";
+import { openRuleBook, type RuleKeys } from "../../../agent/roaming/rule-book.ts";
 import { utf8 } from "../../../base/bytes.ts";
 import type { Disk } from "../../../base/disk.ts";
 import { type FaultDisk, faultDisk } from "../../../base/fault-disk.ts";
@@ -25,6 +25,13 @@ const unlock = generateKeyPairSync("ed25519");
 const spki = (key: KeyObject): Buffer => key.export({ format: "der", type: "spki" });
 const signed = (content: Uint8Array, key: KeyObject): Uint8Array =>
   new Uint8Array(sign(key.asymmetricKeyType === "ed25519" ? null : "sha256", content, key));
+
+async function revoke(ring: KeyRing, pair: { readonly publicKey: KeyObject }): Promise<void> {
+  const { fingerprint } = verifyingKey(new Uint8Array(spki(pair.publicKey)), "x");
+  const left = { id: "ec", purpose: "policy", publicKey: spki(p256.publicKey).toString("base64") };
+  const text = JSON.stringify({ schema: "simward/keyring/1", version: 2, issued: "2026-02-01", keys: [left], revoked: [fingerprint] });
+  await ring.install(text, signed(utf8(text), root.privateKey));
+}
 
 async function ringOf(disk: Disk): Promise<KeyRing> {
   const ring = await openKeyRing(disk, [verifyingKey(new Uint8Array(spki(root.publicKey)), "root")]);
@@ -41,7 +48,7 @@ async function ringOf(disk: Disk): Promise<KeyRing> {
 const rulesOf = (version: number, more: object = {}): Uint8Array =>
   utf8(JSON.stringify({ ...defaultRoamingRules, version, issued: "2026-10-01", ...more }));
 
-async function open(disk: FaultDisk = faultDisk(seededRandom(1)), keys?: Pick<KeyRing, "signerOf" | "has">) {
+async function open(disk: FaultDisk = faultDisk(seededRandom(1)), keys?: RuleKeys) {
   const lost: string[] = [];
   let file: { content: Uint8Array; signature: Uint8Array } | undefined;
   const ring = keys ?? (await ringOf(disk));
@@ -105,7 +112,7 @@ describe("a rule file", () => {
   });
 
   it("without a policy key in the ring is not taken", async () => {
-    const { book } = await open(undefined, { has: () => false, signerOf: () => "x" });
+    const { book } = await open(undefined, { has: () => false, signerOf: () => "x", status: () => ({ keys: [], revoked: [] }) });
     await expect(book.install(content, good)).rejects.toMatchObject({ code: "ROAMING_RULES" });
   });
 
@@ -137,6 +144,25 @@ describe("a rule file", () => {
   });
 });
 
+describe("a key that is revoked", () => {
+  it("takes what it has signed out of force, over a restart too; the same rules signed by another key are in force again", async () => {
+    const disk = faultDisk(seededRandom(1));
+    const ring = await ringOf(disk);
+    const { book } = await open(disk, ring);
+    const content = rulesOf(7);
+    await book.install(content, signed(content, ed25519.privateKey));
+    expect([book.current.version, book.isRevoked]).toEqual([7, false]);
+    await revoke(ring, ed25519);
+    expect(book).toMatchObject({ current: defaultRoamingRules, signedBy: undefined, sha256: undefined, isRevoked: true });
+    const { book: later } = await open(disk, ring);
+    expect(later).toMatchObject({ current: defaultRoamingRules, isRevoked: true });
+    await expect(later.install(content, signed(content, ed25519.privateKey))).rejects.toMatchObject({ code: "ROAMING_RULES" });
+    await expect(later.install(rulesOf(6), signed(rulesOf(6), p256.privateKey))).rejects.toMatchObject({ code: "ROAMING_RULES" });
+    expect(await later.install(content, signed(content, p256.privateKey))).toBe("installed");
+    expect([later.current.version, later.signedBy, later.isRevoked]).toEqual([7, "ec", false]);
+  });
+});
+
 describe("docs/policy.md", () => {
   const openssl = program("openssl");
   const jq = program("jq");
@@ -149,7 +175,7 @@ describe("docs/policy.md", () => {
       const file = (name: string): Uint8Array => new Uint8Array(readFileSync(join(dir, name)));
       expect(await runBlock("docs/policy.md", "keys", dir)).toMatchObject({ code: 0 });
       const disk = faultDisk(seededRandom(1));
-      const { book: before } = await open(disk, { has: () => false, signerOf: () => undefined });
+      const { book: before } = await open(disk, { has: () => false, signerOf: () => undefined, status: () => ({ keys: [], revoked: [] }) });
       writeFileSync(join(dir, "in-force.json"), JSON.stringify(rulesReport(before, {})));
       const made = await runBlock("docs/policy.md", "roaming-rules", dir);
       expect(made, made.stderr).toMatchObject({ code: 0 });

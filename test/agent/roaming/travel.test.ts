@@ -38,7 +38,11 @@ async function vehicle(more = "") {
     audit: async (event) => void audited.push(event),
     engine: { update: async (facts) => void told.push(facts) },
     // The signatures of the fleet are tested with the rule book; here "good" is one.
-    keys: { has: () => true, signerOf: (_purpose, _content, signature) => (fromUtf8(signature) === "good" ? "policy-1" : undefined) },
+    keys: {
+      has: () => true,
+      signerOf: (_purpose, _content, signature) => (fromUtf8(signature) === "good" ? "policy-1" : undefined),
+      status: () => ({ keys: [], revoked: [] }),
+    },
     emergency: { sources: [], onChange: () => () => undefined },
   });
   const start = (): void =>
