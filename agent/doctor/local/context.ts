@@ -18,6 +18,8 @@ export interface LocalContext {
   readonly stateDir: string;
   /** Of the daemon: writes and removes a file of the state directory. Throws DISK_WRITE. */
   readonly tryDisk?: (() => Promise<void>) | undefined;
+  /** What was recorded last, in words; of a daemon that is down. */
+  readonly lastWords?: (() => Promise<string | undefined>) | undefined;
   /** Whether the trail holds together. */
   readonly verifyAudit: () => Promise<{ readonly ok: boolean; readonly records: number; readonly words: string }>;
   /** Of the daemon: whether the module answers on its port now. */

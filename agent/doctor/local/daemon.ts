@@ -12,12 +12,15 @@ export const daemonChecks: readonly Check<LocalContext>[] = [
     about: "Whether simwardd answers on its socket; a socket that nobody answers on is left from a daemon that died.",
     reach: "nothing",
     isLocal: true,
-    run: ({ daemonProblem: problem }) => {
+    run: async ({ daemonProblem: problem, lastWords }) => {
       if (problem === undefined) return pass();
       if (problem.code === "API_FORBIDDEN")
         return fail(`this user may not ask the daemon: ${problem.message}`, 'sudo simward doctor; or usermod -aG simward-viewer "$USER"');
       if (problem.code === "DEADLINE") return fail(`simwardd runs and does not answer: ${problem.message}`, start);
-      return fail(problem.message, start);
+      const last = await lastWords?.().catch(() => undefined);
+      return fail(`${problem.message}${last === undefined ? "" : `; ${last}`}`, start, {
+        becauseOf: ["config", "state-directory", "disk"],
+      });
     },
   },
   {
