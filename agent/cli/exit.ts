@@ -16,6 +16,8 @@ export const exitCodes = {
   server: 11,
   policy: 12,
   partial: 13,
+  doctorWarnings: 14,
+  doctorFailures: 15,
   interrupted: 130,
 } as const;
 
@@ -37,6 +39,8 @@ export const exitMeanings: Readonly<Record<ExitName, string>> = {
   server: "the eIM or the SM-DP+ refuses, or cannot be reached",
   policy: "a policy of the fleet forbids it",
   partial: "some of several succeeded",
+  doctorWarnings: "doctor warns",
+  doctorFailures: "doctor found what does not work",
   interrupted: "ended by Ctrl-C",
 };
 

@@ -19,6 +19,7 @@ function row<K extends string>(
 
 export const verbRows: readonly VerbRow[] = [
   row("status", () => import("./status.ts"), "status"),
+  row("doctor", () => import("./doctor.ts"), "doctor"),
   row("profile list", () => import("./profile-list.ts"), "profileList"),
   row("profile download", () => import("./profile-local.ts"), "profileDownload"),
   row("profile enable", () => import("./profile-local.ts"), "profileEnable"),
@@ -45,6 +46,7 @@ export const verbRows: readonly VerbRow[] = [
   row("notif deliver", () => import("./notif.ts"), "notifDeliver"),
   row("card memory-reset", () => import("./card-memory-reset.ts"), "cardMemoryReset"),
   row("eim poll", () => import("./eim-poll.ts"), "eimPoll"),
+  row("eim test", () => import("./eim-test.ts"), "eimTest"),
   row("eim add-initial", () => import("./eim-add-initial.ts"), "eimAddInitial"),
   row("modem list", () => import("./modem-list.ts"), "modemList"),
   row("policy show", () => import("./policy.ts"), "policyShow"),
