@@ -184,6 +184,11 @@ export const errorTable = {
   POLICY_GOES_DARK: row("operator", "it would leave no way back online", "say that it is meant, with a reason; see the verb's --help"),
   POLICY_NO_WAY_BACK: row("operator", "the package would leave no way back online", "set the rollback flag, or policy.no_way_back"),
   POLICY_ALARM: row("operator", "a policy of the fleet raises an alarm", "simward policy explain"),
+  USAGE_WARNING: row("operator", "much of a cap on data is used", "simward usage show"),
+  USAGE_CAP: row("operator", "a cap on data is used up", "simward usage show"),
+  USAGE_RESERVE: row("operator", "management has used up its reserve of data", "simward usage show"),
+  USAGE_LOST: row("operator", "the counts of usage are damaged; counting has begun anew", "simward usage show"),
+  USAGE_COUNTERS: row("operator", "the module counts another amount of data than the vehicle", "simward usage show"),
   IMEI_LOCK: row("operator", "the pairing of device and card does not allow this", "simward imei-lock show"),
   IMEI_LOCK_MISMATCH: row("operator", "the card is in another device than the one it was paired with", "simward imei-lock show"),
   KEYS_NO_ROOT: row(

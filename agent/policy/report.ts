@@ -60,6 +60,7 @@ export const simulatedFacts = strictObject({
   /** As `policy explain --json` shows it. */
   roaming: optional(looseObject({ standings: array(unknown()) })),
   lifecycle: optional(looseObject({ stage: picklist(stages) })),
+  usage: optional(looseObject({ caps: array(unknown()), management: looseObject({}) })),
   euiccPackage: optional(looseObject({ changesProfile: boolean(), wayBack: picklist(["rollback", "fallback", "none", "not needed"]) })),
   download: optional(looseObject({})),
   profileMetadata: optional(looseObject({})),

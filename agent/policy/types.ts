@@ -3,6 +3,7 @@
 import type { ErrorCode } from "../../base/errors.ts";
 import type { Gate, GateFacts, Verdict } from "../../ipa/ports.ts";
 import type { Standing } from "../roaming/standing.ts";
+import type { UsageStanding } from "../usage/caps.ts";
 
 /** The stages of a vehicle's life, in their order. */
 export const stages = ["factory_test", "shipping", "operational", "suspended", "retired"] as const;
@@ -71,6 +72,16 @@ export interface LifecycleFacts {
   readonly capBytes?: number | undefined;
 }
 
+/** What has passed, against the caps of this profile and stage: agent/usage/. */
+export interface UsageFacts extends UsageStanding {
+  /** When management has used up its reserve. */
+  readonly reserveEnd: "alarm" | "refuse_downloads";
+  /** Wall clock. */
+  readonly periodEndMs: number;
+  /** The day, and so the period, is known. */
+  readonly isCertain: boolean;
+}
+
 /** What stands until it changes. A section whose owner has not told anything yet is absent: a rule then says nothing. */
 export interface LastingFacts {
   readonly vehicle?: VehicleFacts | undefined;
@@ -78,6 +89,7 @@ export interface LastingFacts {
   readonly roaming?: RoamingFacts | undefined;
   readonly market?: MarketFacts | undefined;
   readonly lifecycle?: LifecycleFacts | undefined;
+  readonly usage?: UsageFacts | undefined;
 }
 
 /** What a rule may look at. The gate of the IPA being asked has its facts here; the others are absent. */

@@ -35,6 +35,14 @@ const cap = strictObject({
   throttle_from_percent: optional(percent),
 });
 
+export type CapConfig = InferOutput<typeof cap>;
+
+/** "all", "stage operational", "iccid 8949", "stage operational iccid 8949" */
+export function capId({ stage, iccid_prefix }: Pick<CapConfig, "stage" | "iccid_prefix">): string {
+  const parts = [stage === undefined ? "" : `stage ${stage}`, iccid_prefix === undefined ? "" : `iccid ${iccid_prefix}`];
+  return parts.filter(Boolean).join(" ") || "all";
+}
+
 export const usageConfig = pipe(
   strictObject({
     period: optional(picklist(["day", "week", "month", "rolling"]), "month"),
@@ -58,10 +66,3 @@ export const usageConfig = pipe(
   check(({ cap }) => new Set(cap.map(capId)).size === cap.length, "has two caps for the same stage and iccid_prefix"),
 );
 export type UsageConfig = InferOutput<typeof usageConfig>;
-export type CapConfig = UsageConfig["cap"][number];
-
-/** "all", "stage operational", "iccid 8949", "stage operational iccid 8949" */
-export function capId({ stage, iccid_prefix }: Pick<CapConfig, "stage" | "iccid_prefix">): string {
-  const parts = [stage === undefined ? "" : `stage ${stage}`, iccid_prefix === undefined ? "" : `iccid ${iccid_prefix}`];
-  return parts.filter(Boolean).join(" ") || "all";
-}

@@ -77,6 +77,8 @@ export async function openUsageMeter(options: MeterOptions): Promise<UsageMeter>
   let whose = cursors.at(-1)?.whose ?? options.whose;
   let epoch: string | undefined;
   const dirty = new Map<string, UsageRow>();
+  /** Counters whose bookings are not written yet. */
+  const dirtyCursors = new Map<string, Cursor>();
   /** Since the last write; undefined: nothing. */
   let unwritten: { readonly sinceMs: number; bytes: number } | undefined;
   let mustWrite = false;
@@ -98,11 +100,17 @@ export async function openUsageMeter(options: MeterOptions): Promise<UsageMeter>
 
   const write = async (): Promise<void> => {
     const newest = cursors.at(-1);
-    const payloads = [...(newest === undefined ? [] : [encodeCursor(newest)]), ...[...dirty.values()].map(encodeRow)];
+    if (newest !== undefined) {
+      // Behind the others, so that it is found as the newest one.
+      dirtyCursors.delete(newest.epoch);
+      dirtyCursors.set(newest.epoch, newest);
+    }
+    const payloads = [...[...dirtyCursors.values()].map(encodeCursor), ...[...dirty.values()].map(encodeRow)];
     try {
       // Where a disk that took nothing for long has left more than fits together, the cursor goes first: then a cut costs some, and counts none twice.
       for (let at = 0; at < payloads.length; at += mostTogether) await ring.put(payloads.slice(at, at + mostTogether));
       dirty.clear();
+      dirtyCursors.clear();
       unwritten = undefined;
       mustWrite = false;
       onProblem(undefined);
@@ -169,6 +177,7 @@ export async function openUsageMeter(options: MeterOptions): Promise<UsageMeter>
     const others = cursors.filter((one) => one.epoch !== cursor.epoch);
     for (const old of others.slice(0, Math.max(0, others.length + 1 - mostCursors))) ring.drop(keyOfCursor(old));
     cursors = [...others.slice(-(mostCursors - 1)), cursor];
+    dirtyCursors.set(cursor.epoch, cursor);
   };
 
   const lookNow = async (force: boolean): Promise<boolean> => {

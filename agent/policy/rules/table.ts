@@ -6,6 +6,7 @@ import { lifecycle } from "./lifecycle.ts";
 import { market } from "./market.ts";
 import { noWayBack } from "./no-way-back.ts";
 import { roaming } from "./roaming.ts";
+import { usage } from "./usage.ts";
 
 /** Of the configuration, what rules are bound to. */
 export type RulesConfig = Pick<Config, "policy" | "market">;
@@ -17,5 +18,6 @@ export function bindRules({ policy, market: markets }: RulesConfig): readonly Bo
     bind(lifecycle, undefined),
     bind(roaming, undefined),
     bind(market, markets),
+    bind(usage, undefined),
   ];
 }
