@@ -59,7 +59,7 @@ export function gatewayCommand(program: Command, ask: (command: GatewayCommand) 
       if (options.uid !== undefined && !/^\d{1,9}$/.test(options.uid))
         throw new SimwardError("SIM_OPTION", { detail: `gateway exec: --uid ${options.uid}` });
       const uid = options.uid === undefined ? undefined : Number(options.uid);
-      ask({ verb: "exec", name: checkedName(options.name), place, uid, command });
+      ask({ verb: "exec", name: checkedName(options.name), place, uid, command: command[0] === "--" ? command.slice(1) : command });
     });
   gateway
     .command("status")
