@@ -13,7 +13,7 @@ export interface AtCommand {
 
 interface FaultRow<V> {
   /** Which part obeys it. */
-  readonly part: "module" | "path" | "world" | "smdp";
+  readonly part: "module" | "card" | "path" | "world" | "smdp";
   /** How the value is written. */
   readonly value: string;
   readonly text: string;
@@ -41,6 +41,10 @@ const refusal = (text: string): string | undefined => (/^\d{5,6}:\d{1,3}$/.test(
 const printable = (text: string): string | undefined => (/^[\x20-\x7e]+$/.test(text) ? text : undefined);
 const power = (text: string): "cycle" | "off" | undefined => (text === "cycle" || text === "off" ? text : undefined);
 const call = (text: string): CallKind | undefined => (text === "active" || text === "ringing" ? text : undefined);
+const troubles = ["absent", "busy", "pin", "puk"] as const;
+export type SimTrouble = (typeof troubles)[number];
+const trouble = (text: string): SimTrouble | undefined => troubles.find((one) => one === text);
+const level = (text: string): string | undefined => (/^\d{5,6}:-\d{2,3}$/.test(text) ? text : undefined);
 const flag = (text: string): true | undefined => (text === "1" || text === "on" ? true : undefined);
 
 const atCommandPattern = /^(?:([A-Z&+%#$*^][A-Z0-9]*)@)?(\d{1,6})(?::(\d{1,9}))?$/;
@@ -78,6 +82,7 @@ export const faultTable = {
   "hang-up": row("module", nth, atCommand, "closes the port right behind the last octet of the nth reply"),
   "hang-up-on-reset": row("module", "1", flag, "every reset of the module closes its ports at once, as USB modules do"),
   reset: row("module", nth, atCommand, "the module resets by itself instead of answering: boot lines, echo on again"),
+  sim: row("card", "absent|busy|pin|puk", trouble, "the card is out of the slot, busy for good, or locked by its PIN or PUK"),
   "voice-call": row("module", "active|ringing", call, "a voice call is under way, or comes in; a reset of the module ends it"),
   spew: row("module", "OCTETS", positive, "sends so many octets without a line end before the next reply"),
   "urc-inside": row("module", "TEXT", printable, "prints this line inside every reply, behind its first line"),
@@ -96,6 +101,7 @@ export const faultTable = {
   drop: row("path", "up:N,down:N,…", datagrams, "loses exactly these datagrams, counted from now"),
   "nat-rebind": row("path", "1", flag, "the network gives the vehicle another port, once"),
   "no-coverage": row("world", "DIGITS", digits, "no cell for the IMSI or ICCID that begins so"),
+  signal: row("world", "PLMN:DBM", level, "this operator's cells are received that strongly (RSRP): 26299:-128"),
   outage: row("world", "PLMN", digits, "this operator's cells are off"),
   "core-down": row("world", "PLMN", digits, "this operator gives no session: LTE attaches fail (ESM cause 38)"),
   "ota-enable": row("world", "ICCID", digits, "the SM-SR enables that profile of an M2M card (--card sgp02) over the air, once"),

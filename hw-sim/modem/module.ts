@@ -131,6 +131,7 @@ export class VirtualModem {
       personality: this.personality,
       holdsIsdR: () => this.#holdsIsdR(),
       onState: (state) => this.#onSim(state),
+      trouble: () => this.faults.get("sim"),
     });
     this.#disposers.push(
       this.world.onChange(() => this.#worldChanged()),
@@ -138,6 +139,7 @@ export class VirtualModem {
         if (name === "silent-ms") this.#watchSilence();
         if (name === "voice-call") this.#callAsFault();
         if (name === "power") this.#powerAsFault();
+        if (name === "sim") this.sim.troubled();
         if (name === "cts-stuck") this.#holdLines();
       }),
     );

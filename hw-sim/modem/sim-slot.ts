@@ -6,6 +6,7 @@ import { CardTurns, type Eventual } from "../card-socket/procedure.ts";
 import { followed, isDone, statusOf, whole, withChannel } from "../card-socket/responses.ts";
 import { forbiddenPlaces, readForbidden, usimAid, writeForbidden } from "../card-socket/subscriber.ts";
 import type { CardConnection, CardProcedure, Subscriber } from "../contracts.ts";
+import type { SimTrouble } from "../faults.ts";
 import { CmeError, cme } from "./cme.ts";
 import type { Personality } from "./personality.ts";
 
@@ -19,7 +20,17 @@ export interface SimSlotOptions {
   /** Whether an assistant of the module's own keeps the ISD-R to itself. */
   readonly holdsIsdR: () => boolean;
   readonly onState: (state: SimState) => void;
+  /** What is wrong with the card on purpose. */
+  readonly trouble: () => SimTrouble | undefined;
 }
+
+/** What commands on the SIM are refused with meanwhile; a lock is one on the profile, not on the card's applications. */
+const troubleCme: Readonly<Record<SimTrouble, number>> = {
+  absent: cme.simNotInserted,
+  busy: cme.simBusy,
+  pin: cme.simPin,
+  puk: cme.simPuk,
+};
 
 interface Channel {
   readonly number: number;
@@ -43,6 +54,7 @@ export class SimSlot {
   readonly #personality: Personality;
   readonly #holdsIsdR: () => boolean;
   readonly #onState: (state: SimState) => void;
+  readonly #trouble: () => SimTrouble | undefined;
   #state: SimState = "off";
   #busyCme: number = cme.simBusy;
   #subscriber: Subscriber | undefined;
@@ -64,6 +76,7 @@ export class SimSlot {
     this.#personality = options.personality;
     this.#holdsIsdR = options.holdsIsdR;
     this.#onState = options.onState;
+    this.#trouble = options.trouble;
     this.#stopWatching = options.card?.onPresence(() => this.#presenceChanged()) ?? (() => {});
   }
 
@@ -77,7 +90,7 @@ export class SimSlot {
   }
 
   get subscriber(): Subscriber | undefined {
-    return this.#state === "ready" ? this.#subscriber : undefined;
+    return this.#state === "ready" && this.#trouble() === undefined ? this.#subscriber : undefined;
   }
 
   /** Operators that the module does not try by itself. What its host writes into the file counts from the next start of the card. */
@@ -95,6 +108,13 @@ export class SimSlot {
     return this.#shownIccid;
   }
 
+  /** A trouble has begun or ended. */
+  troubled(): void {
+    if (this.#state === "off") return;
+    if (this.#trouble() === undefined) this.powerOn();
+    else this.#enter(this.#state);
+  }
+
   powerOn(): void {
     if (this.#card?.present !== true) this.#enter("absent");
     else this.#start("power");
@@ -110,12 +130,16 @@ export class SimSlot {
   /** Throws what commands on the SIM are answered with now; does nothing when a profile is there to be used. */
   needProfile(): Subscriber {
     this.needCard();
+    const trouble = this.#trouble();
+    if (trouble !== undefined) throw new CmeError(troubleCme[trouble]);
     if (this.#subscriber === undefined) throw new CmeError(cme.simFailure);
     return this.#subscriber;
   }
 
   /** As `needProfile`, but the card alone is enough. */
   needCard(): void {
+    const trouble = this.#trouble();
+    if (trouble === "absent" || trouble === "busy") throw new CmeError(troubleCme[trouble]);
     if (this.#state === "absent") throw new CmeError(cme.simNotInserted);
     if (this.#state === "starting") throw new CmeError(this.#busyCme);
     if (this.#state === "off") throw new CmeError(cme.simFailure);

@@ -13,6 +13,10 @@ const acts: Partial<Record<FaultName, Act>> = {
     const [plmn = "", cause] = value.split(":");
     world.setRefusal(plmn, on ? Number(cause) : undefined);
   },
+  signal: (world, value, on) => {
+    const [plmn = "", rsrpDbm] = value.split(":");
+    world.setSignal(plmn, on ? Number(rsrpDbm) : undefined);
+  },
   "black-hole": (world, plmn, on) => world.setBlackHole(plmn, on),
   // There is no way back to where the vehicle was; clearing leaves it there.
   country: (world, iso, on) => {

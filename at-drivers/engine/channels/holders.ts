@@ -13,6 +13,11 @@ export async function portHolders(path: string): Promise<readonly Holder[]> {
   return Promise.all([...pids].map(async (pid) => ({ pid, name: await processName(pid) })));
 }
 
+/** Those that have locked it only: of a virtual module's terminal, which its simulator keeps open. */
+export async function portLockers(path: string): Promise<readonly Holder[]> {
+  return Promise.all((await lockers(path)).map(async (pid) => ({ pid, name: await processName(pid) })));
+}
+
 /** Programs that are known to take modules' ports; as the kernel cuts names off, at 15 characters. */
 const usualHolders = [
   "ModemManager",

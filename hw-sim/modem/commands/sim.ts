@@ -74,6 +74,8 @@ export function simCommands(personality: Personality): readonly CommandRow[] {
     {
       name: "+CPIN",
       read: ({ modem }) => {
+        const lock = modem.faults.get("sim");
+        if (lock === "pin" || lock === "puk") return line(`+CPIN: SIM ${lock.toUpperCase()}`);
         modem.sim.needProfile();
         return line("+CPIN: READY");
       },
