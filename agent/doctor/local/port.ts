@@ -4,13 +4,13 @@ import { access, readdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { parseWanted, survey } from "../../../at-drivers/discovery/survey.ts";
 import { usbTtys } from "../../../at-drivers/discovery/sysfs.ts";
-import { portHolders, portSuspects } from "../../../at-drivers/engine/channels/holders.ts";
+import { portHolders, portLockers, portSuspects } from "../../../at-drivers/engine/channels/holders.ts";
 import { type Check, fail, pass, skip, warn } from "../check.ts";
 import { configOf, type LocalContext } from "./context.ts";
 
 /** Where the module would be looked for. */
 type Place =
-  | { readonly kind: "device"; readonly paths: readonly string[] }
+  | { readonly kind: "device"; readonly paths: readonly string[]; readonly isPty: boolean }
   | { readonly kind: "search"; readonly address: string; readonly paths: readonly string[]; readonly passedOver: readonly string[] }
   | { readonly kind: "socket"; readonly address: string; readonly path: string | undefined };
 
@@ -25,7 +25,7 @@ async function placeOf(context: LocalContext): Promise<Place> {
   if (address.startsWith("tcp:")) return { kind: "socket", address, path: undefined };
   if (address.startsWith("unix:"))
     return { kind: "socket", address, path: address.startsWith("unix:@") ? undefined : address.slice("unix:".length) };
-  return { kind: "device", paths: [address.replace(/^(serial|pty):/, "").replace(/\?.*$/, "")] };
+  return { kind: "device", paths: [address.replace(/^(serial|pty):/, "").replace(/\?.*$/, "")], isPty: address.startsWith("pty:") };
 }
 
 /** Programs that open modules' ports by themselves. */
@@ -119,7 +119,9 @@ export const portChecks: readonly Check<LocalContext>[] = [
       const isOurs = (one: { readonly pid: number; readonly name: string }): boolean =>
         one.pid === process.pid || /^simwardd/.test(one.name);
       for (const path of paths) {
-        const [holder] = (await portHolders(path)).filter((one) => !isOurs(one));
+        const [holder] = (await (place.kind === "device" && place.isPty ? portLockers(path) : portHolders(path))).filter(
+          (one) => !isOurs(one),
+        );
         if (holder !== undefined && now?.isReady !== true)
           return fail(`${path} is held by ${holder.name} (pid ${holder.pid})`, stopCommand(holder.name, holder.pid), {
             data: { holder: holder.name, pid: holder.pid },

@@ -32,6 +32,7 @@ export const storageChecks: readonly Check<LocalContext>[] = [
       if (root instanceof Error || typeof root !== "object" || root === null || !("uid" in root)) {
         if (context.tryDisk !== undefined) return skip("the state is not in a directory of this machine");
         if (codeOf(root) === "EACCES") return skip(`${dir} cannot be looked into by this user; sudo simward doctor can`);
+        if (codeOf(root) === "ENOENT") return pass(`${dir} is not there yet: simwardd makes it`);
         return fail(`${dir}: ${reasonOf(root)}`, `install -d -m 0700 -o simward -g simward ${dir}; systemctl restart simwardd`);
       }
       const owner = root as Awaited<ReturnType<typeof stat>>;
