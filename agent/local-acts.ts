@@ -3,7 +3,7 @@ import { SimwardError } from "../base/errors.ts";
 import type { Ipa } from "../ipa/ipa.ts";
 import type { ImmediateEnableOrder } from "../ipa/procedures/immediate.ts";
 import type { LocalSwitchResult } from "../ipa/procedures/local-switch.ts";
-import type { EmergencyReport, ProfileSwitchReport } from "./api/types.ts";
+import type { EmergencyReport, ImmediateEnableReport, ProfileSwitchReport } from "./api/types.ts";
 import type { FallbackKeeper } from "./connectivity/fallback.ts";
 import type { Emergency } from "./emergency.ts";
 
@@ -22,7 +22,7 @@ export interface LocalActs {
   /** Throws FALLBACK_REFUSED, ES10_REFUSED, EMERGENCY_ACTIVE, BUSY. */
   fallback(action: "execute" | "return"): Promise<ProfileSwitchReport>;
   /** Throws ES10_REFUSED. */
-  setImmediateEnable(order: ImmediateEnableOrder): Promise<{ readonly schema: "simward/immediate-enable/1"; readonly enabled: boolean }>;
+  setImmediateEnable(order: ImmediateEnableOrder): Promise<ImmediateEnableReport>;
 }
 
 /** An operator who forgets to end it does not keep the vehicle from its duties for longer than this; who needs longer tells it again. */

@@ -56,7 +56,7 @@ function violation(path: string, { specifier, typeOnly }: Import): string | unde
   const rule = ruleFor(path);
   if (specifier.startsWith(".")) {
     const target = normalize(join(dirname(path), specifier));
-    if (!target.endsWith(".ts")) return `${path}: ${specifier} lacks its .ts extension`;
+    if (!target.endsWith(".ts") && !target.endsWith(".json")) return `${path}: ${specifier} lacks its .ts extension`;
     if (within(target, [rule.folder]) || within(target, rule.may) || (typeOnly && within(target, rule.types))) return undefined;
     return `${path}: ${rule.folder} may not import ${target}`;
   }

@@ -33,6 +33,7 @@ import type { Samples } from "../samples/service.ts";
 import type { TraceActs } from "../trace/acts.ts";
 import type { TravelActs } from "../travel.ts";
 import type { TrustActs } from "../trust.ts";
+import { aboutRoutes } from "./about-routes.ts";
 import { doctorRoutes } from "./doctor-routes.ts";
 import { reason } from "./input.ts";
 import { lifecycleRoutes } from "./lifecycle-routes.ts";
@@ -293,6 +294,7 @@ export const routes: readonly Route[] = [
       return services.setImmediateEnable(order);
     },
   }),
+  ...aboutRoutes,
   ...doctorRoutes,
   ...netRoutes,
   ...profileRoutes,

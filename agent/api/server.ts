@@ -29,7 +29,7 @@ export interface ApiServerOptions {
 
 /** Listens on `<dir>/<role>.sock` for each role. Throws API_BUSY when another daemon answers there, CONFIG_INVALID, PORT_OPEN. */
 export async function serveApi(
-  config: Config["api"],
+  config: Partial<Config["api"]> & Pick<Config["api"], "dir">,
   services: ApiServices,
   log: Log,
   { clock = new SystemClock(), limits = apiLimits }: ApiServerOptions = {},

@@ -1,6 +1,8 @@
 // What goes over the local API: the shapes that the daemon answers and the command line reads. Each document names its schema.
 import type { ErrorReport } from "../../base/errors.ts";
 import type { AuditHead, AuditRecord, AuditVerification } from "../audit/types.ts";
+import type { LastingFacts } from "../policy/types.ts";
+import type { RoamingRule } from "../roaming/rules.ts";
 
 /** viewer sees, engineer operates, admin provisions; each may do what those before it may. */
 export type Role = "viewer" | "engineer" | "admin";
@@ -199,6 +201,11 @@ export interface NotificationDelivery {
   readonly error?: ErrorReport;
 }
 
+export interface ImmediateEnableReport {
+  readonly schema: "simward/immediate-enable/1";
+  readonly enabled: boolean;
+}
+
 export interface MemoryReset {
   readonly schema: "simward/memory-reset/1";
   /** Result codes by their ASN.1 names. */
@@ -281,7 +288,7 @@ export interface RoamingRulesReport {
   readonly overridden: readonly string[];
   /** Overridden, and no rule has that id. */
   readonly unknownOverrides: readonly string[];
-  readonly rules: readonly Readonly<Record<string, unknown>>[];
+  readonly rules: readonly RoamingRule[];
 }
 
 export interface MarketReport {
@@ -424,8 +431,8 @@ export interface PolicyReport {
     readonly actions: readonly string[];
     readonly explain: string;
   }[];
-  /** What the rules were told. */
-  readonly facts: object;
+  /** What the rules were told; in a simulation also what was given of the gates. */
+  readonly facts: LastingFacts;
 }
 
 /** What the rules would have said while a trail was recorded: one step for each change of a verdict. */
@@ -469,4 +476,17 @@ export interface SampleLine {
   readonly usage?: { readonly sentBytes: number; readonly receivedBytes: number };
   /** What was recorded and may not leave the vehicle. */
   readonly kept?: readonly string[];
+}
+
+/** What answers, for whoever must know before relying on it. */
+export interface VersionReport {
+  readonly schema: "simward/version/1";
+  readonly version: string;
+  /** Of the local API: the first part of each path. */
+  readonly api: "v1";
+  readonly node: string;
+  readonly openssl: string;
+  /** Kernel: its name and release, and the machine's architecture. */
+  readonly kernel: string;
+  readonly arch: string;
 }

@@ -2,6 +2,7 @@
 import {
   array,
   check,
+  type GenericSchema,
   type InferOutput,
   integer,
   isoDate,
@@ -22,7 +23,45 @@ import {
 const iso = pipe(string(), regex(/^[A-Z]{2}$/, "is not ISO 3166-1 alpha-2"));
 const days = pipe(number(), integer(), minValue(0), maxValue(1_000));
 
-const rule = pipe(
+const kinds = [
+  "consecutive_days",
+  "cumulative_days",
+  "calendar_year_days",
+  "roaming_months",
+  "local_profile_required",
+  "registration_required",
+  "commercial",
+  "unrestricted",
+  "unknown",
+] as const;
+export type RuleKind = (typeof kinds)[number];
+
+/** As it stands in the rule file, with what is left out there filled in. Spelt out for the documents of the local API. */
+export interface RoamingRule {
+  readonly id: string;
+  readonly iso: string;
+  readonly home_iso?: readonly string[] | undefined;
+  readonly kind: RuleKind;
+  readonly limit?: number | undefined;
+  readonly window_days?: number | undefined;
+  readonly window_months?: number | undefined;
+  readonly after_days?: number | undefined;
+  readonly profile_swap?: "free" | "allow_list" | "forbidden" | undefined;
+  readonly key: "imei" | "imsi" | "iccid";
+  readonly counts: "data_session" | "registration";
+  readonly sim: "foreign" | "local";
+  readonly zone_minutes: number;
+  readonly warn_at?: number | null | undefined;
+  readonly act_at?: number | null | undefined;
+  readonly action: "poll" | "market" | "refuse_data";
+  readonly basis: "law" | "regulator" | "operator" | "commercial";
+  readonly confidence: "high" | "medium" | "low";
+  readonly source_url?: string | undefined;
+  readonly source_date?: string | undefined;
+  readonly note?: string | undefined;
+}
+
+const rule: GenericSchema<unknown, RoamingRule> = pipe(
   strictObject({
     /** Unique; what verdicts, audit and people call it. */
     id: pipe(string(), regex(/^[a-z0-9-]{2,40}$/, "is not lower-case letters, digits and hyphens")),
@@ -30,17 +69,7 @@ const rule = pipe(
     iso: pipe(string(), regex(/^([A-Z]{2}|\*)$/, 'is not ISO 3166-1 alpha-2, or "*"')),
     /** Only for subscriptions that are at home in one of these. */
     home_iso: optional(pipe(array(iso), minLength(1))),
-    kind: picklist([
-      "consecutive_days",
-      "cumulative_days",
-      "calendar_year_days",
-      "roaming_months",
-      "local_profile_required",
-      "registration_required",
-      "commercial",
-      "unrestricted",
-      "unknown",
-    ]),
+    kind: picklist(kinds),
     /** Days, or months, that are allowed: the next one is the breach. */
     limit: optional(days),
     window_days: optional(days),
@@ -96,8 +125,6 @@ export const roamingRulesSchema = strictObject({
 });
 
 export type RoamingRules = InferOutput<typeof roamingRulesSchema>;
-export type RoamingRule = RoamingRules["rules"][number];
-export type RuleKind = RoamingRule["kind"];
 
 /** Those that hold for a subscription of that home there: agreements between the two countries, else the country's own, else the "*" rules. */
 export function rulesFor({ rules }: RoamingRules, country: string, home: string | undefined): readonly RoamingRule[] {

@@ -27,7 +27,7 @@ export interface CapStanding {
   /** What the fleet may use of it. */
   readonly limitBytes: number;
   readonly capBytes: number;
-  readonly action: CapConfig["action"];
+  readonly action: "warn" | "throttle" | "block";
   /** Somebody has ordered another limit, or forgiven what was used, until the period's end. */
   readonly isOrdered: boolean;
   readonly period: Period;

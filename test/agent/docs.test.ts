@@ -1,22 +1,24 @@
 // The pages made from tables, docs/api.md and docs/cli.md, say what the tables say (UPDATE_DOCS=1 writes them anew), and their examples work.
-import { execFile } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { execFile, execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createEventHub } from "../../agent/api/events.ts";
+import { codesByStatus } from "../../agent/api/http-status.ts";
 import { type Route, routes } from "../../agent/api/routes.ts";
 import { type ApiServer, serveApi } from "../../agent/api/server.ts";
-import type { Status } from "../../agent/api/types.ts";
 import { type ExitName, exitCodes, exitMeanings } from "../../agent/cli/exit.ts";
 import { globalOptions } from "../../agent/cli/options.ts";
 import { optionsOf } from "../../agent/cli/verb.ts";
 import { loadVerbs } from "../../agent/cli/verbs/table.ts";
 import { VirtualClock } from "../../base/clock.ts";
 import { silentLog } from "../../base/log.ts";
-import { quietLocalActs } from "../support/local-acts.ts";
+import { answerTypes, expectAnswer, type JsonObject, objectsIn, openapiDocument, schemaFiles } from "../support/openapi.ts";
 import { need, program } from "../support/programs.ts";
+import { quietServices } from "../support/quiet-services.ts";
 
 const verbs = await loadVerbs();
 
@@ -57,28 +59,7 @@ describe("docs/api.md", () => {
       dir = await mkdtemp(join(tmpdir(), "simward-docs-"));
       const hub = createEventHub({ clock: new VirtualClock() });
       hub.publish("step", {});
-      server = await serveApi(
-        { dir },
-        {
-          ...quietLocalActs,
-          status: async () => ({ schema: "simward/status/1" }) as Status,
-          profiles: async () => ({ schema: "simward/profiles/1", eid: "", profiles: [] }),
-          pollEim: async () => ({ schema: "simward/poll/1", eims: [] }),
-          auditRecords: async () => ({ schema: "simward/audit/1", records: [] }),
-          verifyAudit: async () => ({
-            schema: "simward/audit-verification/1",
-            ok: true,
-            records: 0,
-            firstSeq: 0,
-            head: { seq: 0, hash: "" },
-            tornBytes: 0,
-            checkpoints: 0,
-          }),
-          events: (after, fn) => hub.subscribe(after, fn),
-          auditAdminAct: async () => {},
-        },
-        silentLog,
-      );
+      server = await serveApi({ dir }, quietServices(hub), silentLog, { clock: new VirtualClock() });
     });
     afterAll(async () => {
       await server?.close();
@@ -94,10 +75,192 @@ describe("docs/api.md", () => {
           const child = execFile("bash", ["-c", `exec ${line}`], (_error, stdout, stderr) => resolve(`${stdout}${stderr}`));
           if (route.stream !== undefined) child.stdout?.once("data", () => child.kill());
         });
-        expect(JSON.parse(said.split("\n")[0] ?? "")).toMatchObject({ schema: route.answer });
+        if (route.text !== undefined) return expect(said).not.toContain("simward/error/1");
+        const [first = "", ...more] = said.split("\n").filter((line) => line !== "");
+        const ofLines = route.lines === undefined ? [first] : [first, ...more].filter((line) => line.includes('"schema"'));
+        const answers = ofLines.map((line) => JSON.parse(line));
+        for (const answer of answers) expectAnswer(answer);
+        const ids = answers.map(({ schema }) => schema);
+        if (route.lines === undefined || ids.length > 0) expect(ids).toContain(route.answer);
       });
   });
 });
+
+/** A document made by machine: as data it must be this; Biome lays it out. */
+function expectDocument(file: string, made: JsonObject): void {
+  if (process.env.UPDATE_DOCS !== undefined) {
+    writeFileSync(file, JSON.stringify(made, null, 2));
+    return;
+  }
+  const read = JSON.parse(existsSync(file) ? readFileSync(file, "utf8") : "null");
+  expect(read, `${file} is not what routes and types say; UPDATE_DOCS=1 writes it`).toEqual(JSON.parse(JSON.stringify(made)));
+}
+
+describe("docs/openapi.json and docs/schemas/", () => {
+  const document = openapiDocument();
+
+  test("are what the route table and the types say", () => {
+    const files = schemaFiles();
+    if (process.env.UPDATE_DOCS !== undefined) {
+      rmSync("docs/schemas", { recursive: true, force: true });
+      mkdirSync("docs/schemas");
+    }
+    expectDocument("docs/openapi.json", document);
+    for (const [name, schema] of files) expectDocument(`docs/schemas/${name}`, schema);
+    if (process.env.UPDATE_DOCS !== undefined)
+      execFileSync("node_modules/.bin/biome", ["format", "--write", "docs/openapi.json", "docs/schemas"], { stdio: "ignore" });
+    expect(readdirSync("docs/schemas").sort()).toEqual([...files.keys()].sort());
+  });
+
+  test("every answer of a route has a type", () => {
+    const { byId } = answerTypes();
+    for (const { path, answer, text } of routes) if (text === undefined) expect([path, byId.has(answer)]).toEqual([path, true]);
+  });
+
+  test("no type says unknown where it can be told", () => {
+    // What may stand there is another's: an event's facts, a log line's.
+    const open = ["/ApiEvent/additionalProperties", "/LogLine/properties/fields/additionalProperties"];
+    const vague = [...objectsIn(answerTypes().definitions)].flatMap(([at, { description: _, ...schema }]) => {
+      const saysNothing = Object.keys(schema).length === 0 && !at.endsWith("/properties");
+      const isAnyObject = schema.type === "object" && schema.properties === undefined && typeof schema.additionalProperties !== "object";
+      return saysNothing || isAnyObject ? [at] : [];
+    });
+    expect(vague.filter((at) => !open.includes(at))).toEqual([]);
+  });
+
+  test("is OpenAPI 3.1: the parts that must be there are, every reference leads somewhere, every example fits its schema", () => {
+    const validate = new Ajv2020({ allErrors: true, strict: false }).compile(openapiShape);
+    expect(validate(document) ? [] : validate.errors).toEqual([]);
+    const at = (pointer: string): unknown =>
+      pointer
+        .split("/")
+        .slice(1)
+        .reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key.replaceAll("~1", "/")], document);
+    let references = 0;
+    let examples = 0;
+    const ajv = new Ajv2020({ strict: false })
+      .addSchema(document, "doc")
+      .addFormat("date-time", /^\d{4}-\d\d-\d\dT/)
+      .addFormat("uri", /:/)
+      .addFormat("date", /^\d{4}-/);
+    for (const [place, object] of objectsIn(document)) {
+      if (typeof object.$ref === "string") {
+        references++;
+        expect(at(object.$ref.slice(1)), `${place}: ${object.$ref}`).toBeDefined();
+      }
+      // Of parameters and of media types; a schema's own property of that name has no schema beside it.
+      if (object.example === undefined || object.schema === undefined || place.includes("/components/schemas/")) continue;
+      examples++;
+      const pointer = place
+        .split("/")
+        .slice(1)
+        .map((part) => part.replaceAll("/", "~1"));
+      const fits = ajv.compile(absolute(object.schema));
+      expect(fits(object.example) ? [] : fits.errors, pointer.join(" ")).toEqual([]);
+    }
+    expect(references).toBeGreaterThan(500);
+    expect(examples).toBeGreaterThan(30);
+    const ids = [...objectsIn(document)].flatMap(([, { operationId }]) => (typeof operationId === "string" ? [operationId] : []));
+    expect(new Set(ids).size).toBe(routes.length);
+    expect(ids).toHaveLength(routes.length);
+  });
+
+  test("a document that is not right is caught", () => {
+    expect(() => expectAnswer({ schema: "simward/version/1", version: "1" })).toThrow();
+    expect(() => expectAnswer({ schema: "simward/nothing/1" })).toThrow("no type");
+    const validate = new Ajv2020({ strict: false }).compile(openapiShape);
+    for (const part of ["openapi", "info", "paths", "components"]) {
+      const { [part]: _, ...less } = document;
+      expect(validate(less), part).toBe(false);
+    }
+  });
+
+  test("has every code with its status", () => {
+    const table = document["x-simward-errors"] as Record<string, { readonly status: number }>;
+    for (const [status, codes] of codesByStatus()) for (const code of codes) expect(table[code]?.status).toBe(status);
+    expect(table).toMatchObject({
+      API_RATE: { status: 429 },
+      API_FORBIDDEN: { status: 403 },
+      AT_TIMEOUT: { status: 504 },
+      INTERNAL: { status: 500 },
+    });
+  });
+});
+
+/** References of the document, for a schema that is taken out of it. */
+const absolute = (schema: unknown): object => JSON.parse(JSON.stringify(schema).replaceAll('"#/components', '"doc#/components'));
+
+/** What OpenAPI 3.1 asks of the objects that the document uses (§4.8), as far as a schema can ask it. */
+const openapiShape = {
+  type: "object",
+  required: ["openapi", "info", "paths", "components"],
+  properties: {
+    openapi: { pattern: "^3\\.1\\.\\d+$" },
+    info: { type: "object", required: ["title", "version"] },
+    servers: { type: "array", items: { type: "object", required: ["url"] } },
+    tags: { type: "array", items: { type: "object", required: ["name"] } },
+    paths: {
+      type: "object",
+      minProperties: 1,
+      propertyNames: { pattern: "^/" },
+      additionalProperties: {
+        type: "object",
+        minProperties: 1,
+        propertyNames: { enum: ["get", "put", "post", "delete", "patch", "head", "options", "trace"] },
+        additionalProperties: {
+          type: "object",
+          required: ["operationId", "responses"],
+          properties: {
+            operationId: { type: "string", pattern: "^[A-Za-z0-9]+$" },
+            parameters: {
+              type: "array",
+              items: {
+                type: "object",
+                required: ["name", "in", "schema"],
+                properties: { in: { enum: ["query", "header", "path", "cookie"] } },
+              },
+            },
+            requestBody: { type: "object", required: ["content"], properties: { content: { $ref: "#/$defs/content" } } },
+            responses: {
+              type: "object",
+              required: ["200"],
+              propertyNames: { pattern: "^([1-5]\\d\\d|default)$" },
+              additionalProperties: { $ref: "#/$defs/response" },
+            },
+          },
+        },
+      },
+    },
+    components: {
+      type: "object",
+      required: ["schemas", "responses"],
+      properties: {
+        schemas: { type: "object", propertyNames: { pattern: "^[A-Za-z0-9._-]+$" }, additionalProperties: { type: ["object", "boolean"] } },
+        responses: {
+          type: "object",
+          propertyNames: { pattern: "^[A-Za-z0-9._-]+$" },
+          additionalProperties: { $ref: "#/$defs/response" },
+        },
+      },
+    },
+  },
+  patternProperties: { "^x-": {} },
+  additionalProperties: false,
+  $defs: {
+    content: {
+      type: "object",
+      minProperties: 1,
+      propertyNames: { pattern: "^[a-z]+/[a-z0-9.+-]+$" },
+      additionalProperties: { type: "object" },
+    },
+    response: {
+      oneOf: [
+        { type: "object", required: ["$ref"], properties: { $ref: { pattern: "^#/components/responses/" } } },
+        { type: "object", required: ["description"], not: { required: ["$ref"] }, properties: { content: { $ref: "#/$defs/content" } } },
+      ],
+    },
+  },
+};
 
 describe("docs/cli.md", () => {
   test("has every verb of the table, every option and every exit code", () => {

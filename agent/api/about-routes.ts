@@ -1,0 +1,52 @@
+// Routes about the API itself: what answers, the document that describes it, and figures for a monitor.
+import { arch, release, type } from "node:os";
+import { strictObject } from "valibot";
+import { version } from "../../base/version.ts";
+// Made from the route table by test/agent/docs.test.ts.
+import openapi from "../../docs/openapi.json" with { type: "json" };
+import { metricsOf, metricsType } from "./metrics.ts";
+import { route } from "./route.ts";
+import type { Route } from "./routes.ts";
+import type { VersionReport } from "./types.ts";
+
+const nothing = strictObject({});
+
+export const versionReport = (): VersionReport => ({
+  schema: "simward/version/1",
+  version,
+  api: "v1",
+  node: process.versions.node,
+  openssl: process.versions.openssl,
+  kernel: `${type()} ${release()}`,
+  arch: arch(),
+});
+
+export const aboutRoutes: readonly Route[] = [
+  route({
+    method: "GET",
+    path: "/v1/version",
+    access: "viewer",
+    summary: "What answers: simward, its Node and OpenSSL, the kernel.",
+    answer: "simward/version/1",
+    input: nothing,
+    run: async () => versionReport(),
+  }),
+  route({
+    method: "GET",
+    path: "/v1/openapi.json",
+    access: "viewer",
+    summary: "This API as an OpenAPI 3.1 document, with the JSON Schema of every answer; also docs/openapi.json.",
+    answer: "OpenAPI 3.1",
+    input: nothing,
+    text: { contentType: "application/json", run: async () => JSON.stringify(openapi) },
+  }),
+  route({
+    method: "GET",
+    path: "/v1/metrics",
+    access: "viewer",
+    summary: "Figures of the status in the text format of Prometheus; no identifiers in them, but for the operator's PLMN.",
+    answer: "Prometheus text",
+    input: nothing,
+    text: { contentType: metricsType, run: async ({ services }) => metricsOf(await services.status()) },
+  }),
+];
