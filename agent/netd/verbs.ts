@@ -35,7 +35,8 @@ const verbs: Readonly<Record<string, Verb>> = {
     ip("link", "set", "dev", dev, state),
   ]),
   addr: verb({ address: addressWithPrefix }, ({ interface: dev, address }) => [ip("address", "replace", address, "dev", dev)]),
-  "addr-flush": verb({}, ({ interface: dev }) => [ip("address", "flush", "dev", dev)]),
+  // Not the link-local one: IPv6 is dead without it until the link goes down and up again.
+  "addr-flush": verb({}, ({ interface: dev }) => [ip("address", "flush", "dev", dev, "scope", "global")]),
   route: verb(
     { family, gateway: optional(ipAddress), metric: optional(wholeNumber(0, 65_535)), table },
     ({ interface: dev, family: f, gateway, metric, table: t }) => {

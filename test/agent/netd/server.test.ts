@@ -106,7 +106,7 @@ test("10,000 made-up lines: each is refused, nothing is run, and it serves on", 
   expect(calls()).toEqual([]);
   expect(readdirSync(dir).sort()).toEqual(["ip", "modem-power", "netd.sock", "pppd"]);
   expect(await client.verb("addr-flush", { interface: "wwan0" })).toEqual({ ok: true });
-  expect(calls()).toEqual([["ip", "address", "flush", "dev", "wwan0"]]);
+  expect(calls()).toEqual([["ip", "address", "flush", "dev", "wwan0", "scope", "global"]]);
   // What they wrote has made no line of its own in the journal.
   expect(log.length).toBe(10_001);
   expect(log.filter((one) => one.includes("\n"))).toEqual([]);
