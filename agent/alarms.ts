@@ -18,6 +18,7 @@ export type AlarmSource =
   | "firewall"
   | "firewallAltered"
   | "trust"
+  | "uplink"
   | "lifecycle"
   | "lifecycleLost"
   | "roaming"

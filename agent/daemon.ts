@@ -28,6 +28,7 @@ import { openTlsSessions } from "./state/tls-sessions.ts";
 import { createLogTail } from "./trace/log-tail.ts";
 import { atTrace } from "./trace/ports.ts";
 import { createTransports } from "./transports.ts";
+import { uplinkPostOf } from "./uplink/post.ts";
 
 const usage = `simwardd ${version}
 usage: simwardd [--config FILE]      FILE is /etc/simward/simward.toml by default
@@ -189,6 +190,7 @@ async function serve(configPath: string, { config, text, problem }: ConfigInForc
       peers: await peersOf(config.eim.peer),
       rsp: await rspOf(config.rsp, transports.es9, credential, (error) => log.warn("no direct downloads", { error })),
       initialEims: await readInitialEims(config.eim.consumer_initial_eim),
+      uplink: await uplinkPostOf(config.uplink, transports.https, credential),
       net: { netd, kernel: kernelView(), dial: dialData },
       trace,
       programLog: {

@@ -58,6 +58,9 @@ import type { TraceActsOptions } from "./trace/acts.ts";
 import { openTraces } from "./trace/service.ts";
 import { apnsOf, createTravel } from "./travel.ts";
 import { createTrust, identityOf } from "./trust.ts";
+import { openUplink, type UplinkPost } from "./uplink/service.ts";
+import { createUsage, fleetBytesOf } from "./usage/service.ts";
+import { usageSourceOf } from "./usage/source.ts";
 
 export interface AgentPorts {
   readonly config: Config;
@@ -80,6 +83,8 @@ export interface AgentPorts {
   readonly credential: (name: string) => Promise<string>;
   /** How hosts are asked whether they are there, where that is not by this machine's own network. */
   readonly ask?: Ask | undefined;
+  /** The way to the fleet's backend, where one is configured. */
+  readonly uplink?: UplinkPost | undefined;
   /** PEM of `keys.root`. */
   readonly rootKeys?: string | undefined;
   /** What the layers below tell of what passes them. */
@@ -161,6 +166,10 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     publish: hub.publish,
   });
   disposers.push(() => policy.stop());
+  const usage = await createUsage({
+    ...{ config: config.policy.usage, disk: ports.disk, clock, alarms, engine: policy.engine, audit: record, publish: hub.publish },
+    log: log.child({ part: "usage" }),
+  });
   const connectivity = await createConnectivity({
     ...{ modem, clock, emergency, disk: ports.disk },
     config,
@@ -182,6 +191,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       return dataPath?.carries(session) !== false;
     },
     bytes: () => dataPath?.bytes(),
+    parties: usage.totals,
     onProblem: (source, problem) => (problem === undefined ? alarms.clear(source) : alarms.raise(source, problem)),
   });
   const { keeper, prober } = connectivity;
@@ -426,8 +436,9 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     ...{ disk: ports.disk, clock, alarms, trail, emergency, trust, engine: policy.engine, identity: ownIdentity },
     config: config.lifecycle,
     log: log.child({ part: "lifecycle" }),
-    interfaceName: dataPath === undefined ? undefined : () => dataPath.status.interface,
+    fleetBytes: dataPath === undefined ? undefined : async () => fleetBytesOf(await usage.totals()),
     onStage: (stage) => {
+      usage.look();
       hub.publish("lifecycle.stage", { stage });
       if (config.lifecycle.test_apn !== undefined) keeper.renew(`${stage} has another APN`);
     },
@@ -438,6 +449,16 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     isOnline: () => keeper.path.up,
     bytes: () => dataPath?.bytes(),
   });
+  const uplink =
+    ports.uplink === undefined
+      ? undefined
+      : await openUplink({
+          ...{ config, post: ports.uplink, disk: ports.disk, clock, random, alarms, audit, samples, identity: ownIdentity },
+          log: log.child({ part: "uplink" }),
+          stage: () => lifecycle.state.stage,
+          hasPath: () => keeper.path.up,
+          onPath: (fn) => keeper.onPath(fn),
+        });
 
   const agent: Agent = {
     ...trail.acts,
@@ -490,6 +511,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         onVehicle: (facts) => {
           travel.see(facts);
           lifecycle.look();
+          usage.look();
         },
       });
       lifecycle.start({
@@ -510,8 +532,10 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         },
         signal: stopping.signal,
       });
+      usage.start(usageSourceOf(dataPath, ports.net?.kernel, firewall, clock));
       connectivity.start();
       samples.start();
+      uplink?.start();
       keeper.start();
       cardMayBeThere();
       injection.start();
@@ -521,8 +545,18 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       for (const dispose of disposers) dispose();
       await injection.stop();
       await ipa.close();
-      await Promise.all([cardWatch.stop(), poller.stop(), keeper.stop(), trust.stop(), travel.stop(), lifecycle.stop(), samples.stop()]);
+      await Promise.all([
+        cardWatch.stop(),
+        poller.stop(),
+        keeper.stop(),
+        trust.stop(),
+        travel.stop(),
+        lifecycle.stop(),
+        samples.stop(),
+        uplink?.stop(),
+      ]);
       await connectivity.stop();
+      await usage.stop();
       await enforcement.stop();
       await dataPath?.stop();
       await record({ event: "daemon.stopped", cause: "stop" });
@@ -553,6 +587,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         fallback,
         travel,
         stage: lifecycle.state.stage,
+        usage: usage.summary(),
         imeiLock: trust.lock.facts.state,
       });
     },
@@ -585,6 +620,8 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     trust,
     travel,
     lifecycle: life.acts,
+    usage: usage.acts,
+    usageAccess: config.api.usage_access,
     trace: traces.acts,
     samples,
     policy: policyActs({ engine: policy.engine, rules: policy.rules, records: (query) => audit.query(query) }),

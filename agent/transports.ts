@@ -8,6 +8,7 @@ import type { DtlsCipherSuite, DtlsSessionStore } from "../transports/dtls/types
 import { type ClosableEsipaTransport, coapsEsipaTransport, httpsEsipaTransport, type NatMemory } from "../transports/esipa.ts";
 import { createHttpsClient } from "../transports/https/client.ts";
 import { createEs9Transport } from "../transports/https/es9.ts";
+import type { HttpsClient } from "../transports/https/types.ts";
 import type { Config } from "./config/schema.ts";
 import { tracedHttps } from "./trace/ports.ts";
 
@@ -26,6 +27,7 @@ const withCcm8: readonly DtlsCipherSuite[] = ["ECDHE-ECDSA-AES128-GCM-SHA256", "
 
 export interface Transports {
   readonly all: readonly ClosableEsipaTransport[];
+  readonly https: HttpsClient;
   /** To SM-DP+ and SM-DS. */
   readonly es9: Es9Transport;
   close(): void;
@@ -56,6 +58,7 @@ export function createTransports({ config, clock, random, sessions, natMemory, t
   ];
   return {
     all,
+    https,
     es9: createEs9Transport({ https }),
     close: () => {
       for (const transport of all) transport.close();

@@ -220,6 +220,12 @@ export const errorTable = {
   CONFIG_READ: row("operator", "the configuration cannot be read", "check the path and the permissions"),
   CONFIG_SYNTAX: row("operator", "the configuration is not TOML", "correct the line named"),
   CONFIG_INVALID: row("operator", "the configuration is not valid", "correct the setting named; simward config validate"),
+  UPLINK_REFUSED: row("later", "the fleet's backend did not take the report", "look at the backend; it is told again by itself"),
+  UPLINK_FAILED: row(
+    "later",
+    "the fleet's backend cannot be reached",
+    "simward net status; then uplink.url and uplink.ca in the configuration",
+  ),
   STATE_LOCKED: row("operator", "another simwardd uses this state directory", "stop it, or give this one another paths.state"),
   AUDIT_BROKEN: row("operator", "the audit trail does not hold together", "simward audit verify"),
   AUDIT_WRITE: row("later", "an audit record could not be written", "check free space and the file system"),

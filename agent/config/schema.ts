@@ -356,6 +356,29 @@ const samples = strictObject({
   max_segments: optional(pipe(number(), integer(), minValue(2), maxValue(1_000)), 16),
 });
 
+const uplink = pipe(
+  strictObject({
+    /** The fleet's backend: reports are POSTed there. */
+    url: optional(
+      pipe(
+        string(),
+        regex(/^https:\/\/[^\s/?#@]+([/?]\S*)?$/, "must be an https address"),
+        check(URL.canParse, "must be an https address"),
+      ),
+    ),
+    /** PEM: the roots that its certificate must lead to. */
+    ca: optional(path),
+    interval_seconds: optional(seconds(60, 7 * 86_400), 21_600),
+    /** Besides alarms and the head of the audit trail, which are always told. */
+    sends: optional(array(picklist(["audit", "samples"])), ["audit"]),
+    /** Of each kind, in one report. */
+    max_report_bytes: optional(pipe(number(), integer(), minValue(1_024), maxValue(1_048_576)), 32_768),
+    /** Sent as a bearer token. */
+    token_credential: optional(credential),
+  }),
+  check(({ url, ca }) => (url === undefined) === (ca === undefined), "needs url and ca together: the web's roots are not believed"),
+);
+
 const clock = strictObject({
   /** Is there while the machine's clock is kept by network time; the default is that of systemd-timesyncd. */
   synchronised_file: optional(path, "/run/systemd/timesync/synchronized"),
@@ -405,6 +428,7 @@ export const configSchema = strictObject({
   api: optional(api, {}),
   audit: optional(audit, {}),
   samples: optional(samples, {}),
+  uplink: optional(uplink, {}),
   clock: optional(clock, {}),
   paths: optional(paths, {}),
   log: optional(log, {}),
