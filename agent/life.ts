@@ -8,7 +8,6 @@ import type { Trail } from "./audit/service.ts";
 import type { ApnConfig, Config } from "./config/schema.ts";
 import type { EmergencyWatch } from "./emergency.ts";
 import { createLifecycleActs, type LifecycleActs } from "./lifecycle/acts.ts";
-import { readCounter } from "./lifecycle/byte-counter.ts";
 import { planOf } from "./lifecycle/config.ts";
 import { type Lifecycle, openLifecycle } from "./lifecycle/service.ts";
 import type { PolicyEngine } from "./policy/engine.ts";
@@ -26,8 +25,8 @@ export interface LifeParts {
   readonly emergency: EmergencyWatch;
   readonly trust: Pick<Trust, "ring" | "challenges">;
   readonly identity: () => { readonly imei: string | undefined; readonly eid: string | undefined };
-  /** Of the kernel's interface that carries the session, while one does; undefined where simward has none to do with it. */
-  readonly interfaceName: (() => string | undefined) | undefined;
+  /** Of the fleet, ever; undefined where nothing counts. */
+  readonly fleetBytes: (() => Promise<number>) | undefined;
   readonly onStage: (stage: Stage) => void;
 }
 
@@ -38,7 +37,7 @@ export interface Life {
 
 /** Throws DISK_READ. What is damaged is an alarm; the stage is then taken from the audit trail. */
 export async function createLife(parts: LifeParts): Promise<Life> {
-  const { config, disk, clock, log, alarms, trail, engine, emergency, interfaceName } = parts;
+  const { config, disk, clock, log, alarms, trail, engine, emergency, fleetBytes } = parts;
   const audit = trail.record;
   const lifecycle = await openLifecycle({
     ...{ disk, clock, log, audit, engine, acted: trail.checkpoint, onStage: parts.onStage },
@@ -47,8 +46,8 @@ export async function createLife(parts: LifeParts): Promise<Life> {
     capBytes: config.test_cap_bytes,
     retireBy: config.retire_by,
     isHeld: () => emergency.sources.length > 0,
-    countsBytes: interfaceName !== undefined,
-    counter: () => readCounter(interfaceName?.()),
+    countsBytes: fleetBytes !== undefined,
+    counter: async () => (fleetBytes === undefined ? undefined : { name: "usage", bytes: await fleetBytes() }),
     recordedStage: async () => {
       for await (const { data } of trail.audit.query({ event: "lifecycle.stage", last: 1 })) return stages.find((one) => one === data?.to);
       return undefined;

@@ -40,6 +40,7 @@ export interface StatusParts {
   readonly fallback: Pick<FallbackKeeper, "state" | "nextInMs">;
   readonly travel: { status(): Pick<Status, "roaming"> };
   readonly stage: Stage;
+  readonly usage: Status["usage"];
   readonly imeiLock: NonNullable<Status["imeiLock"]>;
 }
 
@@ -88,6 +89,7 @@ export function statusOf(parts: StatusParts): Status {
         ? undefined
         : { kind: operations[ipaStatus.operation.kind], step: ipaStatus.operation.phase, eimId: ipaStatus.operation.eimId },
     stage: parts.stage,
+    usage: parts.usage,
     imeiLock: parts.imeiLock,
     emergency: emergencyOf(parts.emergency),
     fallback: fallbackOf(parts.fallback),
@@ -184,7 +186,7 @@ export function profileStatusOf(info: Infer<typeof ProfileInfo>): ProfileStatus 
   });
 }
 
-function versionText(version: Uint8Array): string {
+export function versionText(version: Uint8Array): string {
   return [...version].join(".");
 }
 
@@ -203,6 +205,6 @@ function freeNvmBytes(resources: Uint8Array): number | undefined {
 }
 
 /** Drops what is undefined, so that a document holds only what is known. */
-function compact<T>(value: { readonly [K in keyof T]: T[K] | undefined }): T {
+export function compact<T>(value: { readonly [K in keyof T]: T[K] | undefined }): T {
   return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as T;
 }

@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../../base/clock.ts";
 import { asSimwardError, type ErrorCode, errorReport, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { linesWithoutUsage, withoutUsage } from "../usage/blind.ts";
 import { type Connections, createConnections } from "./connections.ts";
 import { httpStatusOf } from "./http-status.ts";
 import { type ApiLimits, createPlaces, createRateLimiter } from "./limits.ts";
@@ -52,6 +53,8 @@ export function createHandler({ role, services, log, clock, limits }: HandlerPar
   const running = createPlaces("requests are under way", limits.running, limits.runningOfUser);
   const streams = createPlaces("listen", limits.streams, limits.streamsOfUser);
   const known = new WeakMap<Socket, Answered>();
+  /** Whoever may not see usage sees none of it in any answer. */
+  const isBlind = roles.indexOf(role) < roles.indexOf(services.usageAccess);
 
   const clientOf = (socket: Socket): Answered => {
     const client = known.get(socket);
@@ -88,7 +91,10 @@ export function createHandler({ role, services, log, clock, limits }: HandlerPar
       response.flushHeaders();
       const stop = route.stream(context, input, (line) => {
         if (response.writableLength > maxBacklogBytes) response.destroy();
-        else response.write(`${JSON.stringify(line)}\n`);
+        else {
+          const shown = isBlind ? withoutUsage(line) : line;
+          if (shown !== undefined) response.write(`${JSON.stringify(shown)}\n`);
+        }
       });
       response.on("close", stop);
       if (response.destroyed) stop();
@@ -97,9 +103,13 @@ export function createHandler({ role, services, log, clock, limits }: HandlerPar
     // The place is held until the work is done, also when the client has left.
     const leave = running.take(user);
     try {
-      if (route.lines !== undefined) await sendLines(response, route.lines(context, input));
+      if (route.lines !== undefined)
+        await sendLines(response, isBlind ? linesWithoutUsage(route.lines(context, input)) : route.lines(context, input));
       else if (route.text !== undefined) sendText(response, 200, route.text.contentType, await route.text.run(context, input));
-      else sendJson(response, 200, await route.run?.(context, input));
+      else {
+        const answer = await route.run?.(context, input);
+        sendJson(response, 200, isBlind ? withoutUsage(answer) : answer);
+      }
     } finally {
       leave();
     }

@@ -33,6 +33,7 @@ import type { Samples } from "../samples/service.ts";
 import type { TraceActs } from "../trace/acts.ts";
 import type { TravelActs } from "../travel.ts";
 import type { TrustActs } from "../trust.ts";
+import type { UsageActs } from "../usage/service.ts";
 import { aboutRoutes } from "./about-routes.ts";
 import { doctorRoutes } from "./doctor-routes.ts";
 import { reason } from "./input.ts";
@@ -47,6 +48,7 @@ import { traceRoutes } from "./trace-routes.ts";
 import { travelRoutes } from "./travel-routes.ts";
 import { trustRoutes } from "./trust-routes.ts";
 import type { ApiEvent, AuditKeyReport, AuditPage, AuditVerificationReport, PollResult, ProfileList, Role, Status } from "./types.ts";
+import { usageRoutes } from "./usage-routes.ts";
 
 /** What the routes call; the agent is this. */
 export interface ApiServices extends LocalActs {
@@ -58,6 +60,9 @@ export interface ApiServices extends LocalActs {
   readonly trust: TrustActs;
   readonly travel: TravelActs;
   readonly lifecycle: LifecycleActs;
+  readonly usage: UsageActs;
+  /** The least role that sees any usage. */
+  readonly usageAccess: Role;
   readonly samples: Pick<Samples, "leaving">;
   pollEim(eimId: string | undefined): Promise<PollResult>;
   auditRecords(query: AuditQuery): Promise<AuditPage>;
@@ -301,6 +306,7 @@ export const routes: readonly Route[] = [
   ...trustRoutes,
   ...travelRoutes,
   ...lifecycleRoutes,
+  ...usageRoutes,
   ...sampleRoutes,
   ...policyRoutes,
   ...traceRoutes,

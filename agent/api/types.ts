@@ -3,6 +3,7 @@ import type { ErrorReport } from "../../base/errors.ts";
 import type { AuditHead, AuditRecord, AuditVerification } from "../audit/types.ts";
 import type { LastingFacts } from "../policy/types.ts";
 import type { RoamingRule } from "../roaming/rules.ts";
+import type { UsageSummary } from "./usage-types.ts";
 
 /** viewer sees, engineer operates, admin provisions; each may do what those before it may. */
 export type Role = "viewer" | "engineer" | "admin";
@@ -113,6 +114,8 @@ export interface Status {
   readonly stage?: string;
   /** Of device and card. */
   readonly imeiLock?: "unpaired" | "match" | "mismatch" | "unlocked";
+  /** Once something counts it. */
+  readonly usage?: UsageSummary;
   /** While there is one. */
   readonly emergency?: { readonly sources: readonly string[]; readonly remainingMs?: number };
   /** While the vehicle is on its fallback profile, or on trial after it. */

@@ -45,6 +45,7 @@ export interface ConnectivityOptions {
   readonly apns: () => KeeperOptions["apns"];
   readonly ask: Ask;
   readonly bytes?: SessionBookOptions["bytes"];
+  readonly parties?: SessionBookOptions["parties"];
   /** Puts the session where it can be asked over, before it counts as a path; false: that has failed, so there is nothing to ask. */
   readonly reach?: ((session: DataSession) => Promise<boolean>) | undefined;
   readonly onProblem: (source: "radio" | "path", problem: SimwardError | undefined) => void;
@@ -121,7 +122,13 @@ export async function createConnectivity(options: ConnectivityOptions): Promise<
     memory: await openRadioMemory(disk, log),
     onProblem: (problem) => options.onProblem("radio", problem),
   });
-  const sessions = createSessionBook({ clock, audit, registration: () => modem.status.registration, bytes: options.bytes });
+  const sessions = createSessionBook({
+    clock,
+    audit,
+    registration: () => modem.status.registration,
+    bytes: options.bytes,
+    parties: options.parties,
+  });
   let throughput = initialThroughput;
   let dispose = (): void => {};
   return {

@@ -22,6 +22,15 @@ export interface OpenSession {
   readonly rat: string | undefined;
   /** The total when it began. */
   readonly before: ByteCounts | undefined;
+  readonly partiesBefore: Promise<PartyCounts | undefined> | undefined;
+}
+
+/** Running totals by party. */
+export interface PartyCounts {
+  readonly fleet: ByteCounts;
+  readonly management: ByteCounts;
+  /** The two can be told apart; if not, all is the fleet's. */
+  readonly isSplit: boolean;
 }
 
 export interface SessionBookOptions {
@@ -29,6 +38,8 @@ export interface SessionBookOptions {
   readonly registration: () => Registration;
   /** A running total of what carries the data; undefined while nothing could be counted yet. */
   readonly bytes?: (() => ByteCounts | undefined) | undefined;
+  /** Never rejects. */
+  readonly parties?: (() => Promise<PartyCounts>) | undefined;
   readonly audit: (event: AuditEvent) => Promise<void>;
 }
 
@@ -41,20 +52,30 @@ export interface SessionBook {
   close(reason: string): Promise<void>;
 }
 
-export function createSessionBook({ clock, registration, bytes, audit }: SessionBookOptions): SessionBook {
+export function createSessionBook({ clock, registration, bytes, parties, audit }: SessionBookOptions): SessionBook {
   let current: OpenSession | undefined;
   let gap: { readonly startMs: number; readonly reason: string } | undefined;
 
   const open = (session: DataSession, { iccid, apn }: PathState): void => {
     const { plmn, rat } = registration();
     const startMonotonicMs = clock.monotonicMs();
-    current = { startMs: clock.now(), startMonotonicMs, iccid, apn, address: session.address, plmn, rat, before: bytes?.() };
+    current = {
+      startMs: clock.now(),
+      startMonotonicMs,
+      iccid,
+      apn,
+      address: session.address,
+      plmn,
+      rat,
+      before: bytes?.(),
+      partiesBefore: parties?.(),
+    };
     gap = undefined;
   };
 
   const close = (reason: string): Promise<void> => {
     if (current === undefined) return Promise.resolve();
-    const { startMs, startMonotonicMs, iccid, apn, address, plmn, rat, before } = current;
+    const { startMs, startMonotonicMs, iccid, apn, address, plmn, rat, before, partiesBefore } = current;
     current = undefined;
     const after = bytes?.();
     const counted =
@@ -65,14 +86,26 @@ export function createSessionBook({ clock, registration, bytes, audit }: Session
             sentBytes: Math.max(0, after.sentBytes - (before?.sentBytes ?? 0)),
           };
     const seconds = Math.round((clock.monotonicMs() - startMonotonicMs) / 1_000);
-    return audit({
-      event: "session.ended",
-      cause: "connectivity",
-      data: {
-        ...{ start: new Date(startMs).toISOString(), seconds, iccid: iccid ?? null, apn: apn ?? null, address },
-        ...{ plmn: plmn ?? null, rat: rat ?? null, ...counted, end: reason },
-      },
-    });
+    const tell = (split: object): Promise<void> =>
+      audit({
+        event: "session.ended",
+        cause: "connectivity",
+        data: {
+          ...{ start: new Date(startMs).toISOString(), seconds, iccid: iccid ?? null, apn: apn ?? null, address },
+          ...{ plmn: plmn ?? null, rat: rat ?? null, ...counted, ...split, end: reason },
+        },
+      });
+    if (parties === undefined || partiesBefore === undefined) return tell({});
+    return Promise.all([partiesBefore, parties()]).then(([first, last]) =>
+      tell(
+        first?.isSplit === true && last.isSplit
+          ? {
+              fleetBytes: Math.max(0, bothWays(last.fleet) - bothWays(first.fleet)),
+              managementBytes: Math.max(0, bothWays(last.management) - bothWays(first.management)),
+            }
+          : {},
+      ),
+    );
   };
 
   return {
@@ -101,4 +134,8 @@ export function createSessionBook({ clock, registration, bytes, audit }: Session
     },
     close,
   };
+}
+
+function bothWays({ sentBytes, receivedBytes }: ByteCounts): number {
+  return sentBytes + receivedBytes;
 }

@@ -41,8 +41,8 @@ export interface LifecycleOptions {
   readonly acted: (act: string) => Promise<void>;
   readonly engine: Pick<PolicyEngine, "facts" | "update">;
   readonly isHeld: () => boolean;
-  /** Of the interface that carries the session; undefined while there is none. */
-  readonly counter: () => CounterReading | undefined;
+  /** Undefined while nothing counts. */
+  readonly counter: () => Promise<CounterReading | undefined>;
   /** Whether there can be one at all. */
   readonly countsBytes: boolean;
   /** Of the last record of a stage in the audit trail. */
@@ -191,7 +191,7 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
   };
 
   const count = async (): Promise<void> => {
-    const now = options.counter();
+    const now = await options.counter();
     if (now === undefined) return;
     const bytes = passedSince(counter, now);
     counter = now;

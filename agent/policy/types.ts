@@ -80,6 +80,8 @@ export interface UsageFacts extends UsageStanding {
   readonly periodEndMs: number;
   /** The day, and so the period, is known. */
   readonly isCertain: boolean;
+  /** Something counts what passes. */
+  readonly isCounted: boolean;
 }
 
 /** What stands until it changes. A section whose owner has not told anything yet is absent: a rule then says nothing. */

@@ -27,7 +27,8 @@ const nothing = { sentBytes: 0, receivedBytes: 0 };
 
 export function createUsageSource(options: UsageSourceOptions): UsageSource {
   const { firewall, interfaceName, kernel, clock, bootId = bootIdOfKernel() } = options;
-  const startedMs = clock.monotonicMs();
+  /** Since when there has been something to count. */
+  let upSinceMs: number | undefined;
   let by: "undecided" | "firewall" | "interface" = firewall === undefined ? "interface" : "undecided";
   let lastName: string | undefined;
   const nameNow = (): string | undefined => {
@@ -52,12 +53,14 @@ export function createUsageSource(options: UsageSourceOptions): UsageSource {
   return {
     async read() {
       if (by !== "interface" && firewall !== undefined) {
-        const reading = await firewall();
+        // What is wrong with it is its own alarm.
+        const reading = await firewall().catch(() => undefined);
         if (reading !== undefined) {
           by = "firewall";
           return { ...reading, epoch: epochOf("firewall", reading.epoch) };
         }
-        if (by === "firewall" || clock.monotonicMs() - startedMs < firewallPatienceMs) return undefined;
+        if (interfaceName() !== undefined) upSinceMs ??= clock.monotonicMs();
+        if (by === "firewall" || upSinceMs === undefined || clock.monotonicMs() - upSinceMs < firewallPatienceMs) return undefined;
         by = "interface";
       }
       return readInterface();
@@ -68,6 +71,20 @@ export function createUsageSource(options: UsageSourceOptions): UsageSource {
       return counted === undefined ? undefined : counted.sentBytes + counted.receivedBytes;
     },
   };
+}
+
+/** Undefined where simward has nothing to do with the vehicle's traffic. */
+export function usageSourceOf(
+  dataPath: { readonly status: { readonly interface: string | undefined } } | undefined,
+  kernel: UsageSourceOptions["kernel"] | undefined,
+  firewall: { read(): Promise<TrafficReading | undefined> } | undefined,
+  clock: Clock,
+): UsageSource | undefined {
+  if (dataPath === undefined || kernel === undefined) return undefined;
+  return createUsageSource({
+    ...{ kernel, clock, interfaceName: () => dataPath.status.interface },
+    firewall: firewall === undefined ? undefined : () => firewall.read(),
+  });
 }
 
 function bootIdOfKernel(): string {

@@ -2,6 +2,7 @@
 
 import type { ApiServices } from "../../agent/api/routes.ts";
 import type { RoamingRulesReport } from "../../agent/api/types.ts";
+import type { UsageReport } from "../../agent/api/usage-types.ts";
 import type { NetActs } from "../../agent/connectivity/net-acts.ts";
 import type { DoctorActs } from "../../agent/doctor/service.ts";
 import type { LifecycleActs } from "../../agent/lifecycle/acts.ts";
@@ -11,6 +12,7 @@ import type { PolicyActs } from "../../agent/policy/report.ts";
 import type { TraceActs } from "../../agent/trace/acts.ts";
 import type { TravelActs } from "../../agent/travel.ts";
 import type { TrustActs } from "../../agent/trust.ts";
+import type { UsageActs } from "../../agent/usage/service.ts";
 
 const lock = async () => ({ schema: "simward/imei-lock/1", state: "unpaired", differs: [] }) as const;
 const keys = { schema: "simward/keys/1", roots: [], keys: [], revoked: [] } as const;
@@ -89,6 +91,21 @@ const doctor: DoctorActs = {
   },
   testEim: async () => ({ schema: "simward/eim-test/1", eims: [] }),
 };
+const usageReport = async (): Promise<UsageReport> => ({
+  schema: "simward/usage/1",
+  ...{ today: "2026-06-02", certain: true, counted: "none", iccid: "", stage: "operational" },
+  period: { kind: "month", from: "2026-06-01", to: "2026-06-30", words: "this month (resets 2026-07-01)" },
+  ...{ fleetBytes: 0, managementBytes: 0, caps: [], amounts: [] },
+});
+const usage: UsageActs = {
+  usage: usageReport,
+  async *usageRows() {
+    const amount = { iccid: "", stage: "operational", party: "fleet", sentBytes: 1, receivedBytes: 2, certain: true } as const;
+    yield { schema: "simward/usage-row/1", date: "2026-06-01", ...amount };
+  },
+  limitUsage: usageReport,
+  resetUsage: usageReport,
+};
 const changed = async () => ({ schema: "simward/profile-change/1", iccid: "", enabled: false, outcome: "done" }) as const;
 
 const local: LocalProfileActs = {
@@ -147,9 +164,10 @@ export const quietLocalActs: LocalActs & {
   readonly lifecycle: LifecycleActs;
   readonly doctor: DoctorActs;
   readonly policy: PolicyActs;
+  readonly usage: UsageActs;
   readonly samples: ApiServices["samples"];
   readonly trace: TraceActs;
-} & Pick<ApiServices, "auditLines" | "auditKey"> = {
+} & Pick<ApiServices, "auditLines" | "auditKey" | "usageAccess"> = {
   local,
   net,
   trust,
@@ -157,6 +175,8 @@ export const quietLocalActs: LocalActs & {
   lifecycle,
   doctor,
   policy,
+  usage,
+  usageAccess: "viewer",
   samples: { async *leaving() {} },
   trace,
   async *auditLines() {},

@@ -16,6 +16,11 @@ export const usage: PolicyRule<undefined> = {
     if (facts === undefined) return pending("usage has not been looked at yet");
     const { caps, management, reserveEnd } = facts;
     if (caps.length === 0 && management.reserveBytes === 0) return silent("there is no cap on usage");
+    if (!facts.isCounted) {
+      const reason = "nothing here counts the traffic, so that no cap on it can be kept";
+      const verdict: Verdict = { kind: "warn", rule: id, reason, retryAt: undefined };
+      return { gates: { data: verdict }, actions: [{ kind: "alarm", reason, about: "uncounted" }], explain: reason };
+    }
     const worst = [...caps].sort((a, b) => strictness[b.state] - strictness[a.state] || b.stepPercent - a.stepPercent)[0];
     const lines = caps.map(wordsOf);
     if (management.reserveBytes > 0)
