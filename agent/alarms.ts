@@ -18,6 +18,8 @@ export type AlarmSource =
   | "firewall"
   | "firewallAltered"
   | "trust"
+  | "tunnel"
+  | "tunnelCertificate"
   | "uplink"
   | "lifecycle"
   | "lifecycleLost"

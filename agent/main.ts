@@ -1,4 +1,5 @@
 // The composition root: the only place that makes services and ties them together. Everything comes in as a port, so a thousand agents fit one process.
+import { lookup } from "node:dns/promises";
 import { setMaxListeners } from "node:events";
 import type { Modem } from "../at-drivers/modem.ts";
 import type { Toolkit } from "../at-drivers/toolkit.ts";
@@ -7,6 +8,7 @@ import type { Disk } from "../base/disk.ts";
 import { asSimwardError, type ErrorReport, errorReport, SimwardError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { integerBelow, type Random } from "../base/random.ts";
+import { readSmallFile } from "../base/small-file.ts";
 import type { TraceBus } from "../base/trace.ts";
 import { version } from "../base/version.ts";
 import { type Es10, getEuiccInfo2, getProfilesInfo } from "../ipa/euicc/es10.ts";
@@ -58,6 +60,8 @@ import type { TraceActsOptions } from "./trace/acts.ts";
 import { openTraces } from "./trace/service.ts";
 import { apnsOf, createTravel } from "./travel.ts";
 import { createTrust, identityOf } from "./trust.ts";
+import { noTunnelReport } from "./tunnel/report.ts";
+import { createTunnel, forFirewall } from "./tunnel/service.ts";
 import { openUplink, type UplinkPost } from "./uplink/service.ts";
 import { createUsage, fleetBytesOf } from "./usage/service.ts";
 import { usageSourceOf } from "./usage/source.ts";
@@ -376,6 +380,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   const onPath = ({ up, apn, iccid, session, reason }: PathState): void => {
     const { plmn } = modem.status.registration;
     hub.publish(up ? "path.up" : "path.down", { apn, address: session?.address, plmn, reason });
+    tunnel?.follow({ up, iccid, address: session?.address });
     if (!up) return;
     const way = `${iccid} ${session?.address}`;
     if (way !== lastWay) for (const transport of ports.transports) transport.pathChanged();
@@ -386,7 +391,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   const enforcement = createEnforcement({
     ...{ config, clock, alarms, emergency, audit: record, engine: policy.engine, netd: ports.net?.netd },
     log: log.child({ part: "firewall" }),
-    tunnel: () => ({ tunnel: "none", tunnelInterface: undefined }),
+    tunnel: () => forFirewall(config.tunnel),
     throttleKbps: () => config.policy.usage.throttle_kbps,
     hold: (reason) => keeper.hold(reason),
     poll: () => poller.news(),
@@ -405,6 +410,16 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
           onProblem: (problem) => (problem === undefined ? alarms.clear("net") : alarms.raise("net", problem)),
           onLost: () => void keeper.check(),
           isHeld: () => emergency.sources.length > 0,
+        });
+  const tunnel =
+    config.tunnel === undefined || ports.net === undefined
+      ? undefined
+      : createTunnel({
+          ...{ config: config.tunnel, netd: ports.net.netd, emergency, alarms, clock, random, engine: policy.engine, audit: record },
+          ...{ credential: ports.credential, readFile: readSmallFile, publish: hub.publish, log: log.child({ part: "tunnel" }) },
+          resolve: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
+          interfaceName: () => dataPath?.status.interface ?? config.net.interface,
+          routeTable: config.net.route_table,
         });
   /** A session is a path once the kernel has it. */
   const onSession = (path: PathState): void => {
@@ -556,6 +571,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         uplink?.stop(),
       ]);
       await connectivity.stop();
+      await tunnel?.stop();
       await usage.stop();
       await enforcement.stop();
       await dataPath?.stop();
@@ -587,6 +603,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         fallback,
         travel,
         stage: lifecycle.state.stage,
+        tunnel: tunnel === undefined ? undefined : { phase: tunnel.phase, required: config.tunnel?.required === true },
         usage: usage.summary(),
         imeiLock: trust.lock.facts.state,
       });
@@ -620,6 +637,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     trust,
     travel,
     lifecycle: life.acts,
+    tunnel: () => tunnel?.report() ?? noTunnelReport,
     usage: usage.acts,
     usageAccess: config.api.usage_access,
     trace: traces.acts,

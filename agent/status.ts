@@ -40,6 +40,7 @@ export interface StatusParts {
   readonly fallback: Pick<FallbackKeeper, "state" | "nextInMs">;
   readonly travel: { status(): Pick<Status, "roaming"> };
   readonly stage: Stage;
+  readonly tunnel: Status["tunnel"];
   readonly usage: Status["usage"];
   readonly imeiLock: NonNullable<Status["imeiLock"]>;
 }
@@ -89,6 +90,7 @@ export function statusOf(parts: StatusParts): Status {
         ? undefined
         : { kind: operations[ipaStatus.operation.kind], step: ipaStatus.operation.phase, eimId: ipaStatus.operation.eimId },
     stage: parts.stage,
+    tunnel: parts.tunnel,
     usage: parts.usage,
     imeiLock: parts.imeiLock,
     emergency: emergencyOf(parts.emergency),

@@ -47,6 +47,8 @@ import { sampleRoutes } from "./samples-routes.ts";
 import { traceRoutes } from "./trace-routes.ts";
 import { travelRoutes } from "./travel-routes.ts";
 import { trustRoutes } from "./trust-routes.ts";
+import { tunnelRoutes } from "./tunnel-routes.ts";
+import type { TunnelReport } from "./tunnel-types.ts";
 import type { ApiEvent, AuditKeyReport, AuditPage, AuditVerificationReport, PollResult, ProfileList, Role, Status } from "./types.ts";
 import { usageRoutes } from "./usage-routes.ts";
 
@@ -71,6 +73,7 @@ export interface ApiServices extends LocalActs {
   auditLines(query: AuditQuery): AsyncIterable<string>;
   auditKey(): AuditKeyReport;
   readonly policy: PolicyActs;
+  tunnel(): TunnelReport;
   readonly trace: TraceActs;
   events(afterId: number | undefined, fn: (event: ApiEvent) => void): Disposer;
   /** Writes through the API are audited with who did it. */
@@ -309,6 +312,7 @@ export const routes: readonly Route[] = [
   ...usageRoutes,
   ...sampleRoutes,
   ...policyRoutes,
+  ...tunnelRoutes,
   ...traceRoutes,
 ];
 

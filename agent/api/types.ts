@@ -116,6 +116,8 @@ export interface Status {
   readonly imeiLock?: "unpaired" | "match" | "mismatch" | "unlocked";
   /** Once something counts it. */
   readonly usage?: UsageSummary;
+  /** Where there is a section [tunnel]; more of it in /v1/tunnel. */
+  readonly tunnel?: { readonly phase: "idle" | "connecting" | "up" | "waiting"; readonly required: boolean };
   /** While there is one. */
   readonly emergency?: { readonly sources: readonly string[]; readonly remainingMs?: number };
   /** While the vehicle is on its fallback profile, or on trial after it. */

@@ -23,6 +23,7 @@ import {
 import { eimFeatures } from "../../ipa/options.ts";
 import { noHandover, ratChoices } from "../connectivity/radio-plan.ts";
 import { lifecycleConfig } from "../lifecycle/config.ts";
+import { tunnelConfig } from "../tunnel/config.ts";
 import { traceConfig } from "../trace/config.ts";
 import { usageConfig } from "../usage/config.ts";
 
@@ -419,6 +420,7 @@ export const configSchema = strictObject({
   ),
   emergency: optional(emergency, {}),
   net: optional(net, {}),
+  tunnel: optional(tunnelConfig),
   policy: optional(policy, {}),
   roaming: optional(roaming, {}),
   /** By country; "*" for all others. */

@@ -3,6 +3,7 @@
 import type { ErrorCode } from "../../base/errors.ts";
 import type { Gate, GateFacts, Verdict } from "../../ipa/ports.ts";
 import type { Standing } from "../roaming/standing.ts";
+import type { TunnelFacts } from "../tunnel/types.ts";
 import type { UsageStanding } from "../usage/caps.ts";
 
 /** The stages of a vehicle's life, in their order. */
@@ -92,6 +93,7 @@ export interface LastingFacts {
   readonly market?: MarketFacts | undefined;
   readonly lifecycle?: LifecycleFacts | undefined;
   readonly usage?: UsageFacts | undefined;
+  readonly tunnel?: TunnelFacts | undefined;
 }
 
 /** What a rule may look at. The gate of the IPA being asked has its facts here; the others are absent. */

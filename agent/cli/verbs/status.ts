@@ -104,6 +104,8 @@ export function renderStatus(report: Status, out: Output): string {
       nextInMs !== undefined && `${next} in ${duration(nextInMs)}`,
     );
   }
+  if (report.tunnel !== undefined)
+    add("Tunnel", out.paint(report.tunnel.phase === "up" ? "green" : "yellow", report.tunnel.phase), report.tunnel.required && "required");
   if (report.stage !== undefined && report.stage !== "operational") add("Stage", out.paint("yellow", report.stage));
   if (report.roaming !== undefined) {
     const { country, home, tightest } = report.roaming;

@@ -38,6 +38,7 @@ export const verbRows: readonly VerbRow[] = [
   row("net status", () => import("./net.ts"), "netStatus"),
   row("net sessions", () => import("./net.ts"), "netSessions"),
   row("net probe", () => import("./net.ts"), "netProbe"),
+  row("net tunnel", () => import("./net-tunnel.ts"), "netTunnel"),
   row("net scan", () => import("./net.ts"), "netScan"),
   row("net apn test", () => import("./net.ts"), "netApnTest"),
   row("modem rat show", () => import("./modem-rat.ts"), "modemRatShow", ["modem rat get"]),

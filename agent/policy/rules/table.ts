@@ -6,12 +6,13 @@ import { lifecycle } from "./lifecycle.ts";
 import { market } from "./market.ts";
 import { noWayBack } from "./no-way-back.ts";
 import { roaming } from "./roaming.ts";
+import { tunnelRequired } from "./tunnel.ts";
 import { usage } from "./usage.ts";
 
 /** Of the configuration, what rules are bound to. */
-export type RulesConfig = Pick<Config, "policy" | "market">;
+export type RulesConfig = Pick<Config, "policy" | "market" | "tunnel">;
 
-export function bindRules({ policy, market: markets }: RulesConfig): readonly BoundRule[] {
+export function bindRules({ policy, market: markets, tunnel }: RulesConfig): readonly BoundRule[] {
   return [
     bind(noWayBack, policy.no_way_back),
     bind(imeiLock, policy.imei_lock),
@@ -19,5 +20,6 @@ export function bindRules({ policy, market: markets }: RulesConfig): readonly Bo
     bind(roaming, undefined),
     bind(market, markets),
     bind(usage, undefined),
+    bind(tunnelRequired, tunnel?.required === true),
   ];
 }
