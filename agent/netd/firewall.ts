@@ -58,7 +58,7 @@ const linkSent = [
 ];
 const linkReceived = [
   "icmpv6 type { 134, 135, 136, 137 } ip6 hoplimit 255",
-  "icmpv6 type { 130 } ip6 hoplimit 1",
+  "icmpv6 type { 130, 131, 132, 143 } ip6 hoplimit 1",
   "udp sport 67 udp dport 68",
   "udp sport 547 udp dport 546",
 ];
@@ -67,6 +67,8 @@ const marked = (bits: number): string => `ct mark & ${hex(bits)} != 0x00000000`;
 const counted = (party: Party, way: "sent" | "received"): string => `counter name ${party}_${way}`;
 /** At once told to the sender, which need not wait for a time-out. */
 const refusal = "reject with icmpx type admin-prohibited";
+/** Over IPv6 connect(2) heeds no ICMP error before it has sent again, a second later. What stands is not torn down by it. */
+const refusalOfConnect = "meta nfproto ipv6 tcp flags & (syn | ack) == syn reject with tcp reset";
 
 /** What each chain has. Pure. */
 export function chainsOf(rules: FirewallRules, uid: number): Readonly<Record<string, readonly string[]>> {
@@ -74,6 +76,8 @@ export function chainsOf(rules: FirewallRules, uid: number): Readonly<Record<str
   const isBlocked = rules.fleet === "block";
   const isRequired = rules.tunnel === "required";
   const refuses = isBlocked || isRequired;
+  /** What of the fleet's is refused. */
+  const which = isBlocked ? [""] : isRequired ? [`oifname "${modem}" rt ipsec missing `] : [];
   const through = [modem, ...(tunnel === undefined ? [] : [tunnel])];
   const toManagement = `ct mark set ct mark | ${hex(managementBit)} meta priority set ${managementClass}`;
   const limit = rules.throttleKbps === undefined ? [] : [`limit rate over ${bytesPerSecond(rules.throttleKbps)} drop`];
@@ -100,11 +104,7 @@ export function chainsOf(rules: FirewallRules, uid: number): Readonly<Record<str
       ...linkSent.map((one) => `${one} meta priority set ${managementClass} ${counted("management", "sent")} accept`),
       "jump fleet_sent",
     ],
-    fleet_sent: [
-      ...(isBlocked ? [refusal] : []),
-      ...(isRequired && !isBlocked ? [`oifname "${modem}" rt ipsec missing ${refusal}`] : []),
-      counted("fleet", "sent"),
-    ],
+    fleet_sent: [...which.flatMap((one) => [`${one}${refusalOfConnect}`, `${one}${refusal}`]), counted("fleet", "sent")],
     // What was not refused; the tunnel's own packets less these are what the tunnel costs.
     left: [`oifname "${modem}" rt ipsec exists`, ...(tunnel === undefined ? [] : [`oifname "${tunnel}"`])].map(
       (one) => `${one} ${counted("inner", "sent")}`,

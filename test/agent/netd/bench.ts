@@ -14,6 +14,8 @@ export const leftOut = canNamespace ? "" : " (left out: needs root and iproute2)
 
 export interface Started {
   readonly stop: () => void;
+  /** At once, as power does it. */
+  readonly kill: () => void;
   readonly output: () => string;
   readonly exited: Promise<number | null>;
 }
@@ -70,11 +72,16 @@ export class NetdBench {
     let text = "";
     child.stdout?.on("data", (chunk: Buffer) => (text += chunk.toString("utf8")));
     child.stderr?.on("data", (chunk: Buffer) => (text += chunk.toString("utf8")));
-    const stop = (): void => {
+    const end = (signal: NodeJS.Signals): void => {
       if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
-      process.kill(isGroup ? -child.pid : child.pid, "SIGTERM");
+      process.kill(isGroup ? -child.pid : child.pid, signal);
     };
-    const started = { stop, output: () => text, exited: new Promise<number | null>((resolve) => child.once("exit", resolve)) };
+    const started = {
+      stop: () => end("SIGTERM"),
+      kill: () => end("SIGKILL"),
+      output: () => text,
+      exited: new Promise<number | null>((resolve) => child.once("exit", resolve)),
+    };
     this.#children.push(started);
     return started;
   }
