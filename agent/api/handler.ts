@@ -231,15 +231,21 @@ function discardRest(request: IncomingMessage): void {
   });
 }
 
-/** No faster than the client reads; one that does not read is let go. */
+/** No faster than the client reads; one that does not read is let go. What fails before the first line is answered as any error. */
 async function sendLines(response: ServerResponse, lines: AsyncIterable<string>): Promise<void> {
-  response.setTimeout(fetchLimitMs, () => response.destroy());
-  response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
-  for await (const line of lines) {
-    if (response.destroyed) return;
-    if (!response.write(`${line}\n`)) await Promise.race([once(response, "drain"), once(response, "close")]);
+  const iterator = lines[Symbol.asyncIterator]();
+  try {
+    let next = await iterator.next();
+    response.setTimeout(fetchLimitMs, () => response.destroy());
+    response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
+    while (next.done !== true && !response.destroyed) {
+      if (!response.write(`${next.value}\n`)) await Promise.race([once(response, "drain"), once(response, "close")]);
+      next = await iterator.next();
+    }
+    response.end();
+  } finally {
+    await iterator.return?.();
   }
-  response.end();
 }
 
 function sendJson(response: ServerResponse, status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): void {

@@ -7,8 +7,12 @@ export interface RawAnswer {
   readonly body: string;
 }
 
-/** Sends it, and answers all that came until the other end closes, or is silent for `quietMs` after something came; "" where nothing did. */
-export function say(path: string, octets: Uint8Array | string, { halfClose = true, quietMs = 2_000 } = {}): Promise<string> {
+/** Sends it, and answers all that came until the other end closes, is silent for `quietMs`, or a piece of it is enough. */
+export function say(
+  path: string,
+  octets: Uint8Array | string,
+  { halfClose = true, quietMs = 2_000, enough = (_text: string): boolean => false } = {},
+): Promise<string> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     const socket = connect({ path, allowHalfOpen: true });
@@ -18,7 +22,10 @@ export function say(path: string, octets: Uint8Array | string, { halfClose = tru
     };
     socket.setTimeout(quietMs, end);
     socket.on("error", end);
-    socket.on("data", (chunk) => chunks.push(chunk));
+    socket.on("data", (chunk) => {
+      chunks.push(chunk);
+      if (enough(chunk.toString("latin1"))) end();
+    });
     socket.on("end", end);
     socket.on("close", end);
     socket.on("connect", () => {
