@@ -167,7 +167,7 @@ export const quietLocalActs: LocalActs & {
   readonly usage: UsageActs;
   readonly samples: ApiServices["samples"];
   readonly trace: TraceActs;
-} & Pick<ApiServices, "auditLines" | "auditKey" | "usageAccess"> = {
+} & Pick<ApiServices, "auditLines" | "auditKey" | "usageAccess" | "tunnel"> = {
   local,
   net,
   trust,
@@ -179,6 +179,7 @@ export const quietLocalActs: LocalActs & {
   usageAccess: "viewer",
   samples: { async *leaving() {} },
   trace,
+  tunnel: () => ({ schema: "simward/tunnel/1", configured: false, required: false, phase: "idle", certificates: [] }),
   async *auditLines() {},
   auditKey: () => ({ schema: "simward/audit-key/1", head: { seq: 0, hash: "" } }),
   emergency: () => ({ schema: "simward/emergency/1", active: false, sources: [] }),
