@@ -26,6 +26,7 @@ import type { ApiServices } from "./api/routes.ts";
 import type { CardStatus, PollResult } from "./api/types.ts";
 import { lastSignIn, watchNetwork } from "./audit/network-watch.ts";
 import { openTrail } from "./audit/service.ts";
+import { createCardActs } from "./card-acts.ts";
 import { createCardWatch } from "./card-watch.ts";
 import type { Config } from "./config/schema.ts";
 import { openApnMemory } from "./connectivity/apn-memory.ts";
@@ -48,6 +49,7 @@ import { apnsInStage, createLife } from "./life.ts";
 import { createLocalActs } from "./local-acts.ts";
 import { createLocalProfiles } from "./local-profiles.ts";
 import { mayUseOperator } from "./market/markets.ts";
+import { createModuleActs } from "./module/acts.ts";
 import { policyActs } from "./policy/report.ts";
 import { createPolicyService } from "./policy/service.ts";
 import { openSamples } from "./samples/service.ts";
@@ -633,6 +635,20 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       ...{ ports, modem, ipa, askCard, signal: stopping.signal },
       lockFacts: () => trust.lock.facts,
       services: () => agent,
+    }),
+    card: createCardActs({
+      ...{ ipa, askCard, clock, signal: stopping.signal },
+      audit: (act, { role, peer }, data) => trail.acts.auditAdminAct(act, role, peer, data),
+      changed: async () => {
+        poller.news();
+        await readCard();
+      },
+    }),
+    module: createModuleActs({
+      ...{ modem, keeper, config, emergency, clock, signal: stopping.signal },
+      hasApns: () => apnsOf(config).length > 0,
+      mayUse: (plmn) => mayUseOperator(config.market, plmn),
+      audit: (act, { role, peer }, data) => trail.acts.auditAdminAct(act, role, peer, data),
     }),
     trust,
     travel,

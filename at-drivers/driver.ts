@@ -11,9 +11,10 @@ import type { RegistrationCommand, RegistrationLine } from "./commands/network.t
 import { clcc, isVoiceCall } from "./commands/voice.ts";
 import { attachAgain, connect, ensureContext } from "./context.ts";
 import { createDataInterface, type ModemDataInterface } from "./data-interface.ts";
+import { declare } from "./declare.ts";
 import { parsePortAddress } from "./engine/channel.ts";
 import type { OwnedAtPort } from "./engine/port.ts";
-import type { AtPort, AtTraceEntry, ByteChannel } from "./engine/types.ts";
+import type { AtPort, AtReply, AtTraceEntry, ByteChannel } from "./engine/types.ts";
 import { generic3gpp } from "./families/generic-3gpp.ts";
 import { bootLinesOfAll, familyNamed, familyOf, opsOf } from "./families/table.ts";
 import type { ModemFamily, ModemOps, OperatorProfile, OwnLpa } from "./family.ts";
@@ -360,6 +361,11 @@ class Driver implements Modem {
       this.#wantedFunction = level;
       await this.#ensureFunction(port, level);
     });
+  }
+
+  raw(line: string, { timeoutMs = 10_000, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {}): Promise<AtReply> {
+    const typed = declare(line, line, undefined, { timeoutMs }, (reply) => reply);
+    return this.#link.use(signal, (port) => port.send(typed));
   }
 
   reset(signal?: AbortSignal): Promise<void> {

@@ -93,6 +93,7 @@ export const errorTable = {
   AT_REPLY: row("soon", "the module's reply does not have the shape of the command", "simward status"),
   AT_LINE_TOO_LONG: row("soon", "the module sent a line without end", "simward status"),
   AT_SIM_BUSY: row("soon", "the SIM is busy", "wait some seconds"),
+  AT_DENIED: row("operator", "that AT command is not for a line typed by hand", "see modem at in docs/cli.md"),
   AT_COMMAND: row("never", "this cannot be written as an AT command", "check the argument named"),
   PORT_BUSY: row("operator", "another process holds the port", "stop the process named, or set modem.address to another port"),
   PORT_OPEN: row("later", "the port could not be opened", "check the path and the permissions"),

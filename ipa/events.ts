@@ -76,7 +76,7 @@ export type IpaEvent =
   /** An eIM brought something by itself (SGP.32 §3.1.1.2). `eimId`: whom its certificate proves it to be, if anybody. */
   | {
       readonly kind: "injection.received";
-      readonly scheme: "coaps" | "https";
+      readonly scheme: "coaps" | "https" | "local";
       /** "address:port" */
       readonly peer: string;
       readonly eimId: string | undefined;
@@ -88,7 +88,7 @@ export type IpaEvent =
   /** Its member of TransferEimPackageResponse. */
   | {
       readonly kind: "injection.answered";
-      readonly scheme: "coaps" | "https";
+      readonly scheme: "coaps" | "https" | "local";
       readonly peer: string;
       readonly eimId: string | undefined;
       readonly sha256: string;
@@ -96,7 +96,7 @@ export type IpaEvent =
     }
   | {
       readonly kind: "injection.refused";
-      readonly scheme: "coaps" | "https";
+      readonly scheme: "coaps" | "https" | "local";
       readonly peer: string;
       readonly eimId: string | undefined;
       readonly code: ErrorCode;

@@ -23,11 +23,13 @@ import {
 import type { Disposer } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import type { AuditQuery } from "../audit/types.ts";
+import type { CardActs } from "../card-acts.ts";
 import type { NetActs } from "../connectivity/net-acts.ts";
 import type { DoctorActs } from "../doctor/service.ts";
 import type { LifecycleActs } from "../lifecycle/acts.ts";
 import { defaultEmergencySeconds, type LocalActs, maxEmergencySeconds } from "../local-acts.ts";
 import type { LocalProfileActs } from "../local-profiles.ts";
+import type { ModuleActs } from "../module/acts.ts";
 import type { PolicyActs } from "../policy/report.ts";
 import type { Samples } from "../samples/service.ts";
 import type { TraceActs } from "../trace/acts.ts";
@@ -36,8 +38,10 @@ import type { TrustActs } from "../trust.ts";
 import type { UsageActs } from "../usage/service.ts";
 import { aboutRoutes } from "./about-routes.ts";
 import { doctorRoutes } from "./doctor-routes.ts";
+import { cardRoutes } from "./card-routes.ts";
 import { reason } from "./input.ts";
 import { lifecycleRoutes } from "./lifecycle-routes.ts";
+import { modemRoutes } from "./modem-routes.ts";
 import { netRoutes } from "./net-routes.ts";
 import type { PeerCredentials } from "./peer.ts";
 import { policyRoutes } from "./policy-routes.ts";
@@ -58,6 +62,8 @@ export interface ApiServices extends LocalActs {
   readonly doctor: DoctorActs;
   profiles(): Promise<ProfileList>;
   readonly local: LocalProfileActs;
+  readonly card: CardActs;
+  readonly module: ModuleActs;
   readonly net: NetActs;
   readonly trust: TrustActs;
   readonly travel: TravelActs;
@@ -304,6 +310,8 @@ export const routes: readonly Route[] = [
   }),
   ...aboutRoutes,
   ...doctorRoutes,
+  ...cardRoutes,
+  ...modemRoutes,
   ...netRoutes,
   ...profileRoutes,
   ...trustRoutes,

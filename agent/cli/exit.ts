@@ -52,6 +52,7 @@ const rules: readonly (readonly [RegExp, ExitName])[] = [
   [/^(API_FORBIDDEN|TOKEN_REFUSED)$/, "permission"],
   [/^(BUSY|EMERGENCY_ACTIVE|PORT_BUSY|API_BUSY|API_RATE|QUEUE_FULL)$/, "busy"],
   [/^(DEADLINE|DTLS_TIMEOUT|COAP_TIMEOUT|HTTP_TIMEOUT|AT_TIMEOUT)$/, "timeout"],
+  [/^AT_DENIED$/, "policy"],
   [/^(CARD_|ES10_|APDU_|FALLBACK_)/, "card"],
   [/^(AT_|PORT_|MODEM_|SWITCH_NOT_SEEN|RADIO_FAILED$)/, "modem"],
   [/^(ESIPA_|DTLS_|TLS_|COAP_|HTTP_|EIM_|RSP_|PACKAGE_|DOWNLOAD_)/, "server"],

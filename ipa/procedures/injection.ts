@@ -28,8 +28,8 @@ import { keepResult, removeAcknowledged } from "./reporting.ts";
 
 /** Who brings it. */
 export interface InjectionSource {
-  readonly scheme: "coaps" | "https";
-  /** "address:port" */
+  readonly scheme: "coaps" | "https" | "local";
+  /** "address:port"; of what a person loads, role and uid. */
   readonly peer: string;
   /** The associated eIMs that its certificate proves it to be; none without one. */
   readonly eimIds: readonly string[];

@@ -3,11 +3,13 @@
 import type { ApiServices } from "../../agent/api/routes.ts";
 import type { RoamingRulesReport } from "../../agent/api/types.ts";
 import type { UsageReport } from "../../agent/api/usage-types.ts";
+import type { CardActs } from "../../agent/card-acts.ts";
 import type { NetActs } from "../../agent/connectivity/net-acts.ts";
 import type { DoctorActs } from "../../agent/doctor/service.ts";
 import type { LifecycleActs } from "../../agent/lifecycle/acts.ts";
 import type { LocalActs } from "../../agent/local-acts.ts";
 import type { LocalProfileActs } from "../../agent/local-profiles.ts";
+import type { ModuleActs } from "../../agent/module/acts.ts";
 import type { PolicyActs } from "../../agent/policy/report.ts";
 import type { TraceActs } from "../../agent/trace/acts.ts";
 import type { TravelActs } from "../../agent/travel.ts";
@@ -156,7 +158,42 @@ const trace: TraceActs = {
   setLogLevel: async (_asker, level) => ({ schema: "simward/log-level/1", level }),
 };
 
+const changedModem = async () => ({ schema: "simward/modem-changed/1", what: "apn", changed: true, tookMs: 1 }) as const;
+const modemInfo = async () => ({ schema: "simward/modem/1", link: "ready", contexts: [], offered: [], apduBytes: 255 }) as const;
+const module: ModuleActs = {
+  info: modemInfo,
+  survey: async () => ({ schema: "simward/modem-survey/1", modem: await modemInfo(), exchanges: [] }),
+  at: async (_by, { line }) => ({ schema: "simward/at/1", line, answer: [], result: "OK", tookMs: 1 }),
+  forbidden: async () => ({ schema: "simward/fplmn/1", plmns: [] }),
+  ...{
+    setApn: changedModem,
+    setPsm: changedModem,
+    setEdrx: changedModem,
+    register: changedModem,
+    clearForbidden: changedModem,
+    reset: changedModem,
+  },
+};
+const card: CardActs = {
+  cardInfo: async () => ({
+    schema: "simward/card/1",
+    ...{ svn: "2.5.0", iotVersions: ["1.2.0"], ecallSupported: false, fallbackSupported: true, profileVersion: "3.1.0", firmware: "1.0.0" },
+    ...{ protectionProfile: "0.0.1", sasAccreditation: "", uiccCapabilities: [], rspCapabilities: [], forbiddenPprs: [] },
+    ...{ ciVerification: [], ciSigning: [] },
+  }),
+  certificates: async () => ({ schema: "simward/card-certs/1", certificates: [] }),
+  cardClass: async () => ({ schema: "simward/card-class/1", class: "sgp32-ipad", reason: "", can: [], cannot: [] }),
+  eims: async () => ({ schema: "simward/eims/1", eims: [] }),
+  dropNotification: async (_by, { seqNumber }) => ({
+    schema: "simward/notification-dropped/1",
+    ...{ seqNumber, event: "notificationInstall", receiver: "", remaining: 0 },
+  }),
+  loadPackage: async () => ({ schema: "simward/package-loaded/1", sha256: "", octets: 1, outcome: "eimPackageReceived", answer: "" }),
+};
+
 export const quietLocalActs: LocalActs & {
+  readonly card: CardActs;
+  readonly module: ModuleActs;
   readonly local: LocalProfileActs;
   readonly net: NetActs;
   readonly trust: TrustActs;
@@ -169,6 +206,8 @@ export const quietLocalActs: LocalActs & {
   readonly trace: TraceActs;
 } & Pick<ApiServices, "auditLines" | "auditKey" | "usageAccess" | "tunnel"> = {
   local,
+  card,
+  module,
   net,
   trust,
   travel,
