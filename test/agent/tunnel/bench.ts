@@ -3,6 +3,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { makeCa, makeCertificate, pem, type TunnelPair } from "../../support/tunnel-pki.ts";
 import { canNamespace, NetdBench, type NetdClient, type Started } from "../netd/bench.ts";
@@ -80,7 +81,7 @@ class Charon {
     });
     this.child = child;
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (this.output += chunk.toString("utf8")));
-    await until(() => existsSync(this.vici) || child.exitCode !== null, `${this.name}'s vici`);
+    await until(() => listens(this.vici), `${this.name}'s vici`);
   }
 
   async stop(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
@@ -91,6 +92,16 @@ class Charon {
     child.kill(signal);
     await ended;
   }
+}
+
+/** A socket that is there may not be listened to yet. */
+function listens(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => resolve(true));
+    socket.once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
 }
 
 export async function until(look: () => boolean | Promise<boolean>, what: string, limitMs = 20_000): Promise<void> {
