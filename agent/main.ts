@@ -549,6 +549,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         },
         signal: stopping.signal,
       });
+      enforcement.start();
       usage.start(usageSourceOf(dataPath, ports.net?.kernel, firewall, clock));
       connectivity.start();
       samples.start();
