@@ -17,25 +17,21 @@ const loopback = "127.0.0.1";
 
 export interface PcapWriter {
   readonly head: Uint8Array;
-  /** The packets that a line makes: none, or some that were waiting for it. */
+  /** The packet that a line makes, if any: a command is in that of its response. */
   add(line: TraceLine): Uint8Array;
-  /** A command that got no response. */
-  end(): Uint8Array;
+  /** Commands without a response: they are left out, as a dissector would take their last octets for a status word. */
+  readonly unanswered: number;
 }
 
 export function createPcap(): PcapWriter {
   /** By channel: a command waits for its response, as the dissector reads both in one. */
   const waiting = new Map<string, TraceLine>();
   let identification = 0;
+  let unanswered = 0;
   const packet = (line: TraceLine, from: Endpoint, to: Endpoint, payload: Uint8Array): Uint8Array =>
     record(line.time, ipPacket(from, to, payload, identification++ & 0xffff));
   const apdu = (line: TraceLine, octets: Uint8Array): Uint8Array =>
     packet(line, { address: loopback, port: gsmtapPort }, { address: loopback, port: gsmtapPort }, concatBytes(gsmtapHeader, octets));
-  const flush = (channel: string): Uint8Array => {
-    const command = waiting.get(channel);
-    waiting.delete(channel);
-    return command === undefined ? new Uint8Array(0) : apdu(command, octetsOf(command));
-  };
   return {
     head: fileHeader(),
     add(line) {
@@ -47,15 +43,17 @@ export function createPcap(): PcapWriter {
       if (line.layer !== "apdu") return new Uint8Array(0);
       const channel = line.peer ?? "";
       if (line.direction === "tx") {
-        const before = flush(channel);
+        if (waiting.has(channel)) unanswered++;
         waiting.set(channel, line);
-        return before;
+        return new Uint8Array(0);
       }
       const command = waiting.get(channel);
       waiting.delete(channel);
       return command === undefined ? new Uint8Array(0) : apdu(command, concatBytes(octetsOf(command), octetsOf(line)));
     },
-    end: () => concatBytes(...[...waiting.keys()].map(flush)),
+    get unanswered() {
+      return unanswered + waiting.size;
+    },
   };
 }
 

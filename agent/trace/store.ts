@@ -246,6 +246,7 @@ export async function openTraceStore({ bus, disk, config, clock, random, log }: 
     },
     async stop() {
       stopListening?.();
+      stopListening = undefined;
       release(false);
       flush();
       await writing;

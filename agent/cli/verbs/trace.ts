@@ -93,8 +93,8 @@ async function show({ api, out, signal }: CliContext, input: VerbInput, layers: 
     return streamEnd(await client.lines(live, (line) => takeAnd(take, line), signal), out);
   } finally {
     if (capture !== undefined) {
-      const packets = await capture.close();
-      out.hint(`${packets} packets in ${file}`);
+      const { packets, unanswered } = await capture.close();
+      out.hint(`${packets} packets in ${file}${unanswered === 0 ? "" : `; ${unanswered} commands without a response left out`}`);
     }
   }
 }
@@ -111,7 +111,7 @@ async function whyNothing(client: ApiClient): Promise<string> {
 
 interface Capture {
   add(line: TraceLine): void;
-  close(): Promise<number>;
+  close(): Promise<{ readonly packets: number; readonly unanswered: number }>;
 }
 
 /** Throws NOT_FOUND where the file cannot be written. */
@@ -134,10 +134,9 @@ async function captureTo(path: string): Promise<Capture> {
   return {
     add: (line) => write(pcap.add(line)),
     async close() {
-      write(pcap.end());
       await writing.catch(fail);
       await file.close();
-      return packets;
+      return { packets, unanswered: pcap.unanswered };
     },
   };
 }
