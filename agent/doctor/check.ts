@@ -27,6 +27,8 @@ export interface Check<C> {
   readonly needs?: readonly string[];
   /** Runs without the daemon too. */
   readonly isLocal?: boolean;
+  /** Runs when all others have said what they have to say. */
+  readonly isLast?: boolean;
   readonly run: (context: C, signal: AbortSignal) => Said | Promise<Said>;
 }
 
@@ -59,6 +61,7 @@ export async function runChecks<C>(checks: readonly Check<C>[], context: C, opti
   const names = new Set(checks.map(({ name }) => name));
   const running = new Map<string, Promise<Ran>>();
   const runOne = async (check: Check<C>): Promise<Ran> => {
+    if (check.isLast === true) await Promise.all([...running].flatMap(([name, one]) => (name === check.name ? [] : [one])));
     const ground = await Promise.all((check.needs ?? []).filter((name) => names.has(name)).map((name) => running.get(name)));
     const startMs = clock.monotonicMs();
     const broken = ground.find((one) => one?.broken !== undefined)?.broken;
@@ -70,12 +73,16 @@ export async function runChecks<C>(checks: readonly Check<C>[], context: C, opti
   for (const check of checks) running.set(check.name, runOne(check));
   const all = await Promise.all(running.values());
   signal?.throwIfAborted();
-  return all.map(({ finding, becauseOf }) => {
-    const reason = all.find(
-      (other) => becauseOf.includes(other.finding.check) && (other.finding.level === "fail" || other.finding.level === "warn"),
-    );
-    return reason === undefined ? finding : { ...finding, because: reason.finding.check };
+  return all.map((one) => {
+    const reason = all.find((other) => isReason(other, one));
+    return reason === undefined ? one.finding : { ...one.finding, because: reason.finding.check };
   });
+}
+
+/** Of two that each could be the other's reason, it is the one that failed. */
+function isReason({ finding, becauseOf }: Ran, of: Ran): boolean {
+  if (!of.becauseOf.includes(finding.check)) return false;
+  return finding.level === "fail" || (finding.level === "warn" && !becauseOf.includes(of.finding.check));
 }
 
 interface Ran {

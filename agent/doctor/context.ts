@@ -4,7 +4,7 @@ import type { SimwardError } from "../../base/errors.ts";
 import type { EimAccess } from "../../ipa/esipa/endpoint.ts";
 import type { Es10 } from "../../ipa/euicc/es10.ts";
 import type { IpaStatus } from "../../ipa/ipa.ts";
-import type { DoctorMode, EimBindingTest } from "../api/doctor-types.ts";
+import type { DoctorMode, EimBindingTest, Finding } from "../api/doctor-types.ts";
 import type { NetReport, ProbeReport } from "../api/net-types.ts";
 import type { ImeiLockReport, LifecycleReport, PolicyReport, RoamingReport, Status } from "../api/types.ts";
 import type { Config } from "../config/schema.ts";
@@ -21,6 +21,8 @@ export interface EimView {
 
 export interface DoctorContext extends LocalContext {
   readonly mode: DoctorMode;
+  /** What was found so far. */
+  readonly findings: readonly Finding[];
   readonly running: Config;
   readonly modem: Pick<Modem, "status" | "address" | "simState" | "functionLevel" | "toolkit" | "radio">;
   readonly ipa: () => IpaStatus;

@@ -28,7 +28,7 @@ export interface DoctorActs {
 export interface DoctorOptions
   extends Omit<
     DoctorContext,
-    "mode" | "eims" | "handshakes" | "lookup" | "running" | "ipa" | "daemonProblem" | "readConfig" | "configPath"
+    "mode" | "findings" | "eims" | "handshakes" | "lookup" | "running" | "ipa" | "daemonProblem" | "readConfig" | "configPath"
   > {
   readonly clock: Clock;
   readonly config: Config;
@@ -62,12 +62,12 @@ export function createDoctor(options: DoctorOptions): DoctorActs {
     });
   const eims = (): Promise<readonly EimView[]> => eimViews(options);
 
-  const contextOf = (mode: DoctorMode): DoctorContext => {
+  const contextOf = (mode: DoctorMode, findings: readonly Finding[]): DoctorContext => {
     const seen = once(eims);
     const handshake = shake(handshakeMs[mode]);
     return {
       ...options,
-      mode,
+      ...{ mode, findings },
       running: config,
       daemonProblem: undefined,
       configPath: options.configFile?.path,
@@ -92,14 +92,17 @@ export function createDoctor(options: DoctorOptions): DoctorActs {
   };
 
   const examine = async (mode: DoctorMode, tell: (progress: DoctorProgress) => void): Promise<DoctorReport> => {
-    const context = contextOf(mode);
+    const found: Finding[] = [];
+    const context = contextOf(mode, found);
     const chosen = checks.filter(
       ({ name, reach }) =>
         (mode === "factory" || !factoryNames.includes(name)) && (mode !== "fast" || (reach !== "network" && reach !== "card")),
     );
     const startMs = clock.monotonicMs();
-    let done = 0;
-    const onFinding = (finding: Finding): void => tell({ schema: "simward/doctor-progress/1", done: ++done, of: chosen.length, finding });
+    const onFinding = (finding: Finding): void => {
+      found.push(finding);
+      tell({ schema: "simward/doctor-progress/1", done: found.length, of: chosen.length, finding });
+    };
     const findings = await runChecks(chosen, context, { clock, limitMs: limitsMs[mode], signal, onFinding });
     const factory = mode === "factory" ? await factoryOf(findings, context) : undefined;
     return reportOf({ mode, daemon: "running", timeMs: clock.now(), tookMs: clock.monotonicMs() - startMs, findings, factory });

@@ -18,15 +18,16 @@ import { createTransports } from "../../agent/transports.ts";
 import { openModem } from "../../at-drivers/driver.ts";
 import type { Modem } from "../../at-drivers/modem.ts";
 import { type Disposer, SystemClock, VirtualClock } from "../../base/clock.ts";
-import { type Disk, subDisk } from "../../base/disk.ts";
+import { subDisk } from "../../base/disk.ts";
 import { asSimwardError, type ErrorCode } from "../../base/errors.ts";
-import { faultDisk } from "../../base/fault-disk.ts";
+import { type FaultDisk, faultDisk } from "../../base/fault-disk.ts";
 import { createLog, silentLog } from "../../base/log.ts";
 import { seededRandom } from "../../base/random.ts";
 import { createTraceBus, type TraceBus } from "../../base/trace.ts";
 import type { Eim } from "../../hw-sim/eim/eim.ts";
 import type { CardRoleName } from "../../hw-sim/euicc/roles.ts";
 import type { EuiccFaults, EuiccOptions } from "../../hw-sim/euicc/types.ts";
+import { personalities } from "../../hw-sim/modem/personalities/table.ts";
 import type { ModemTimings } from "../../hw-sim/modem/personality.ts";
 import { createPki, type Pki } from "../../hw-sim/pki/pki.ts";
 import { makeProfile } from "../../hw-sim/profiles.ts";
@@ -65,6 +66,8 @@ export interface Given {
   readonly cardRole?: CardRoleName;
   /** Faults from the beginning, as POST /v1/faults has them. */
   readonly faults?: FaultsByTarget;
+  /** Make of the module, by its id; the generic one by default. */
+  readonly personality?: string;
   /** How long the module takes. */
   readonly timings?: Partial<ModemTimings>;
   /** What the path loses is decided by it. */
@@ -77,6 +80,8 @@ export interface Given {
   readonly speed?: number;
   /** Do not wait for the data path before `run`. */
   readonly offline?: boolean;
+  /** What is given cannot be mended while it runs: its vehicle need not work afterwards. */
+  readonly staysBroken?: boolean;
   run(world: World): Promise<void>;
 }
 
@@ -99,7 +104,7 @@ export interface World {
   readonly eim: Eim;
   readonly modem: Modem;
   readonly trace: TraceBus;
-  readonly disk: Disk;
+  readonly disk: FaultDisk;
   readonly agent: Agent;
   readonly audit: AuditView;
   /** Runs when the scenario has ended. */
@@ -161,7 +166,7 @@ export async function inWorld(given: Omit<Given, "run">, run: (world: World) => 
     const world = await build(given, started);
     if (given.offline !== true) await world.online();
     await run(world);
-    if (given.cardRole === undefined) await isWell(world);
+    if (given.cardRole === undefined && given.staysBroken !== true) await isWell(world);
     else expect(await world.agent.verifyAudit()).toMatchObject({ ok: true });
   } finally {
     await started.stop();
@@ -248,11 +253,13 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
   const level = process.env.E2E_LOG as "debug" | "info" | undefined;
   const log = level === undefined ? silentLog : createLog({ level, clock });
   const portKind = given.port ?? "tcp";
+  const personality = given.personality === undefined ? undefined : personalities[given.personality];
   const vehicle = await createVehicle({
     clock,
     pki,
     seed: given.seed ?? 1,
     ...(given.timings === undefined ? {} : { timings: given.timings }),
+    ...(personality === undefined ? {} : { personality }),
     indirectDownload: given.direct !== true,
     ...(given.cardRole === undefined ? {} : { cardRole: given.cardRole }),
     ...(given.esipaVersion === undefined ? {} : { esipaVersion: given.esipaVersion }),

@@ -93,8 +93,9 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
       "Which radio technologies the module may use and could use, against [radio] and what suits a vehicle: LTE-M or Cat 1 bis; NB-IoT has no handover; 2G and 3G are being switched off.",
     reach: "module",
     needs: ["module-answers"],
-    run: async ({ net, running }) => {
+    run: async ({ net, running, status }) => {
       const { rats, offered, policy, sunset } = (await net()).radio;
+      const alarm = (await status()).alarms.find(({ code }) => code.startsWith("RADIO_"));
       const data = {
         ...(rats === undefined ? {} : { rats }),
         ...(policy === undefined ? {} : { policy }),
@@ -103,6 +104,7 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
       };
       const { stationary } = running.radio;
       const set = 'set radio.rats, such as ["lte-m"] or ["cat-1bis"], then systemctl restart simwardd; or now: simward modem rat set lte-m';
+      if (alarm !== undefined) return warn(alarm.message, alarm.next, { data });
       if (rats === undefined) return pass("the module does not tell which technologies it may use", data);
       if (rats.includes("nb-iot") && !stationary) return fail(`the module may use ${rats.join(", ")}: ${noHandover}`, set, { data });
       if (policy !== undefined && !rats.every((rat) => policy.includes(rat)))

@@ -105,7 +105,7 @@ export const pathChecks: readonly Check<DoctorContext>[] = [
       return warn(
         `nobody has answered a probe so far: ${silent.join(", ")}`,
         "simward net probe; set probe.hosts to a host that surely answers",
-        { data },
+        { data, becauseOf: ["dns", "dtls-handshake", "tls-handshake", "policy"] },
       );
     },
   },

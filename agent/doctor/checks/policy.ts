@@ -2,9 +2,24 @@
 import { type Check, fail, pass, skip, warn } from "../check.ts";
 import type { DoctorContext } from "../context.ts";
 
-/** Alarms that a check of their own tells of. */
-const toldElsewhere =
-  /^(APN_FAILED|RADIO_|PATH_DEAD|NETD_|NET_INTERFACE|FIREWALL_|TUNNEL_|CARD_|EIM_|AUDIT_|DISK_|STATE_|IMEI_LOCK|CONFIG_|MODEM_OWN_LPA|LIFECYCLE_RET|POLICY_ALARM|TLS_|DTLS_|COAP_|HTTP_|ESIPA_)/;
+/** Alarms that a check of their own tells of, when it does not say that all is well. */
+const toldBy: readonly (readonly [code: RegExp, checks: readonly string[]])[] = [
+  [/^APN_FAILED$/, ["apn"]],
+  [/^RADIO_/, ["rat"]],
+  [/^PATH_DEAD$/, ["data-path", "data-session"]],
+  [/^(NETD_|NET_INTERFACE|FIREWALL_)/, ["netd"]],
+  [/^TUNNEL_/, ["tunnel"]],
+  [/^(CARD_|APDU_|ES10_)/, ["card-class", "sim"]],
+  [/^EIM_/, ["eim-configured", "eim-trusted", "eim-contact"]],
+  [/^AUDIT_BROKEN$/, ["audit-trail"]],
+  [/^(AUDIT_WRITE|DISK_|STATE_)/, ["disk"]],
+  [/^IMEI_LOCK/, ["imei-pairing"]],
+  [/^CONFIG_/, ["config"]],
+  [/^MODEM_OWN_LPA$/, ["own-lpa"]],
+  [/^(AT_|MODEM_|PORT_)/, ["module-answers", "sim", "module-port", "port-permission", "port-contention"]],
+  [/^LIFECYCLE_/, ["lifecycle"]],
+  [/^(TLS_|DTLS_|COAP_|HTTP_|ESIPA_)/, ["eim-contact", "dtls-handshake", "tls-handshake"]],
+];
 
 export const policyChecks: readonly Check<DoctorContext>[] = [
   {
@@ -92,8 +107,12 @@ export const policyChecks: readonly Check<DoctorContext>[] = [
     section: "policy",
     about: "Whether any other part of the daemon has raised an alarm.",
     reach: "nothing",
-    run: async ({ status }) => {
-      const others = (await status()).alarms.filter(({ code }) => !toldElsewhere.test(code));
+    isLast: true,
+    run: async ({ status, findings }) => {
+      const bad = new Set(findings.flatMap(({ check, level }) => (level === "warn" || level === "fail" ? [check] : [])));
+      const isTold = (code: string): boolean =>
+        toldBy.some(([pattern, checks]) => pattern.test(code) && checks.some((name) => bad.has(name)));
+      const others = (await status()).alarms.filter(({ code }) => !isTold(code));
       const [first] = others;
       if (first === undefined) return pass();
       return warn(others.map(({ code, message }) => `${code}: ${message}`).join("; "), first.next, {
