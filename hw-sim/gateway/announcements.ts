@@ -46,10 +46,10 @@ export function announce(clock: Clock): Disposer {
   if (fd < 0) throw new SimwardError("SIM_OPTION", { detail: "gateway: no raw socket for router advertisements" });
   const integer = (value: number): Buffer => Buffer.from(Int32Array.of(value).buffer);
   setsockopt(fd, levelIpv6, multicastHops, integer(255), 4);
-  let wasUp = false;
+  let known: number | undefined;
   return clock.every(everyMs, () => {
     const index = indexOfUp();
-    if (index !== undefined && !wasUp)
+    if (index !== undefined && index !== known)
       for (const args of sessionSteps) {
         try {
           execFileSync("ip", args, { stdio: "ignore" });
@@ -58,7 +58,7 @@ export function announce(clock: Clock): Disposer {
           return;
         }
       }
-    wasUp = index !== undefined;
+    known = index;
     if (index === undefined) return;
     const to = Buffer.alloc(28);
     to.writeUInt16LE(inet6, 0);

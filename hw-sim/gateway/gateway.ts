@@ -65,6 +65,8 @@ export interface Gateway {
   /** Packets and octets that came over the module's link, by where they went: not one is missed. */
   passed(): Readonly<Record<Counted, { readonly packets: number; readonly bytes: number }>>;
   sender(place: "gw" | "ecu", uid?: number): Promise<Sender>;
+  /** As if the module were another one, or had lost its power: the virtual vehicle again, with these options; the card keeps what it has. */
+  restartVehicle(more: readonly string[]): Promise<void>;
   /** Stops the VPN gateway, or starts it again. Throws SIM_OPTION without one. */
   vpn(state: "up" | "down"): Promise<void>;
   /** Resolves when the virtual vehicle has ended, which it does by itself only when it fails. */
@@ -104,9 +106,8 @@ async function build(
     stops.push(() => started.stop());
     return started;
   };
-  const vehicle = await startVehicle(name, program, more);
-  stops.push(vehicle.stop);
-  prepareLink(name);
+  let vehicle = await startVehicle(name, program, more);
+  stops.push(() => vehicle.stop());
   const core = await part("core", "core");
   const inet = await part("inet", "inet");
   const vpn = wantsVpn ? await part("vpn", "inet") : undefined;
@@ -118,10 +119,6 @@ async function build(
   await inet.ask("bridge", { path: socket, port: new URL(ready.eim.api).port });
   const outside = await listenOutside(socket);
   stops.push(outside.stop);
-  // The AT port belongs to root; whoever drives the module need not.
-  if (ready.modem.unix !== null) chmodSync(ready.modem.unix, 0o666);
-  if (ready.modem.pty !== null) chmodSync(ready.modem.pty, 0o666);
-
   const line: GatewayReady = {
     schema: "simward-gateway/ready/1",
     name,
@@ -153,12 +150,18 @@ async function build(
         stop: async () => void (await sender.ask("stop")),
       };
     },
+    async restartVehicle(again) {
+      await vehicle.stop();
+      vehicle = await startVehicle(name, program, again);
+    },
     async vpn(state) {
       if (vpn === undefined) throw new SimwardError("SIM_OPTION", { detail: "gateway: there is no VPN gateway" });
       if (state === "down") await vpn.ask("stop");
       else await startVpn();
     },
-    ended: vehicle.ended,
+    get ended() {
+      return vehicle.ended;
+    },
     close,
   };
 }
@@ -180,7 +183,21 @@ async function startVehicle(name: string, program: readonly string[], more: read
   const link = `${modemInterface}@${namespaceOf(name, "gw")}@${namespaceOf(name, "core")}`;
   const args = [
     ...["run", "--data-link", link, "--modem", `unix:${join(dir, "modem.sock")}`, `pty:${join(dir, "modem")}`],
-    ...["--eim-fqdn", names.eim, "--smdp-fqdn", names.smdp, "--pki", join(dir, "pki"), "--log-level", "warn", ...more],
+    // In a namespace of its own any port is free; the same ones after a restart.
+    ...["--eim-port", "5684", "--api-port", "8400"],
+    ...[
+      "--eim-fqdn",
+      names.eim,
+      "--smdp-fqdn",
+      names.smdp,
+      "--pki",
+      join(dir, "pki"),
+      "--state",
+      join(dir, "card"),
+      "--log-level",
+      "warn",
+      ...more,
+    ],
   ];
   const [command, all] = commandIn(name, "inet", [...program, ...args]);
   const tmp = makeDir(join(dir, "tmp"));
@@ -193,8 +210,12 @@ async function startVehicle(name: string, program: readonly string[], more: read
   });
   if (child.stdout === null) throw new SimwardError("SIM_OPTION", { detail: "gateway: no output of the virtual vehicle" });
   for await (const line of createInterface({ input: child.stdout })) {
+    const ready = JSON.parse(line) as ReadyLine;
+    prepareLink(name);
+    // The AT port belongs to root; whoever drives the module need not.
+    for (const port of [ready.modem.unix, ready.modem.pty]) if (port !== null) chmodSync(port, 0o666);
     return {
-      ready: JSON.parse(line) as ReadyLine,
+      ready,
       ended,
       async stop() {
         child.kill("SIGTERM");

@@ -1,8 +1,11 @@
 // The shipped daemon and helper on a virtual gateway, with real packets: the module's session on the vehicle's interface, the main job over it, and the
 // fleet's traffic of the vehicle and of the control unit behind it, stopped by policy and let through again while simward's own goes on.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { SystemClock } from "../../base/clock.ts";
+import { integerBelow, seededRandom } from "../../base/random.ts";
 import { canGateway, eventually, type Flows, GatewayBench, gatewayLeftOut } from "../support/gateway-bench.ts";
 
+const clock = new SystemClock();
 const fleetProfile = "8949299000000000026";
 
 describe.skipIf(!canGateway)(`on a virtual gateway${gatewayLeftOut}`, () => {
@@ -28,7 +31,7 @@ describe.skipIf(!canGateway)(`on a virtual gateway${gatewayLeftOut}`, () => {
     expect(bench.ip("route", "get", "198.51.100.10")).toContain(`dev wwan0 src ${network.address}`);
     // From the network's announcements, which come by themselves; the link-local address outlives what is flushed of a session before.
     const ipv6 = (): string => bench.ip("-6", "-o", "address", "show", "dev", "wwan0") + bench.ip("-6", "route");
-    await eventually("IPv6 on wwan0", ipv6, (text) => /2001:db8:64::\S+ .*fe80::\S+ [\s\S]*default via fe80::\S+ dev wwan0/.test(text));
+    await eventually("IPv6 on wwan0", ipv6, (text) => /2001:db8:64::\S+[\s\S]*fe80::\S+[\s\S]*default via fe80::\S+ dev wwan0/.test(text));
   });
 
   test("the fleet's traffic passes from the vehicle and from behind it, and the main job is done over the same interface", async () => {
@@ -40,5 +43,54 @@ describe.skipIf(!canGateway)(`on a virtual gateway${gatewayLeftOut}`, () => {
     const { profiles } = await bench.status();
     expect(profiles.map(({ iccid }) => iccid)).toContain(fleetProfile);
     expect(bench.gateway.passed().servers.bytes - before).toBeGreaterThan(2_000);
+  });
+
+  test("suspended: the fleet's packets stop within two seconds, the eIM is asked and obeyed all the same; let through again by the next order", async () => {
+    const stage = (name: string) => bench.api("admin").call("POST", "/v1/lifecycle/stage", { stage: name, reason: "test" });
+    await stage("suspended");
+    await flows.stop();
+    const download = await bench.order({ kind: "download", activationCode: bench.activationCode("NORDFUNK-1") });
+    await bench.poll();
+    expect(await download()).toMatchObject({ state: "done" });
+    await stage("operational");
+    await flows.pass();
+  });
+
+  test("a table that another program has flushed is back, and who altered it is in the trail", async () => {
+    await bench.api("admin").call("POST", "/v1/lifecycle/stage", { stage: "suspended", reason: "test" });
+    await flows.stop();
+    bench.nft("flush", "table", "inet", "simward");
+    // Until the next look, ten seconds at most, that program has opened the way; then it is shut.
+    await eventually(
+      "the fleet held back again",
+      async () => (await bench.audit()).map(({ event }) => event),
+      (all) => all.includes("firewall.altered"),
+      15_000,
+    );
+    await flows.stop();
+  });
+
+  test("kill -9 of daemon and helper while the fleet is held back: not one packet passes, and the table stands", async () => {
+    await flows.stop();
+    const before = flows.packets;
+    const random = seededRandom(7);
+    for (let round = 0; round < 10; round++) {
+      const both = round % 3 === 2;
+      if (round % 3 !== 1) await bench.killDaemon();
+      if (both || round % 3 === 1) {
+        await bench.killNetd();
+        await bench.startNetd();
+      }
+      if (round % 3 !== 1) await bench.startDaemon();
+      // Somewhere within what a start does: before the module is known, while the interface comes up, after.
+      await clock.sleep(integerBelow(random, 1_500));
+      expect(flows.packets - before, `round ${round}`).toBe(0);
+    }
+    await bench.online();
+    await flows.stop(0);
+    expect(flows.packets - before).toBe(0);
+    expect(bench.nft("list", "table", "inet", "simward")).toContain("wwan0");
+    await bench.api("admin").call("POST", "/v1/lifecycle/stage", { stage: "operational", reason: "test" });
+    await flows.pass();
   });
 });
