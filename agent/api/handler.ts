@@ -79,6 +79,8 @@ export function createHandler({ role, services, log, clock, limits }: HandlerPar
     const target = request.url ?? "/";
     const [path = "/"] = target.split("?", 1);
     const method = request.method ?? "GET";
+    // A body that nobody reads would keep its sender's leaving from being seen.
+    if (["GET", "HEAD", "OPTIONS"].includes(method)) discardRest(request);
     if (method === "OPTIONS") return sendOptions(response, path);
     const route = findRoute(method, path, context.role);
     if (route.method !== "GET") writes.take(user);
@@ -221,7 +223,7 @@ function octetsOf(request: IncomingMessage, mostBytes: number): Promise<Buffer> 
   });
 }
 
-/** Of a request that is refused before its body is read. */
+/** What nobody wants to read. */
 function discardRest(request: IncomingMessage): void {
   if (request.readableEnded || request.destroyed) return;
   let bytes = 0;
@@ -239,13 +241,20 @@ async function sendLines(response: ServerResponse, lines: AsyncIterable<string>)
     response.setTimeout(fetchLimitMs, () => response.destroy());
     response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
     while (next.done !== true && !response.destroyed) {
-      if (!response.write(`${next.value}\n`)) await Promise.race([once(response, "drain"), once(response, "close")]);
+      if (!response.write(`${next.value}\n`) && !response.destroyed) await drained(response);
       next = await iterator.next();
     }
     response.end();
   } finally {
     await iterator.return?.();
   }
+}
+
+/** Or gone. */
+async function drained(response: ServerResponse): Promise<void> {
+  const over = new AbortController();
+  const { signal } = over;
+  await Promise.race([once(response, "drain", { signal }), once(response, "close", { signal })]).finally(() => over.abort());
 }
 
 function sendJson(response: ServerResponse, status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): void {

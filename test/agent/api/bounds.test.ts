@@ -120,6 +120,14 @@ describe("what is a request, if not a usual one", () => {
     expect(await said("viewer", "OPTIONS /v1/nothing HTTP/1.1\r\n\r\n")).toEqual(["404 API_NOT_FOUND"]);
   });
 
+  test("a listener that sends a body besides is seen to leave", async () => {
+    const listener = await hold(at("viewer"), `GET /v1/events HTTP/1.1\r\ncontent-length: 90000\r\n\r\n${"x".repeat(90_000)}`);
+    await expect.poll(() => server?.connections).toBe(1);
+    await isWell();
+    listener.destroy();
+    await expect.poll(() => server?.connections).toBe(0);
+  });
+
   test("octets that are no UTF-8, and a name given twice, are refused by name", async () => {
     const head = Buffer.from("POST /v1/eim/poll HTTP/1.1\r\ncontent-length: 12\r\n\r\n");
     const octets = Buffer.concat([head, Buffer.from('{"eimId":"'), Uint8Array.of(0xc3, 0x28)]);
