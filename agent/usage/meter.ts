@@ -50,9 +50,6 @@ export interface UsageMeter {
 /** What a power cut may cost at most is the larger of 1 MB and a minute's traffic: a look is never longer ago than 15 s. */
 const flushAtBytes = 1_000_000;
 const flushAfterMs = 45_000;
-/** Keep-alives and the like: a write a minute for them would wear the flash for nothing. */
-const littleBytes = 16_384;
-const littleAfterMs = 15 * 60_000;
 /** PPP has another interface with each session; what comes back later than this is counted anew. */
 const mostCursors = 32;
 /** Two rows each, and what else is to be written: together at most `mostTogether`. */
@@ -123,8 +120,7 @@ export async function openUsageMeter(options: MeterOptions): Promise<UsageMeter>
   const isDue = (): boolean => {
     if (mustWrite || dirty.size > mostTogether / 2) return true;
     if (unwritten === undefined) return false;
-    const ageMs = clock.monotonicMs() - unwritten.sinceMs;
-    return unwritten.bytes >= flushAtBytes || ageMs >= (unwritten.bytes >= littleBytes ? flushAfterMs : littleAfterMs);
+    return unwritten.bytes >= flushAtBytes || clock.monotonicMs() - unwritten.sinceMs >= flushAfterMs;
   };
 
   /** What was booked while nobody knew the day is put where it belongs. */
