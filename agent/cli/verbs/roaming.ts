@@ -1,4 +1,5 @@
 // simward roaming status, history, rules show, rules install: days of permanent roaming, and the rules they are judged by. docs/policy.md.
+import { SimwardError } from "../../../base/errors.ts";
 import type { RoamingHistory, RoamingReport, RoamingRulesReport, RoamingStanding } from "../../api/types.ts";
 import { progressBar } from "../layout.ts";
 import type { Output, Style } from "../output.ts";
@@ -28,20 +29,57 @@ export const roamingHistory: Verb = {
     const shown = history.entries.filter(
       ({ identity, counted }) => options.all === true || (identity.startsWith("imei ") && counted.startsWith("data_session ")),
     );
-    out.result({ ...history, entries: shown }, () => {
-      if (shown.length === 0) return "no day counted yet";
-      const rows = shown.map(({ identity, country, counted, days, uncertainDays, stays }) => [
-        identity,
-        country,
-        counted,
-        `${days}${uncertainDays > 0 ? ` (${uncertainDays} uncertain)` : ""}`,
-        stays.map(([first, last]) => (first === last ? first : `${first}…${last}`)).join(" "),
-      ]);
-      return out.table([["BY", "COUNTRY", "COUNTED", "DAYS", "STAYS (UTC)"].map((head) => out.paint("bold", head)), ...rows]);
-    });
+    out.result({ ...history, entries: shown }, () => (shown.length === 0 ? "no day counted yet" : historyTable(shown, out)));
     return undefined;
   },
 };
+
+export const roamingDays: Verb = {
+  name: "roaming days",
+  summary: "days used and left by each rule of permanent roaming, where the vehicle is; --country: the days counted there",
+  example: "simward roaming days --country TR",
+  options: [{ flags: "--country <ISO>", help: "ISO 3166-1 alpha-2" }],
+  async run({ api, out }, input) {
+    const country = textOption(input, "country")?.toUpperCase();
+    if (country !== undefined && !/^[A-Z]{2}$/.test(country))
+      throw new SimwardError("USAGE", { detail: `--country ${country}: give ISO 3166-1 alpha-2, such as TR` });
+    if (country === undefined) {
+      const report = await api("viewer").call<RoamingReport>("GET", "/v1/roaming");
+      out.result(report, () => renderRoaming(report, out));
+      return undefined;
+    }
+    const history = await api("viewer").call<RoamingHistory>("GET", "/v1/roaming/history");
+    const entries = history.entries.filter((entry) => entry.country === country);
+    out.result({ ...history, entries }, () => (entries.length === 0 ? `no day counted in ${country}` : historyTable(entries, out)));
+    return undefined;
+  },
+};
+
+export const roamingExport: Verb = {
+  name: "roaming export",
+  summary: "every stay that is kept, as a table (RFC 4180): who is counted by, country, what counted, first and last day",
+  example: "simward roaming export > stays.csv",
+  async run({ api, out }) {
+    const history = await api("viewer").call<RoamingHistory>("GET", "/v1/roaming/history");
+    const shown = out.masked(history) as RoamingHistory;
+    const rows = shown.entries.flatMap(({ identity, country, counted, stays }) =>
+      stays.map(([first, last]) => [identity, country, counted, first, last].join(",")),
+    );
+    out.result(history, () => ["identity,country,counted,first_day,last_day", ...rows].join("\r\n"));
+    return undefined;
+  },
+};
+
+function historyTable(entries: RoamingHistory["entries"], out: Output): string {
+  const rows = entries.map(({ identity, country, counted, days, uncertainDays, stays }) => [
+    identity,
+    country,
+    counted,
+    `${days}${uncertainDays > 0 ? ` (${uncertainDays} uncertain)` : ""}`,
+    stays.map(([first, last]) => (first === last ? first : `${first}…${last}`)).join(" "),
+  ]);
+  return out.table([["BY", "COUNTRY", "COUNTED", "DAYS", "STAYS (UTC)"].map((head) => out.paint("bold", head)), ...rows]);
+}
 
 export const roamingRulesShow: Verb = {
   name: "roaming rules show",
