@@ -109,7 +109,7 @@ export function createHandler({ role, services, log, clock, limits }: HandlerPar
         await sendLines(response, isBlind ? linesWithoutUsage(route.lines(context, input)) : route.lines(context, input));
       else if (route.text !== undefined) sendText(response, 200, route.text.contentType, await route.text.run(context, input));
       else {
-        const answer = await route.run?.(context, input);
+        const answer = await context.services.trace.begin("api", () => route.run?.(context, input));
         sendJson(response, 200, isBlind ? withoutUsage(answer) : answer);
       }
     } finally {

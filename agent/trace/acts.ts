@@ -2,7 +2,7 @@
 import type { Disposer } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import type { LogLevel } from "../../base/log.ts";
-import { traceLayers } from "../../base/trace.ts";
+import { type TraceBus, traceLayers } from "../../base/trace.ts";
 import type { PeerCredentials } from "../api/peer.ts";
 import type { LogLevelReport, LogLine, TraceGap, TraceLine, TraceStatus } from "../api/trace-types.ts";
 import type { Role } from "../api/types.ts";
@@ -24,6 +24,8 @@ export interface TraceReading extends TraceQuery {
 }
 
 export interface TraceActs {
+  /** Runs what somebody asks for under a trace id of its own. */
+  begin<T>(kind: string, run: () => T): T;
   status(): TraceStatus;
   follow(asker: Asker, reading: TraceReading, write: (line: TraceLine | TraceGap) => void): Disposer;
   stored(asker: Asker, reading: TraceReading): AsyncIterable<string>;
@@ -39,6 +41,7 @@ export interface TraceActs {
 
 export interface TraceActsOptions {
   readonly store: TraceStore;
+  readonly bus: Pick<TraceBus, "begin">;
   /** Without it the log is somebody else's. */
   readonly log: { readonly tail: LogTail; level: LogLevel } | undefined;
   readonly audit: (
@@ -49,7 +52,7 @@ export interface TraceActsOptions {
   ) => Promise<void>;
 }
 
-export function createTraceActs({ store, log, audit }: TraceActsOptions): TraceActs {
+export function createTraceActs({ store, bus, log, audit }: TraceActsOptions): TraceActs {
   const status = (): TraceStatus => ({ schema: "simward/trace-status/1", ...store.state });
   const tell = async ({ role, peer }: Asker, reading: TraceReading): Promise<void> => {
     if (!reading.octets && !reading.showIds) return;
@@ -70,6 +73,7 @@ export function createTraceActs({ store, log, audit }: TraceActsOptions): TraceA
     return { schema: "simward/log-level/1", level: level === "silent" ? "error" : level };
   };
   return {
+    begin: (kind, run) => bus.begin(kind, run),
     status,
     follow(asker, reading, write) {
       let stop: Disposer = () => undefined;

@@ -21,7 +21,8 @@ export function createLogTail(): LogTail {
   return {
     take(text) {
       if (text.length > longestLine) return;
-      const { level, time, event, ...fields } = maskValue(JSON.parse(text)) as Record<string, unknown>;
+      const written = JSON.parse(text) as Record<string, unknown>;
+      const { level, time, event, ...fields } = written.level === "debug" ? (maskValue(written) as Record<string, unknown>) : written;
       const line: LogLine = {
         schema: "simward/log/1",
         seq: nextSeq++,

@@ -35,7 +35,7 @@ export async function openTraces(options: TracesOptions): Promise<Traces> {
   return {
     bus,
     store,
-    acts: createTraceActs({ store, log: programLog, audit }),
+    acts: createTraceActs({ store, bus, log: programLog, audit }),
     apdu: (apdu) => tracedApdu(apdu, bus),
     esipa: (transport) => tracedEsipa(transport, bus),
     rsp: (rsp) => tracedRsp(rsp, bus),

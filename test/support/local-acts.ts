@@ -135,6 +135,7 @@ const logLine = {
   fields: {},
 } as const;
 const trace: TraceActs = {
+  begin: (_kind, run) => run(),
   status: () => ({
     ...({ schema: "simward/trace-status/1", enabled: true, layers: ["at"], disk: "failures" } as const),
     ...{ memoryBytes: 0, entries: 0, nextSeq: 1_000_000, keptTraces: 0, lostEntries: 0 },
