@@ -18,6 +18,7 @@ import { type ConfigInForce, configInForce, formerConfig, isConfigError, keepCon
 import { loadConfig } from "./config/load.ts";
 import { kernelView } from "./data-path/kernel.ts";
 import { createNetdClient } from "./data-path/netd-client.ts";
+import { createOwnResolver } from "./data-path/resolver.ts";
 import { readInitialEims } from "./initial-eims.ts";
 import { type Agent, createAgent } from "./main.ts";
 import { peersOf } from "./peers.ts";
@@ -167,8 +168,10 @@ async function serve(configPath: string, { config, text, problem }: ConfigInForc
       else log.warn("time from the network is not believed", { utc: new Date(event.utcMs).toISOString() });
     });
     const sessions = await openTlsSessions(subDisk(disk, "tls"), log);
+    const resolver = createOwnResolver({ clock, isPlatforms: config.net.mode === "none" });
     const transports = createTransports({
       config,
+      resolve: resolver.resolve,
       clock,
       random: systemRandom,
       sessions,
@@ -191,7 +194,7 @@ async function serve(configPath: string, { config, text, problem }: ConfigInForc
       rsp: await rspOf(config.rsp, transports.es9, credential, (error) => log.warn("no direct downloads", { error })),
       initialEims: await readInitialEims(config.eim.consumer_initial_eim),
       uplink: await uplinkPostOf(config.uplink, transports.https, credential),
-      net: { netd, kernel: kernelView(), dial: dialData },
+      net: { netd, kernel: kernelView(), dial: dialData, resolver },
       trace,
       programLog: {
         tail,

@@ -1,5 +1,4 @@
 // The composition root: the only place that makes services and ties them together. Everything comes in as a port, so a thousand agents fit one process.
-import { lookup } from "node:dns/promises";
 import { setMaxListeners } from "node:events";
 import type { Modem } from "../at-drivers/modem.ts";
 import type { Toolkit } from "../at-drivers/toolkit.ts";
@@ -20,6 +19,7 @@ import type { RspPorts } from "../ipa/ports.ts";
 import { isPassive, passiveError } from "../ipa/procedures/card-class.ts";
 import { holdsPolls } from "../ipa/procedures/emergency.ts";
 import type { ClosableEsipaTransport } from "../transports/esipa.ts";
+import { systemResolve } from "../transports/resolve.ts";
 import { createAlarms } from "./alarms.ts";
 import { createEventHub } from "./api/events.ts";
 import type { ApiServices } from "./api/routes.ts";
@@ -40,6 +40,7 @@ import { type Ask, askOverNet } from "./connectivity/probe-net.ts";
 import { createSignalWatch } from "./connectivity/signal.ts";
 import { esipaWhilePath, rspWhilePath, type WhilePathOptions } from "./connectivity/while-path.ts";
 import { createDataPath, type DataPathOptions } from "./data-path/data-path.ts";
+import type { OwnResolver } from "./data-path/resolver.ts";
 import { doctorIn } from "./doctor/in-agent.ts";
 import { createEmergency } from "./emergency.ts";
 import { createEnforcement } from "./firewall/enforcement.ts";
@@ -98,7 +99,7 @@ export interface AgentPorts {
   /** Without it the log is somebody else's. */
   readonly programLog?: TraceActsOptions["log"];
   /** Puts the data session on an interface of the kernel's; without it that is the platform's. */
-  readonly net?: Pick<DataPathOptions, "netd" | "kernel" | "dial"> | undefined;
+  readonly net?: (Pick<DataPathOptions, "netd" | "kernel" | "dial"> & { readonly resolver?: OwnResolver }) | undefined;
 }
 
 export interface Agent extends ApiServices {
@@ -191,7 +192,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     },
     eims: () => ipa.status().eims,
     isCardBusy: () => ipa.status().cardBusyWith !== undefined || poller.phase === "polling" || poller.phase === "starting",
-    ask: ports.ask ?? askOverNet(clock, random),
+    ask: ports.ask ?? askOverNet(clock, random, ports.net?.resolver?.resolve),
     reach: async (session) => {
       await dataPath?.follow(session);
       return dataPath?.carries(session) !== false;
@@ -419,12 +420,13 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       : createTunnel({
           ...{ config: config.tunnel, netd: ports.net.netd, emergency, alarms, clock, random, engine: policy.engine, audit: record },
           ...{ credential: ports.credential, readFile: readSmallFile, publish: hub.publish, log: log.child({ part: "tunnel" }) },
-          resolve: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
+          resolve: ports.net.resolver?.resolve ?? systemResolve,
           interfaceName: () => dataPath?.status.interface ?? config.net.interface,
           routeTable: config.net.route_table,
         });
   /** A session is a path once the kernel has it. */
   const onSession = (path: PathState): void => {
+    ports.net?.resolver?.use(path.session?.dns ?? []);
     if (dataPath === undefined || !path.up || dataPath.carries(path.session)) onPath(path);
     void dataPath?.follow(path.session);
   };

@@ -9,6 +9,7 @@ import { type ClosableEsipaTransport, coapsEsipaTransport, httpsEsipaTransport, 
 import { createHttpsClient } from "../transports/https/client.ts";
 import { createEs9Transport } from "../transports/https/es9.ts";
 import type { HttpsClient } from "../transports/https/types.ts";
+import type { Resolve } from "../transports/resolve.ts";
 import type { Config } from "./config/schema.ts";
 import { tracedHttps } from "./trace/ports.ts";
 
@@ -19,6 +20,8 @@ export interface TransportsOptions {
   readonly sessions: DtlsSessionStore;
   readonly natMemory: NatMemory;
   readonly trace?: Trace | undefined;
+  /** How hosts' addresses are found; as the system does by default. */
+  readonly resolve?: Resolve | undefined;
   /** Told once when Connection ID is configured and this Node's OpenSSL leaves no room for it. */
   readonly onNoConnectionId?: () => void;
 }
@@ -34,10 +37,19 @@ export interface Transports {
 }
 
 /** Throws OPENSSL_MISSING where Node does not offer its OpenSSL. */
-export function createTransports({ config, clock, random, sessions, natMemory, trace, onNoConnectionId }: TransportsOptions): Transports {
+export function createTransports({
+  config,
+  clock,
+  random,
+  sessions,
+  natMemory,
+  trace,
+  resolve,
+  onNoConnectionId,
+}: TransportsOptions): Transports {
   const peer = (eimId: string) => config.eim.peer.find((one) => one.eim_id === eimId);
   const exchangeTimeoutMs = config.eim.exchange_timeout_seconds * 1_000;
-  const plain = createHttpsClient({ clock, timeoutMs: exchangeTimeoutMs });
+  const plain = createHttpsClient({ clock, timeoutMs: exchangeTimeoutMs, resolve });
   const https = trace === undefined ? plain : tracedHttps(plain, trace);
   const all = [
     coapsEsipaTransport({
@@ -50,6 +62,7 @@ export function createTransports({ config, clock, random, sessions, natMemory, t
       connectionId: config.eim.connection_id,
       connectionIdMaxAgeMs: config.eim.connection_id_max_age_seconds * 1_000,
       mtuBytes: config.eim.mtu_bytes,
+      resolve,
       retransmitInitialMs: config.eim.retransmit_initial_ms,
       handshakeTimeoutMs: exchangeTimeoutMs,
       trace,

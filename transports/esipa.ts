@@ -9,6 +9,7 @@ import { type CoapSession, createCoapSession } from "./coap/session.ts";
 import type { CoapEvent } from "./coap/types.ts";
 import type { Dtls, DtlsCipherSuite, DtlsSessionStore } from "./dtls/types.ts";
 import type { HttpsClient } from "./https/types.ts";
+import type { Resolve } from "./resolve.ts";
 
 const contentTypes = { asn1: "application/x-gsma-rsp-asn1", json: "application/json;charset=UTF-8" } as const;
 
@@ -44,6 +45,8 @@ export interface CoapsEsipaOptions {
   /** Close an association after this much silence; kept by default, for the next poll may find it alive. */
   readonly idleCloseMs?: number;
   readonly trace?: Trace | undefined;
+  /** How hosts' addresses are found; as the system does by default. */
+  readonly resolve?: Resolve | undefined;
   /** Progress with octets, for displays and logs. */
   readonly onEvent?: (eimId: string, event: CoapEvent) => void;
 }
@@ -77,6 +80,7 @@ export function coapsEsipaTransport(options: CoapsEsipaOptions): ClosableEsipaTr
           ...given("handshakeTimeoutMs", options.handshakeTimeoutMs),
           ...given("signal", signal),
           ...given("trace", options.trace),
+          ...given("resolve", options.resolve),
         }),
       onEvent: (event) => options.onEvent?.(eim.eimId, event),
       onNatIdle: (seconds) => options.natMemory?.save(eim.eimId, seconds),

@@ -1,21 +1,26 @@
 // UDP: sockets for DTLS, and plain datagram links without any protection, for benches, tests and CoAP on a trusted wire.
 // A peer that refuses (ICMP port unreachable) ends its link; any other trouble of the network counts as loss.
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
-import { lookup } from "node:dns/promises";
 import { isIPv6 } from "node:net";
 import type { Clock, Disposer } from "../base/clock.ts";
 import { SimwardError } from "../base/errors.ts";
 import type { DatagramLink, LinkServer } from "./link.ts";
+import { type Resolve, systemResolve } from "./resolve.ts";
 
 /** "192.0.2.1:5684", "[2001:db8::1]:5684" */
 export function peerName(address: string, port: number): string {
   return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** A socket that talks to one peer only. Throws UDP_UNREACHABLE; the signal's reason when aborted. */
-export async function connectSocket(host: string, port: number, signal?: AbortSignal): Promise<{ socket: Socket; peer: string }> {
+/** A socket that talks to one peer only. Throws UDP_UNREACHABLE, DNS_…; the signal's reason when aborted. */
+export async function connectSocket(
+  host: string,
+  port: number,
+  signal?: AbortSignal,
+  resolve: Resolve = systemResolve,
+): Promise<{ socket: Socket; peer: string }> {
   let cause: unknown;
-  for (const address of await addressesOf(host, signal)) {
+  for (const address of await addressesOf(host, resolve, signal)) {
     const socket = newSocket(address);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -38,7 +43,7 @@ export async function connectSocket(host: string, port: number, signal?: AbortSi
 
 /** A socket that hears everybody; port 0 lets the system choose. Throws UDP_UNREACHABLE. */
 export async function bindSocket(host: string, port: number): Promise<Socket> {
-  const [address = host] = await addressesOf(host);
+  const [address = host] = await addressesOf(host, systemResolve);
   const socket = newSocket(address);
   try {
     await new Promise<void>((resolve, reject) => {
@@ -77,7 +82,7 @@ function newSocket(address: string): Socket {
   });
 }
 
-async function addressesOf(host: string, signal?: AbortSignal): Promise<string[]> {
+async function addressesOf(host: string, resolve: Resolve, signal?: AbortSignal): Promise<readonly string[]> {
   signal?.throwIfAborted();
   const bare = host.replace(/^\[(.*)\]$/, "$1");
   let onAbort: Disposer | undefined;
@@ -87,10 +92,10 @@ async function addressesOf(host: string, signal?: AbortSignal): Promise<string[]
       onAbort = () => reject(signal?.reason);
       signal?.addEventListener("abort", onAbort, { once: true });
     });
-    const found = await Promise.race([lookup(bare, { all: true }), aborted]);
-    return found.map(({ address }) => address);
+    return await Promise.race([resolve(bare, signal), aborted]);
   } catch (cause) {
     signal?.throwIfAborted();
+    if (cause instanceof SimwardError) throw cause;
     throw new SimwardError("UDP_UNREACHABLE", { detail: `the name ${bare} has no address`, cause });
   } finally {
     if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);

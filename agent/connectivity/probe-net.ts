@@ -3,8 +3,10 @@
 import { createSocket } from "node:dgram";
 import { connect, isIPv6 } from "node:net";
 import { concatBytes as concat, fromHex } from "../../base/bytes.ts";
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, deadline } from "../../base/clock.ts";
+import { SimwardError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
+import { type Resolve, systemResolve } from "../../transports/resolve.ts";
 
 export interface Question {
   readonly way: "dns" | "dtls" | "tcp";
@@ -17,9 +19,15 @@ export interface Question {
 /** Milliseconds until the answer; undefined for silence. Never rejects. */
 export type Ask = (question: Question, limitMs: number, signal: AbortSignal) => Promise<number | undefined>;
 
-export function askOverNet(clock: Clock, random: Random): Ask {
-  return async ({ way, host, port, from }, limitMs, signal) => {
+export function askOverNet(clock: Clock, random: Random, resolve: Resolve = systemResolve): Ask {
+  return async ({ way, host: name, port, from }, limitMs, signal) => {
     const startMs = clock.monotonicMs();
+    const late = (): SimwardError => new SimwardError("DNS_FAILED", { detail: `${name}: no answer within ${limitMs} ms` });
+    const limit = deadline(clock, limitMs, late, signal);
+    const [host] = await resolve(name, limit.signal)
+      .catch(() => [])
+      .finally(limit.done);
+    if (host === undefined) return undefined;
     const answered = await (way === "tcp"
       ? tcpAnswers(clock, host, port, limitMs, signal)
       : udpAnswers(clock, { host, port, from }, way === "dns" ? rootQuery(random) : clientHello(random), limitMs, signal));

@@ -29,7 +29,7 @@ export async function connectDtls(openssl: OpenSsl, options: DtlsClientOptions, 
     options.signal,
   );
   const beganMs = clock.monotonicMs();
-  const { socket, peer } = await connectSocket(host, port, limit.signal).finally(limit.done);
+  const { socket, peer } = await connectSocket(host, port, limit.signal, options.resolve).finally(limit.done);
   const leftMs = Math.max(1, handshakeTimeoutMs - (clock.monotonicMs() - beganMs));
   try {
     return await handshake(openssl, options, identify, { socket, peer, timeoutMs: leftMs, onNoConnectionId });

@@ -3,6 +3,7 @@ import type { Clock, WallTime } from "../../base/clock.ts";
 import type { Trace } from "../../base/trace.ts";
 import type { TlsTrust } from "../../ipa/ports.ts";
 import type { DatagramLink, LinkServer } from "../link.ts";
+import type { Resolve } from "../resolve.ts";
 
 export type DtlsCipherSuite =
   | "ECDHE-ECDSA-AES128-GCM-SHA256"
@@ -34,6 +35,8 @@ export interface DtlsSessionStore {
 export interface DtlsClientOptions {
   readonly host: string;
   readonly port: number;
+  /** How the host's addresses are found; as the system does by default. */
+  readonly resolve?: Resolve | undefined;
   /** SNI, and the name the certificate must carry. */
   readonly serverName: string;
   readonly trust: TlsTrust;

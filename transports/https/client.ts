@@ -7,6 +7,7 @@ import { emptyBytes } from "../../base/bytes.ts";
 import { type Clock, type Disposer, deadline } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { type CertificateTrust, trustFingerprint } from "../certificates.ts";
+import type { Resolve } from "../resolve.ts";
 import { connectError, type KeptSession, type OpenedConnection, openConnection } from "./connection.ts";
 import type { HttpsClient, HttpsPeer, HttpsRequest, HttpsResponse } from "./types.ts";
 
@@ -18,6 +19,8 @@ export interface HttpsClientOptions {
   readonly maxBodyBytes?: number;
   /** A connection without traffic for this long is closed; 30,000 by default. */
   readonly idleCloseMs?: number;
+  /** How hosts' addresses are found; as the system does by default. */
+  readonly resolve?: Resolve | undefined;
 }
 
 type CertificatePeer = HttpsPeer & { readonly trust: CertificateTrust };
@@ -26,7 +29,7 @@ type CertificatePeer = HttpsPeer & { readonly trust: CertificateTrust };
 const maxEndpoints = 16;
 
 export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
-  const { clock, timeoutMs = 60_000, maxBodyBytes = 2_097_152, idleCloseMs = 30_000 } = options;
+  const { clock, timeoutMs = 60_000, maxBodyBytes = 2_097_152, idleCloseMs = 30_000, resolve } = options;
   const endpoints = new Map<string, Endpoint>();
   const counters = { full: 0, resumed: 0, requests: 0 };
   const closing = new AbortController();
@@ -37,7 +40,7 @@ export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
 
   const endpointOf = (peer: CertificatePeer): Endpoint => {
     const key = [peer.host, peer.port, peer.serverName, trustFingerprint(peer.trust), peer.identity?.certificateChainPem].join(" ");
-    const endpoint = endpoints.get(key) ?? new Endpoint({ peer, clock, timeoutMs, idleCloseMs, onOpen });
+    const endpoint = endpoints.get(key) ?? new Endpoint({ peer, clock, timeoutMs, idleCloseMs, resolve, onOpen });
     endpoints.delete(key);
     endpoints.set(key, endpoint);
     for (const [oldest, unused] of endpoints) {
@@ -78,6 +81,7 @@ interface EndpointOptions {
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly idleCloseMs: number;
+  readonly resolve: Resolve | undefined;
   readonly onOpen: (opened: OpenedConnection) => void;
 }
 
@@ -177,15 +181,17 @@ class CheckedAgent extends Agent {
   readonly #peer: CertificatePeer;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
+  readonly #resolve: Resolve | undefined;
   readonly #onOpen: (opened: OpenedConnection) => void;
   readonly #connecting = new Set<(reason: Error) => void>();
   #kept: KeptSession | undefined;
 
-  constructor({ peer, clock, timeoutMs, onOpen }: EndpointOptions) {
+  constructor({ peer, clock, timeoutMs, resolve, onOpen }: EndpointOptions) {
     super({ keepAlive: true, maxSockets: 2, maxFreeSockets: 1 });
     this.#peer = peer;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
+    this.#resolve = resolve;
     this.#onOpen = onOpen;
   }
 
@@ -194,7 +200,7 @@ class CheckedAgent extends Agent {
     const onSession = (kept: KeptSession): void => {
       this.#kept = kept;
     };
-    const giveUp = openConnection({ peer: this.#peer, clock: this.#clock, resume, onSession }, (error, opened) => {
+    const giveUp = openConnection({ peer: this.#peer, clock: this.#clock, resolve: this.#resolve, resume, onSession }, (error, opened) => {
       stopTimer();
       this.#connecting.delete(giveUp);
       if (opened !== undefined) this.#onOpen(opened);

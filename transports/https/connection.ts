@@ -5,6 +5,7 @@ import { connect, type DetailedPeerCertificate, type TLSSocket } from "node:tls"
 import type { Clock } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { type CertificateTrust, checkServerChain } from "../certificates.ts";
+import { lookupBy, type Resolve } from "../resolve.ts";
 import type { HttpsPeer } from "./types.ts";
 
 /** A session to resume, with the chain of its full handshake: a resumed one presents none, and is judged again by this. */
@@ -16,6 +17,7 @@ export interface KeptSession {
 export interface ConnectOptions {
   readonly peer: HttpsPeer & { readonly trust: CertificateTrust };
   readonly clock: Clock;
+  readonly resolve?: Resolve | undefined;
   readonly resume: KeptSession | undefined;
   /** A session to keep for the next connection; TLS 1.3 gives several. */
   readonly onSession: (kept: KeptSession) => void;
@@ -36,6 +38,7 @@ export function openConnection(
   const socket = connect({
     host: peer.host,
     port: peer.port,
+    ...(options.resolve !== undefined && { lookup: lookupBy(options.resolve) }),
     // RFC 6066 §3: no literal addresses in SNI.
     ...(isIP(peer.serverName) === 0 && { servername: peer.serverName }),
     ...(resume !== undefined && { session: resume.session }),
