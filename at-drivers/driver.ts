@@ -11,10 +11,9 @@ import type { RegistrationCommand, RegistrationLine } from "./commands/network.t
 import { clcc, isVoiceCall } from "./commands/voice.ts";
 import { attachAgain, connect, ensureContext } from "./context.ts";
 import { createDataInterface, type ModemDataInterface } from "./data-interface.ts";
-import { declare } from "./declare.ts";
 import { parsePortAddress } from "./engine/channel.ts";
 import type { OwnedAtPort } from "./engine/port.ts";
-import type { AtPort, AtReply, AtTraceEntry, ByteChannel } from "./engine/types.ts";
+import type { AtPort, AtTraceEntry, ByteChannel } from "./engine/types.ts";
 import { generic3gpp } from "./families/generic-3gpp.ts";
 import { bootLinesOfAll, familyNamed, familyOf, opsOf } from "./families/table.ts";
 import type { ModemFamily, ModemOps, OperatorProfile, OwnLpa } from "./family.ts";
@@ -26,6 +25,7 @@ import { fromLine, isRegistered, sameRegistration } from "./registration.ts";
 import type { RecoveryEvent } from "./rescue.ts";
 import { abortable, isRefusal, simBusyLimitMs, whileSimBusy } from "./retry.ts";
 import { readToolkit, type Toolkit } from "./toolkit.ts";
+import { type TypedLines, typedLines } from "./typed.ts";
 import type {
   ModemEvent,
   ModemIdentity,
@@ -80,6 +80,7 @@ class Driver implements Modem {
   readonly address: string;
   readonly apdu: OwnedApdu;
   readonly radio: ModemRadio;
+  readonly raw: TypedLines;
   readonly dataInterface: ModemDataInterface;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -136,13 +137,10 @@ class Driver implements Modem {
       },
       options.apduTimeouts,
     );
-    this.dataInterface = createDataInterface({
-      link: this.#link,
-      ops: () => this.#ops,
-      family: () => this.#family,
-      wanted: () => this.#wantedFunction,
-    });
-    this.radio = createRadio({ link: this.#link, ops: () => this.#ops, family: () => this.#family, wanted: () => this.#wantedFunction });
+    const parts = { link: this.#link, ops: () => this.#ops, family: () => this.#family, wanted: () => this.#wantedFunction };
+    this.dataInterface = createDataInterface(parts);
+    this.radio = createRadio(parts);
+    this.raw = typedLines(this.#link);
     this.#stepHost = {
       clock,
       link: this.#link,
@@ -361,11 +359,6 @@ class Driver implements Modem {
       this.#wantedFunction = level;
       await this.#ensureFunction(port, level);
     });
-  }
-
-  raw(line: string, { timeoutMs = 10_000, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {}): Promise<AtReply> {
-    const typed = declare(line, line, undefined, { timeoutMs }, (reply) => reply);
-    return this.#link.use(signal, (port) => port.send(typed));
   }
 
   reset(signal?: AbortSignal): Promise<void> {

@@ -1,10 +1,10 @@
 // What the rest of simward sees of a cellular module: one object that outlives port losses, resets and changes of profile.
 // Every operation has a deadline of its own; while the link is not `ready` it is refused with PORT_CLOSED or MODEM_ABSENT.
 import type { ModemDataInterface } from "./data-interface.ts";
-import type { AtReply } from "./engine/types.ts";
 import type { OperatorProfile, OwnLpa } from "./family.ts";
 import type { ModemRadio } from "./radio.ts";
 import type { Toolkit } from "./toolkit.ts";
+import type { TypedLines } from "./typed.ts";
 import type {
   ModemIdentity,
   ModemListener,
@@ -154,7 +154,7 @@ export interface Modem {
   /** 0 minimum, 1 full, 4 flight; read, compare, write. */
   setFunction(level: 0 | 1 | 4, signal?: AbortSignal): Promise<void>;
   /** A line that a person typed, and its answer. What may be typed is the caller's to judge. Throws AT_ERROR, AT_CME_ERROR, AT_TIMEOUT. */
-  raw(line: string, options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<AtReply>;
+  readonly raw: TypedLines;
   /** Restarts the module; resolves when it is ready again. */
   reset(signal?: AbortSignal): Promise<void>;
   close(): Promise<void>;
