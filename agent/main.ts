@@ -27,6 +27,7 @@ import type { CardStatus, PollResult } from "./api/types.ts";
 import { lastSignIn, watchNetwork } from "./audit/network-watch.ts";
 import { openTrail } from "./audit/service.ts";
 import { createCardActs } from "./card-acts.ts";
+import { createBugreport } from "./bugreport/gather.ts";
 import { createCardWatch } from "./card-watch.ts";
 import type { Config } from "./config/schema.ts";
 import { openApnMemory } from "./connectivity/apn-memory.ts";
@@ -539,6 +540,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         pendingResults: () => ipa.status().pendingResults,
         identity: ownIdentity,
         samples,
+        forgetTraces: traces.store.clear,
         signal: stopping.signal,
       });
       travel.start({
@@ -653,6 +655,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       mayUse: (plmn) => mayUseOperator(config.market, plmn),
       audit: (act, { role, peer }, data) => trail.acts.auditAdminAct(act, role, peer, data),
     }),
+    bugreport: createBugreport({ config, clock, random, services: () => agent }),
     trust,
     travel,
     lifecycle: life.acts,

@@ -18,6 +18,8 @@ export interface WipeHands {
   readonly identity: () => { readonly imei: string | undefined; readonly eid: string | undefined };
   /** The owner's personal records; his key is shed with him. */
   readonly samples: Pick<Samples, "trouble" | "changeOwner">;
+  /** What went over the interfaces is the former owner's too. */
+  readonly forgetTraces?: (() => Promise<void>) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -78,7 +80,7 @@ export function createWipe(parts: WipeParts): WipeRunner {
   const perform = async (
     effect: WipeEffect,
     state: WipeState,
-    { card, poll, pendingResults, identity, samples, signal }: WipeHands,
+    { card, poll, pendingResults, identity, samples, forgetTraces, signal }: WipeHands,
   ): Promise<WipeInput | undefined> => {
     const patiently = async <T>(what: string, use: (signal: AbortSignal) => Promise<T>): Promise<T> => {
       const limit = deadline(clock, patienceMs, () => new SimwardError("DEADLINE", { detail: what }), signal);
@@ -103,6 +105,7 @@ export function createWipe(parts: WipeParts): WipeRunner {
         const { reason, how, undelivered } = state;
         await audit({ event: "lifecycle.evidence", cause, data: { act: kind, reason, how, imei, eid, profiles: held, undelivered } });
         // Before the profiles go: from there on a cut leaves nothing behind that could still be read.
+        await forgetTraces?.();
         const owner = await samples.changeOwner();
         await audit({ event: "lifecycle.samplesShed", cause, data: { act: kind, owner } });
         await parts.acted(`lifecycle.${kind}`);

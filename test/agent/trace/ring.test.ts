@@ -171,6 +171,17 @@ describe("the store", () => {
     expect(await stored()).toEqual(["lost on flash"]);
   });
 
+  test("a transfer or retirement forgets all of it, on flash too", async () => {
+    const { bus, store, disk, stored } = await bench({ disk: "always" });
+    for (let i = 0; i < 400; i++) say(bus, `line ${i}`);
+    expect((await stored()).length).toBeGreaterThan(0);
+    await store.clear();
+    expect(await stored()).toEqual([]);
+    expect(await disk.list("")).toEqual([]);
+    say(bus, "of the next owner");
+    expect(await stored()).toEqual(["of the next owner"]);
+  });
+
   test("filters by interface and by the beginning of an id", async () => {
     const { bus, stored } = await bench();
     bus.begin("poll", () => say(bus, "a"));
