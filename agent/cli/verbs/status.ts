@@ -1,5 +1,7 @@
 // simward status: one screen of where the vehicle stands.
 import type { CardStatus, RoamingStanding, Status } from "../../api/types.ts";
+import type { UsageSummary } from "../../api/usage-types.ts";
+import { bytesText } from "../../usage/words.ts";
 import { duration } from "../layout.ts";
 import type { Output } from "../output.ts";
 import type { Verb } from "../verb.ts";
@@ -107,6 +109,7 @@ export function renderStatus(report: Status, out: Output): string {
   if (report.tunnel !== undefined)
     add("Tunnel", out.paint(report.tunnel.phase === "up" ? "green" : "yellow", report.tunnel.phase), report.tunnel.required && "required");
   if (report.stage !== undefined && report.stage !== "operational") add("Stage", out.paint("yellow", report.stage));
+  if (report.usage !== undefined) add("Usage", usageText(report.usage, out));
   if (report.roaming !== undefined) {
     const { country, home, tightest } = report.roaming;
     add(
@@ -127,6 +130,14 @@ export function renderStatus(report: Status, out: Output): string {
 function lockText(state: Status["imeiLock"], out: Output): string {
   if (state === undefined || state === "unpaired") return "";
   return state === "match" ? ", paired" : `, ${out.paint(state === "unlocked" ? "yellow" : "red", `pairing: ${state}`)}`;
+}
+
+/** "312 MB of 500 MB this month (resets 2026-07-01)" */
+function usageText({ usedBytes, limitBytes, state, words }: UsageSummary, out: Output): string {
+  const text = `${bytesText(usedBytes)}${limitBytes === undefined ? "" : ` of ${bytesText(limitBytes)}`} ${words}`;
+  if (state === "ok") return text;
+  const told = state === "warn" ? text : `${text}, ${state === "block" ? "blocked" : "throttled"}`;
+  return out.paint(state === "block" ? "red" : "yellow", told);
 }
 
 /** "12 days left (tr-90-in-120)" */

@@ -120,6 +120,7 @@ export const verbRows: readonly VerbRow[] = [
   row("audit export", () => import("./audit.ts"), "auditExport"),
   row("audit key", () => import("./audit.ts"), "auditKey"),
   row("audit verify", () => import("./audit.ts"), "auditVerify"),
+  row("bugreport", () => import("./bugreport.ts"), "bugreport"),
   row("events", () => import("./events.ts"), "events"),
   row("config validate", () => import("./config-validate.ts"), "configValidate"),
   row("config show", () => import("./config.ts"), "configShow"),
