@@ -251,6 +251,8 @@ export async function createUsage(parts: UsageParts): Promise<Usage> {
     }));
     await audit({ event: act, cause: `operator:${who.peer?.uid ?? "unknown"}`, data });
     await judgeAndTell();
+    // The next look was set for the limit before.
+    look();
   };
   const orderOf = (cap: string): UsageOrder => {
     const period = periodOf(config, meter.today);

@@ -177,6 +177,12 @@ export class GatewayBench {
     return this.execute("gw", ["nft", ...args]);
   }
 
+  /** With whatever end. */
+  tryTo(place: "gw" | "ecu", command: readonly string[], uid?: number): { readonly status: number | null; readonly stdout: string } {
+    const [file, args] = this.gateway.command(place, command, uid);
+    return spawnSync(file, [...args], { encoding: "utf8" });
+  }
+
   execute(place: "gw" | "ecu" | "core" | "inet", command: readonly string[], uid?: number): string {
     const [file, args] = this.gateway.command(place, command, uid);
     const { status, stdout, stderr } = spawnSync(file, [...args], { encoding: "utf8" });
@@ -283,6 +289,10 @@ export class Flows {
     if (idle.length > 0) throw new Error(`nothing was sent by ${idle.join(", ")}`);
     if (leaked > 0) throw new Error(`${leaked} packets of the fleet passed more than ${withinMs} ms after they were to stop`);
     return Math.round(lastMs);
+  }
+
+  async end(): Promise<void> {
+    for (const sender of this.#senders) await sender.stop();
   }
 
   async #sent(): Promise<Readonly<Record<string, number>>> {
