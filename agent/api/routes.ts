@@ -23,6 +23,7 @@ import {
 import type { Disposer } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import type { AuditQuery } from "../audit/types.ts";
+import type { BugreportActs } from "../bugreport/gather.ts";
 import type { CardActs } from "../card-acts.ts";
 import type { NetActs } from "../connectivity/net-acts.ts";
 import type { DoctorActs } from "../doctor/service.ts";
@@ -37,8 +38,9 @@ import type { TravelActs } from "../travel.ts";
 import type { TrustActs } from "../trust.ts";
 import type { UsageActs } from "../usage/service.ts";
 import { aboutRoutes } from "./about-routes.ts";
-import { doctorRoutes } from "./doctor-routes.ts";
+import { bugreportRoutes } from "./bugreport-routes.ts";
 import { cardRoutes } from "./card-routes.ts";
+import { doctorRoutes } from "./doctor-routes.ts";
 import { reason } from "./input.ts";
 import { lifecycleRoutes } from "./lifecycle-routes.ts";
 import { modemRoutes } from "./modem-routes.ts";
@@ -60,6 +62,7 @@ import { usageRoutes } from "./usage-routes.ts";
 export interface ApiServices extends LocalActs {
   status(): Promise<Status>;
   readonly doctor: DoctorActs;
+  readonly bugreport: BugreportActs;
   profiles(): Promise<ProfileList>;
   readonly local: LocalProfileActs;
   readonly card: CardActs;
@@ -309,6 +312,7 @@ export const routes: readonly Route[] = [
     },
   }),
   ...aboutRoutes,
+  ...bugreportRoutes,
   ...doctorRoutes,
   ...cardRoutes,
   ...modemRoutes,

@@ -205,7 +205,7 @@ export const quietLocalActs: LocalActs & {
   readonly usage: UsageActs;
   readonly samples: ApiServices["samples"];
   readonly trace: TraceActs;
-} & Pick<ApiServices, "auditLines" | "auditKey" | "usageAccess" | "tunnel"> = {
+} & Pick<ApiServices, "bugreport" | "auditLines" | "auditKey" | "usageAccess" | "tunnel"> = {
   local,
   card,
   module,
@@ -217,6 +217,7 @@ export const quietLocalActs: LocalActs & {
   policy,
   usage,
   usageAccess: "viewer",
+  bugreport: { make: async () => ({ schema: "simward/bugreport/1", id: "bug-1", time: "2026-06-02T00:00:00.000Z", files: [] }) },
   samples: { async *leaving() {} },
   trace,
   tunnel: () => ({ schema: "simward/tunnel/1", configured: false, required: false, phase: "idle", certificates: [] }),
