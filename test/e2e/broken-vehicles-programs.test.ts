@@ -225,9 +225,9 @@ vehicle("a file of the state directory that belongs to another user", async (ben
   const config = await bench.config(`pty:${sim.ready.modem.pty}`);
   await bench.daemon(config);
   await bench.online();
-  await chown(join(bench.dir, "state", "state.json"), 54_321, 54_321);
+  await chown(join(bench.dir, "state", "lock"), 54_321, 54_321);
   expect(await diagnosed(bench, config, "state-directory")).toMatchObject({
-    cause: expect.stringMatching(/state\.json to uid 54321/),
+    cause: expect.stringMatching(/state\/lock to uid 54321/),
     mend: expect.stringContaining(`chown -R root ${join(bench.dir, "state")}`),
   });
 });
@@ -256,14 +256,19 @@ vehicle("a full disk, and then one that can only be read", async (bench, context
       mend: expect.stringContaining(`df -h ${state}`),
     });
     await rm(join(state, "core.4711"));
+    daemon.child.kill("SIGKILL");
+    await daemon.ended;
     await run(mount, "-o", "remount,ro", state);
-    expect(await diagnosed(bench, config, "disk")).toMatchObject({
+    const readOnly = {
       level: "fail",
       cause: expect.stringContaining("can only be read"),
       mend: expect.stringContaining("mount -o remount,rw"),
-    });
-    daemon.child.kill("SIGKILL");
-    await daemon.ended;
+    };
+    expect(await diagnosed(bench, config, "disk")).toMatchObject(readOnly);
+    const again = await bench.daemon(config);
+    expect(await diagnosed(bench, config, "disk")).toMatchObject(readOnly);
+    again.child.kill("SIGKILL");
+    await again.ended;
   } finally {
     await run(umount, "-l", state);
   }
