@@ -19,7 +19,7 @@ import {
 import { openVici } from "../../../agent/netd/vici-client.ts";
 import { SystemClock } from "../../../base/clock.ts";
 import { SimwardError } from "../../../base/errors.ts";
-import { canTunnel, leftOut, until } from "../tunnel/bench.ts";
+import { canTunnel, leftOut, listens, until } from "../tunnel/bench.ts";
 
 const text = (value: string): number[] => [...Buffer.from(value, "ascii")];
 /** The example of strongSwan's own documentation of the protocol. */
@@ -170,16 +170,19 @@ describe("a connection", () => {
     const socket = join(own, "charon.vici");
     writeFileSync(
       join(own, "strongswan.conf"),
-      `charon {\n load = random nonce openssl kdf x509 pem pkcs8 pubkey vici\n plugins {\n vici {\n socket = unix://${socket}\n }\n }\n}\n`,
+      `charon {\n load = random nonce openssl kdf x509 pem pkcs8 pubkey socket-default kernel-libipsec kernel-netlink vici\n plugins {\n vici {\n socket = unix://${socket}\n }\n }\n}\n`,
     );
-    const charon = spawn("/usr/sbin/charon-systemd", { stdio: "ignore", env: { STRONGSWAN_CONF: join(own, "strongswan.conf") } });
+    const charon = spawn("/usr/bin/unshare", ["--net", "/usr/sbin/charon-systemd"], {
+      stdio: "ignore",
+      env: { STRONGSWAN_CONF: join(own, "strongswan.conf") },
+    });
     const ended = new Promise((resolve) => charon.once("exit", resolve));
     closing.push(async () => {
       charon.kill("SIGTERM");
       await ended;
       rmSync(own, { recursive: true, force: true });
     });
-    await until(() => existsSync(socket), "charon's vici");
+    await until(() => listens(socket), "charon's vici");
     const vici = await openVici(socket, clock);
     closing.push(() => vici.close());
     const version = await vici.request("version", { limitMs: 2_000 });

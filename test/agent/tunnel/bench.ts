@@ -95,7 +95,7 @@ class Charon {
 }
 
 /** A socket that is there may not be listened to yet. */
-function listens(path: string): Promise<boolean> {
+export function listens(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
     socket.once("connect", () => resolve(true));
@@ -143,6 +143,7 @@ export class TunnelBench {
     bench.gateway.configure();
     await Promise.all([bench.vehicle.start(), bench.gateway.start(), bench.#serveFleet()]);
     bench.startNetd();
+    await bench.reading();
     return bench;
   }
 
@@ -162,6 +163,13 @@ export class TunnelBench {
     this.gatewayIp("address", "add", `${places.fleet6}/128`, "dev", "lo");
     netd.ip("route", "add", "default", "via", places.gateway, "dev", "wwan0");
     netd.ip("-6", "route", "add", "default", "via", places.gateway6, "dev", "wwan0");
+  }
+
+  /** Another address from the network: the former is gone before it is there. */
+  moveTo(address: string): void {
+    this.netd.ip("-4", "address", "flush", "dev", "wwan0");
+    this.netd.ip("address", "add", `${address}/24`, "dev", "wwan0");
+    this.netd.ip("route", "replace", "default", "via", places.gateway, "dev", "wwan0");
   }
 
   gatewayIp(...args: readonly string[]): string {
@@ -219,6 +227,12 @@ export class TunnelBench {
       "--resolv",
       join(this.dir, "resolv.conf"),
     ]);
+  }
+
+  killNetd(): void {
+    this.netdProcess?.kill();
+    this.client?.end();
+    this.client = undefined;
   }
 
   async ask(verb: string, args: object = {}): Promise<unknown> {
