@@ -125,6 +125,7 @@ export const verbRows: readonly VerbRow[] = [
   row("config validate", () => import("./config-validate.ts"), "configValidate"),
   row("config show", () => import("./config.ts"), "configShow"),
   row("config schema", () => import("./config.ts"), "configSchemaVerb"),
+  row("completion", () => import("./completion.ts"), "completion"),
 ];
 
 export function loadVerbs(rows: readonly VerbRow[] = verbRows): Promise<readonly Verb[]> {
