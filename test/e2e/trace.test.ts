@@ -15,6 +15,17 @@ async function linesOf({ agent }: World, reading: object = {}): Promise<TraceLin
 const has = (lines: readonly TraceLine[], layer: string, direction: string, fits: (line: TraceLine) => boolean): boolean =>
   lines.some((line) => line.layer === layer && line.direction === direction && fits(line));
 
+/** As it is, in hex, and inside base64. */
+function expectNoSecret(lines: readonly TraceLine[], secret: string): void {
+  const told = JSON.stringify(lines);
+  expect(told).not.toContain(secret);
+  expect(told).not.toContain(Buffer.from(secret).toString("hex").toUpperCase());
+  for (const phase of [0, 1, 2]) {
+    const base64 = Buffer.concat([Buffer.alloc(phase), Buffer.from(secret)]).toString("base64");
+    expect(told).not.toContain(base64.slice(phase === 0 ? 0 : phase + 1, Math.floor(((phase + secret.length) * 4) / 3) - 1));
+  }
+}
+
 describe("a profile download through the eIM, CoAP over DTLS", () => {
   scenario("has one trace id at every interface, in events, in the audit trail and in errors", {
     binding: "coaps",
@@ -67,12 +78,50 @@ describe("a profile download through the eIM, CoAP over DTLS", () => {
       // The second package is another trace.
       expect(new Set(all.map((line) => line.traceId)).size).toBeGreaterThan(2);
 
-      const secret = fleet.matchingId;
-      const secretHex = Buffer.from(secret).toString("hex").toUpperCase();
-      const told = JSON.stringify(all);
-      expect(told).not.toContain(secret);
-      expect(told).not.toContain(secretHex);
-      expect(all.some(({ cutBytes = 0 }) => cutBytes >= secret.length)).toBe(true);
+      expectNoSecret(all, fleet.matchingId);
+      expect(all.some(({ cutBytes = 0 }) => cutBytes >= fleet.matchingId.length)).toBe(true);
+    },
+  });
+});
+
+describe("no matching id is in a trace, whatever carries it", () => {
+  const ways = [
+    { title: "through the eIM over HTTPS", binding: "https", direct: false, layers: ["esipa", "https"] },
+    { title: "through the eIM in JSON", binding: "https-json", direct: false, layers: ["esipa", "https"] },
+    { title: "from the SM-DP+ itself, ordered over CoAP", binding: "coaps", direct: true, layers: ["es9", "https", "coap"] },
+    { title: "from the SM-DP+ itself, ordered in JSON", binding: "https-json", direct: true, layers: ["es9", "https"] },
+  ] as const;
+  for (const { title, binding, direct, layers } of ways)
+    scenario(title, {
+      ...{ binding, direct },
+      config: "[trace]\nmemory_bytes = 8388608\n",
+      async run(world) {
+        const order = world.download(fleet);
+        expect(await world.poll()).toEqual({ packages: 1, code: undefined });
+        expect(order()).toMatchObject({ state: "done" });
+        const { traceId } = await world.audit.data("download.finished");
+        const lines = await linesOf(world, { id: traceId });
+        for (const layer of layers) expect(has(lines, layer, "tx", () => true) && has(lines, layer, "rx", () => true), layer).toBe(true);
+        expectNoSecret(await linesOf(world), fleet.matchingId);
+      },
+    });
+});
+
+describe("an operation that fails", () => {
+  scenario("leaves its trace on flash, and the error that the eIM and the audit trail tell of names it", {
+    binding: "coaps",
+    async run(world) {
+      const { order, poll, audit, disk, vehicle } = world;
+      order({ kind: "download", activationCode: vehicle.activationCode("NO-SUCH-PROFILE") });
+      await poll();
+      const { traceId } = await audit.data("download.failed");
+      expect(traceId).toMatch(/^package-/);
+      await linesOf(world, { id: traceId });
+      const names = await disk.list("trace");
+      const kept = Buffer.from((await disk.read(`trace/${names[0]}`)) ?? []).toString("latin1");
+      expect(kept).toContain(`"traceId":"${traceId}"`);
+      expect(kept).toContain("ESipa.AuthenticateClient");
+      expect(kept).not.toContain("NO-SUCH-PROFILE");
     },
   });
 });
