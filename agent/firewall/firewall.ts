@@ -274,7 +274,15 @@ export function createFirewall(options: FirewallOptions): Firewall {
       if (interfaceName === undefined || applied === undefined) return undefined;
       return work.run(async () => {
         const data = firewallData(await netd.ask("firewall-read", { interface: interfaceName }));
-        return data === undefined ? undefined : readingOf(data);
+        if (data === undefined) return undefined;
+        const reading = readingOf(data);
+        if (reading !== undefined) return reading;
+        log.warn("another program has set the counters back", { generation: data.generation });
+        const args = { interface: interfaceName, ...wanted() };
+        const anew = firewallData(await netd.ask("firewall", { ...args, counters: "anew" }));
+        if (anew === undefined) return undefined;
+        applied = { request: JSON.stringify(args), hash: anew.hash };
+        return readingOf(anew);
       });
     },
     async stop() {

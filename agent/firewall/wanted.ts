@@ -70,23 +70,19 @@ function isBytes(value: unknown): value is PartyBytes {
 /**
  * Readings in a row: never backwards within an epoch. The fleet's bytes within the tunnel are the fleet's; what the tunnel adds to what it carries
  * (headers, key exchange) is management's. A packet is seen within the tunnel before or after it is seen around it: what the tunnel adds only grows.
+ * undefined: another program has set the counters back, and what they show is nobody's difference.
  */
-export function createReadings(): (data: FirewallData) => TrafficReading {
-  let last: TrafficReading | undefined;
+export function createReadings(): (data: FirewallData) => TrafficReading | undefined {
   let before: FirewallData | undefined;
   let around: PartyBytes = { sentBytes: 0, receivedBytes: 0 };
-  let times = 0;
   return (data) => {
-    if (before !== undefined && (before.generation !== data.generation || isLess(data, before))) {
-      times = before.generation === data.generation ? times + 1 : 0;
-      around = { sentBytes: 0, receivedBytes: 0 };
-      last = undefined;
-    }
+    const isSame = before?.generation === data.generation;
+    if (isSame && before !== undefined && isLess(data, before)) return undefined;
+    if (!isSame) around = { sentBytes: 0, receivedBytes: 0 };
     before = data;
     around = each((way) => Math.max(around[way], data.tunnel[way] - data.inner[way]));
     const management = each((way) => data.management[way] + around[way]);
-    last = { epoch: times === 0 ? data.generation : `${data.generation}.${times}`, fleet: data.fleet, management };
-    return last;
+    return { epoch: data.generation, fleet: data.fleet, management };
   };
 }
 

@@ -36,6 +36,8 @@ export interface FirewallRules {
   /** Where simwardd is listening: a first packet from outside has no connection yet. */
   readonly udpPort?: number | undefined;
   readonly tcpPort?: number | undefined;
+  /** What the counters show is another generation's from now on: somebody has set them back. */
+  readonly counters?: "anew" | undefined;
 }
 
 const parties = ["fleet", "management", "tunnel", "inner"] as const;
@@ -204,10 +206,11 @@ async function listTable(hands: Hands): Promise<TableRead | undefined> {
 async function apply(hands: Hands, rules: FirewallRules): Promise<unknown> {
   const { uid } = hands;
   const before = await listTable(hands);
-  const anew = (): string => scriptOf(rules, uid, before?.generation ?? randomBytes(8).toString("hex"), before?.counters ?? empty);
-  if (before?.isWhole === true && before.generation !== undefined)
+  const generation = rules.counters === "anew" ? undefined : before?.generation;
+  const anew = (): string => scriptOf(rules, uid, generation ?? randomBytes(8).toString("hex"), before?.counters ?? empty);
+  if (before?.isWhole === true && generation !== undefined)
     // A chain that was altered in what cannot be changed in place is refused: then all of it is made anew.
-    await hands.run("nft", ["-f", "-"], scriptOf(rules, uid, before.generation, "kept")).catch(() => hands.run("nft", ["-f", "-"], anew()));
+    await hands.run("nft", ["-f", "-"], scriptOf(rules, uid, generation, "kept")).catch(() => hands.run("nft", ["-f", "-"], anew()));
   else await hands.run("nft", ["-f", "-"], anew());
   const after = await listTable(hands);
   if (after === undefined) throw new SimwardError("NETD_FAILED", { detail: "firewall: the table was gone at once" });
@@ -227,6 +230,7 @@ export const firewallVerbs: Readonly<Record<string, Verb>> = {
       throttleKbps: optional(throttleKbps),
       udpPort: optional(port),
       tcpPort: optional(port),
+      counters: optional(oneOf("anew")),
     },
     (rules) => [{ kind: "act", act: (hands) => apply(hands, rules) }],
   ),
