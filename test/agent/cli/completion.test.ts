@@ -10,7 +10,7 @@ const shells = { bash: program("bash"), zsh: program("zsh"), fish: program("fish
 
 function run(shell: string, script: string): Promise<readonly string[]> {
   return new Promise((resolve, reject) => {
-    const child = execFile(shell, shell === "fish" ? ["--no-config"] : ["-s"], (error, stdout, stderr) =>
+    const child = execFile("bash", ["-c", shell === "fish" ? "cat | fish --no-config" : `exec ${shell} -s`], (error, stdout, stderr) =>
       error === null && stderr === ""
         ? resolve(stdout.split("\n").filter((line) => line !== ""))
         : reject(new Error(stderr || String(error))),
