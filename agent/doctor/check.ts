@@ -61,7 +61,7 @@ export async function runChecks<C>(checks: readonly Check<C>[], context: C, opti
   const names = new Set(checks.map(({ name }) => name));
   const running = new Map<string, Promise<Ran>>();
   const runOne = async (check: Check<C>): Promise<Ran> => {
-    if (check.isLast === true) await Promise.all([...running].flatMap(([name, one]) => (name === check.name ? [] : [one])));
+    if (check.isLast === true) await Promise.all(others);
     const ground = await Promise.all((check.needs ?? []).filter((name) => names.has(name)).map((name) => running.get(name)));
     const startMs = clock.monotonicMs();
     const broken = ground.find((one) => one?.broken !== undefined)?.broken;
@@ -70,8 +70,10 @@ export async function runChecks<C>(checks: readonly Check<C>[], context: C, opti
     onFinding?.(finding);
     return { finding, becauseOf: said.becauseOf ?? [], broken: said.level === "fail" ? check.name : broken };
   };
-  for (const check of checks) running.set(check.name, runOne(check));
-  const all = await Promise.all(running.values());
+  for (const check of checks) if (check.isLast !== true) running.set(check.name, runOne(check));
+  const others = [...running.values()];
+  for (const check of checks) if (check.isLast === true) running.set(check.name, runOne(check));
+  const all = (await Promise.all(checks.map(({ name }) => running.get(name)))).filter((ran) => ran !== undefined);
   signal?.throwIfAborted();
   return all.map((one) => {
     const reason = all.find((other) => isReason(other, one));
@@ -96,7 +98,8 @@ async function askOne<C>(check: Check<C>, context: C, { clock, limitMs, signal }
   const late = (): SimwardError => new SimwardError("DEADLINE", { detail: `${check.name}, ${limitMs / 1_000} s` });
   const limit = deadline(clock, limitMs, late, signal);
   const ended = new Promise<never>((_resolve, reject) => {
-    limit.signal.addEventListener("abort", () => reject(limit.signal.reason), { once: true });
+    if (limit.signal.aborted) reject(limit.signal.reason);
+    else limit.signal.addEventListener("abort", () => reject(limit.signal.reason), { once: true });
   });
   ended.catch(() => undefined);
   try {
