@@ -6,7 +6,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../../base/clock.ts";
 import { asSimwardError, type ErrorCode, errorReport, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import { linesWithoutUsage, withoutUsage } from "../usage/blind.ts";
+import { linesWithoutUsage, textWithoutUsage, withoutUsage } from "../usage/blind.ts";
 import { type Connections, createConnections } from "./connections.ts";
 import { httpStatusOf } from "./http-status.ts";
 import { type ApiLimits, createPlaces, createRateLimiter } from "./limits.ts";
@@ -107,8 +107,10 @@ export function createHandler({ role, services, log, clock, limits }: HandlerPar
     try {
       if (route.lines !== undefined)
         await sendLines(response, isBlind ? linesWithoutUsage(route.lines(context, input)) : route.lines(context, input));
-      else if (route.text !== undefined) sendText(response, 200, route.text.contentType, await route.text.run(context, input));
-      else {
+      else if (route.text !== undefined) {
+        const text = await route.text.run(context, input);
+        sendText(response, 200, route.text.contentType, isBlind ? textWithoutUsage(text) : text);
+      } else {
         const answer = await context.services.trace.begin("api", () => route.run?.(context, input));
         sendJson(response, 200, isBlind ? withoutUsage(answer) : answer);
       }

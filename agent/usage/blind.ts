@@ -38,6 +38,14 @@ export function lineWithoutUsage(line: string): string | undefined {
   }
 }
 
+/** Figures for a monitor, a line each. */
+export function textWithoutUsage(text: string): string {
+  return text
+    .split("\n")
+    .filter((line) => !/usage/i.test(line))
+    .join("\n");
+}
+
 export async function* linesWithoutUsage(lines: AsyncIterable<string>): AsyncIterable<string> {
   for await (const line of lines) {
     const shown = lineWithoutUsage(line);
