@@ -7,14 +7,17 @@ import type { AuditRecord } from "../../agent/audit/types.ts";
 import { type Config, configSchema } from "../../agent/config/schema.ts";
 import { type Agent, createAgent } from "../../agent/main.ts";
 import { openAgentState } from "../../agent/state/agent-state.ts";
+import { createLogTail } from "../../agent/trace/log-tail.ts";
+import { atTrace } from "../../agent/trace/ports.ts";
 import { openModem } from "../../at-drivers/driver.ts";
 import type { Modem } from "../../at-drivers/modem.ts";
 import { type Clock, type Disposer, VirtualClock } from "../../base/clock.ts";
 import { type Disk, subDisk } from "../../base/disk.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { type FaultDisk, faultDisk } from "../../base/fault-disk.ts";
-import { type Log, silentLog } from "../../base/log.ts";
+import { createLog, type Log, silentLog } from "../../base/log.ts";
 import { type Random, seededRandom } from "../../base/random.ts";
+import { createTraceBus } from "../../base/trace.ts";
 import { createEim, type Eim } from "../../hw-sim/eim/eim.ts";
 import { createEuicc } from "../../hw-sim/euicc/euicc.ts";
 import type { EuiccOptions, VirtualEuicc } from "../../hw-sim/euicc/types.ts";
@@ -70,6 +73,11 @@ export interface FaultBenchOptions {
   readonly personality?: Personality;
   /** Whether the vehicle can switch the module's power. */
   readonly powerHook?: boolean;
+  readonly imei?: string;
+  /** What every credential is. */
+  readonly credential?: string;
+  /** The log at its finest and every interface's trace are kept, as by a daemon. */
+  readonly recorded?: boolean;
 }
 
 const [offer] = defaultScenario.offers;
@@ -93,6 +101,12 @@ const ownConfig = {
   apn: [{ name: "bootstrap.iot" }, { name: "fleet.rheinfunk", iccid_prefix: "894929" }],
   eim: { poll_interval_seconds: 60, online_timeout_seconds: 60 },
 };
+
+function recorder(clock: Clock) {
+  const tail = createLogTail();
+  const log = createLog({ level: "debug", clock, destination: { write: () => undefined }, onLine: tail.take });
+  return { tail, log, trace: createTraceBus({ clock, random: seededRandom(7) }) };
+}
 
 export const pkiOfBenches = (): Pki => createPki({ clock: new VirtualClock() });
 
@@ -120,6 +134,8 @@ export class FaultBench {
   readonly #config: Config;
   readonly #forgetful: boolean;
   readonly #powerHook: boolean;
+  readonly #credential: string;
+  readonly #recorder: ReturnType<typeof recorder> | undefined;
   #euicc: VirtualEuicc;
   #life: Life | undefined;
   /** How many steps until the next blow falls. */
@@ -131,6 +147,9 @@ export class FaultBench {
     const { pki, seed, noCoverage = false, blows = [], forgetful = false, installed = [], config, personality } = options;
     const { clock } = this;
     this.#powerHook = options.powerHook === true;
+    this.#credential = options.credential ?? "";
+    this.#recorder = options.recorded === true ? recorder(clock) : undefined;
+    if (this.#recorder !== undefined) this.log = this.#recorder.log;
     this.#random = seededRandom(seed);
     this.#blows = [...blows];
     this.#config = configOf(config);
@@ -165,7 +184,7 @@ export class FaultBench {
     };
     this.#euicc = createEuicc(this.#euiccOptions);
     const make = personality === undefined ? {} : { personality };
-    this.module = new VirtualModem({ clock, world, faults, uicc: this.#card(), imei: "356938035643809", ...make });
+    this.module = new VirtualModem({ clock, world, faults, uicc: this.#card(), imei: options.imei ?? "356938035643809", ...make });
     this.#nextBlow();
   }
 
@@ -314,6 +333,7 @@ export class FaultBench {
         clock: life.clock,
         log: this.log,
         random,
+        ...(this.#recorder === undefined ? {} : { trace: atTrace(this.#recorder.trace) }),
         ...(this.#powerHook ? { powerCycle: async () => this.faults.set("power", "cycle") } : {}),
         open: async (address) => {
           const line = moduleLine(this.module, address, () => this.#step("wire", life));
@@ -331,7 +351,8 @@ export class FaultBench {
         modem,
         transports: [this.#transportOf(life)],
         peers: [],
-        credential: async () => "",
+        credential: async () => this.#credential,
+        ...(this.#recorder === undefined ? {} : { trace: this.#recorder.trace, programLog: { tail: this.#recorder.tail, level: "debug" } }),
         ask: async (_question, limitMs, signal) => {
           const isUp = this.module.bearer.up;
           await life.clock.sleep(isUp ? 2 * latencyMs : limitMs, signal).catch(() => undefined);
