@@ -32,6 +32,8 @@ export class PathBench {
   readonly counters = new Map<string, readonly [number, number]>();
   readonly problems: (string | undefined)[] = [];
   readonly audited: string[] = [];
+  /** Interfaces, and what had been done last before each was told of. */
+  readonly guarded: string[] = [];
   nextIndex = 7;
   ups = 0;
   losses = 0;
@@ -97,6 +99,7 @@ export class PathBench {
       clock: this.clock,
       log: silentLog,
       audit: async ({ event }) => void this.audited.push(event),
+      guard: async (name) => void this.guarded.push(`${name} after ${this.done.at(-1)}`),
       onUp: () => void this.ups++,
       onProblem: (problem) => void this.problems.push(problem?.code),
       onLost: () => void this.losses++,

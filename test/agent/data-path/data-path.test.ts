@@ -265,3 +265,12 @@ test("the same when it stops while it waits for an interface", async () => {
   await up;
   expect(bench.taken()).toEqual(["start ecm 1", "stop ecm 1", "close"]);
 });
+
+test("whoever refuses traffic hears of the interface before it carries any", async () => {
+  const usb = new PathBench('mode = "ecm"');
+  await usb.path.follow(session);
+  expect(usb.guarded).toEqual(["wwan0 after start ecm 1"]);
+  const ppp = new PathBench('mode = "ppp"');
+  await ppp.path.follow(session);
+  expect(ppp.guarded).toEqual(["ppp0 after dial /dev/ttyUSB3 *99***1#"]);
+});

@@ -9,6 +9,7 @@ import { openPty } from "../../support/pty.ts";
 import { canNamespace, leftOut, NetdBench, type NetdClient } from "./bench.ts";
 
 const strace = program("strace");
+const nft = program("nft");
 let bench: NetdBench;
 
 beforeAll(async () => {
@@ -45,7 +46,8 @@ describe("in a network namespace", () => {
     client.end();
   });
 
-  test.skipIf(!canNamespace)(`runs ip, pppd and the hook, each by its own path, and never a shell${leftOut}`, async (context) => {
+  test.skipIf(!canNamespace)(`runs ip, nft, tc, pppd and the hook, each by its own path, and never a shell${leftOut}`, async (context) => {
+    need(context, nft);
     const trace = join(bench.dir, "trace");
     const pppd = join(bench.dir, "pppd");
     const hook = join(bench.dir, "hook");
@@ -73,11 +75,31 @@ describe("in a network namespace", () => {
     ];
     expect(answers).toEqual(answers.map(() => ({ ok: true })));
     expect(await client.next()).toMatchObject({ event: "ppp.ended", how: "code 0" });
+    const filters = [
+      await client.verb("firewall", {
+        interface: "wwan0",
+        fleet: "block",
+        tunnel: "required",
+        tunnelInterface: "ipsec0",
+        throttleKbps: 64,
+      }),
+      await client.verb("shaping", { interface: "wwan0", throttleKbps: 64 }),
+      await client.verb("firewall-read", { interface: "wwan0" }),
+      await client.verb("firewall-off", { interface: "wwan0" }),
+      await client.verb("firewall-read", { interface: "wwan0" }),
+    ];
+    expect(filters).toMatchObject([
+      { ok: true, data: { present: true, hash: expect.stringMatching(/^[0-9a-f]{64}$/) } },
+      { ok: true, data: { shaping: 64 } },
+      { ok: true, data: { present: true, shaping: 64, fleet: { sentBytes: 0, receivedBytes: 0 } } },
+      { ok: true },
+      { ok: true, data: { present: false } },
+    ]);
     expect(await client.verb("link", { interface: "wwan0; id", state: "up" })).toMatchObject({ error: { code: "NETD_ARGUMENT" } });
     pty.hangUp();
     client.end();
     const started = [...readFileSync(trace, "utf8").matchAll(/execve\("([^"]+)".* = 0$/gm)].map((match) => match[1] ?? "");
-    expect(new Set(started)).toEqual(new Set([process.execPath, "/sbin/ip", pppd, hook]));
+    expect(new Set(started)).toEqual(new Set([process.execPath, "/sbin/ip", "/usr/sbin/nft", "/sbin/tc", pppd, hook]));
     expect(started.filter((path) => /(^|\/)(sh|bash|dash|ash|busybox)$/.test(path))).toEqual([]);
   });
 });

@@ -169,3 +169,20 @@ describe("a replay over a trail", () => {
     expect(changes).toEqual(["3 warn ", "5 refuse alarm,pollEim", "6 warn ", "7 allow "]);
   });
 });
+
+describe("after a restart", () => {
+  const mismatch = { lock: { state: "mismatch", differs: ["imei"], since: undefined } } as unknown as Facts;
+
+  test("what a rule refused stays refused until it can decide anew", async () => {
+    const { engine } = bench([lock], { imei_lock: "refuse imei_lock" });
+    expect(engine.data).toMatchObject({ kind: "refuse", rule: "imei_lock" });
+    await engine.update(mismatch);
+    expect(engine.data).toMatchObject({ kind: "refuse", reason: expect.stringContaining("IMEI") });
+    await engine.update({ lock: { state: "match" } } as unknown as Facts);
+    expect(engine.data).toEqual({ kind: "allow" });
+  });
+
+  test("what it only warned of does not come back before that", () => {
+    expect(bench([lock], { imei_lock: "warn imei_lock" }).engine.data).toEqual({ kind: "allow" });
+  });
+});
