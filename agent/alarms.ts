@@ -28,7 +28,6 @@ export type AlarmSource =
   | "roamingLost"
   | "usage"
   | "usageLost"
-  | "usageCounters"
   | `policy:${string}`;
 
 export interface Alarms {

@@ -189,7 +189,6 @@ export const errorTable = {
   USAGE_CAP: row("operator", "a cap on data is used up", "simward usage show"),
   USAGE_RESERVE: row("operator", "management has used up its reserve of data", "simward usage show"),
   USAGE_LOST: row("operator", "the counts of usage are damaged; counting has begun anew", "simward usage show"),
-  USAGE_COUNTERS: row("operator", "the module counts another amount of data than the vehicle", "simward usage show"),
   IMEI_LOCK: row("operator", "the pairing of device and card does not allow this", "simward imei-lock show"),
   IMEI_LOCK_MISMATCH: row("operator", "the card is in another device than the one it was paired with", "simward imei-lock show"),
   KEYS_NO_ROOT: row(

@@ -326,7 +326,7 @@ export interface LifecycleReport {
   /** "config", "trigger:…", "operator:<uid>", "token:<key id>" */
   readonly cause: string;
   readonly reason: string;
-  /** In this stage, management traffic included; absent where nothing counts them. */
+  /** Of the fleet, in this stage, management included where nothing tells it apart; absent where nothing counts them. */
   readonly usedBytes?: number;
   readonly capBytes?: number;
   /** As `PUT /v1/vehicle` told last. */
