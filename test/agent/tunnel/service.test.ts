@@ -29,6 +29,8 @@ class Vehicle {
   facts: LastingFacts = {};
   sources: readonly EmergencySource[] = [];
   readonly #listeners = new Set<() => void>();
+  /** Verbs, in order. */
+  readonly asked: string[] = [];
   /** Of the path. */
   address: string = places.vehicle;
   readonly config;
@@ -53,7 +55,13 @@ class Vehicle {
       secret: eapSecret,
     };
     this.tunnel = createTunnel({
-      ...{ config: tunnel, netd: this.netd, clock, alarms, log: silentLog, random: seededRandom(1), publish: () => {} },
+      netd: {
+        ask: (verb, args, signal) => {
+          this.asked.push(verb);
+          return this.netd.ask(verb, args, signal);
+        },
+      },
+      ...{ config: tunnel, clock, alarms, log: silentLog, random: seededRandom(1), publish: () => {} },
       resolve: async () => [places.gateway],
       interfaceName: () => "wwan0",
       routeTable: undefined,
@@ -109,6 +117,7 @@ class Vehicle {
   }
 }
 
+const firewall = { interface: "wwan0", fleet: "allow", tunnel: "required", tunnelInterface: "ipsec0" };
 let vehicle: Vehicle;
 beforeAll(async () => {
   if (canTunnel) bench = await TunnelBench.make();
@@ -186,16 +195,35 @@ describe.skipIf(!canTunnel)(`the tunnel${leftOut}`, () => {
     expect(vehicle.alarms.list()).toEqual([]);
   }, 60_000);
 
-  test("charon killed, and started again as systemd does: no plain packet of the tunnel's networks meanwhile, and it is up again", async () => {
+  test("charon killed, and started again as systemd does: it is up again; meanwhile the firewall lets no packet of the fleet's out in the plain", async () => {
     vehicle = new Vehicle();
     vehicle.path(true);
     await vehicle.is("up");
-    await bench.vehicle.stop("SIGKILL");
-    await vehicle.is("waiting", 10_000);
-    expect(vehicle.alarms.list()).toMatchObject([{ code: "TUNNEL_ABSENT" }]);
-    await bench.vehicle.start();
-    await vehicle.is("up", 30_000);
-    expect(bench.seenAs(places.fleet)).toBe(places.virtual);
+    expect(await bench.ask("firewall", firewall)).toMatchObject({ ok: true });
+    try {
+      expect(bench.seenAs(places.fleet)).toBe(places.virtual);
+      // Not one of the tunnel's networks, and the fleet's: it does not leave; the management's does.
+      expect(bench.seenAs(places.gateway)).toBeUndefined();
+      expect(bench.seenAs(places.gateway, 12_345)).toBe(places.vehicle);
+      const lines = await bench.capture(async () => {
+        await bench.vehicle.stop("SIGKILL");
+        expect(bench.seenAs(places.fleet)).toBeUndefined();
+        expect(bench.seenAs(places.fleet6)).toBeUndefined();
+        await vehicle.is("waiting", 10_000);
+        expect(vehicle.alarms.list()).toMatchObject([{ code: "TUNNEL_ABSENT" }]);
+        await bench.vehicle.start();
+        // Its own packets pass.
+        await vehicle.is("up", 30_000);
+        expect(bench.seenAs(places.fleet)).toBe(places.virtual);
+      });
+      const inPlain = lines.filter((line) =>
+        [places.fleet, places.fleet6, places.virtual, places.virtual6].some((one) => line.includes(one)),
+      );
+      expect(inPlain).toEqual([]);
+      expect(lines.length).toBeGreaterThan(10);
+    } finally {
+      await bench.ask("firewall-off", { interface: "wwan0", tunnelInterface: "ipsec0" });
+    }
   }, 60_000);
 
   test("simward-netd killed: the tunnel stays, and is known again", async () => {
@@ -213,7 +241,8 @@ describe.skipIf(!canTunnel)(`the tunnel${leftOut}`, () => {
         ),
       "simward-netd",
     );
-    await new Promise((resolve) => setTimeout(resolve, 6_000));
+    const before = vehicle.asked.length;
+    await until(() => vehicle.asked.length >= before + 2, "two looks at the tunnel");
     expect(vehicle.tunnel.phase).toBe("up");
     expect(vehicle.events).toEqual(["tunnel.up"]);
   }, 30_000);
@@ -236,9 +265,11 @@ describe.skipIf(!canTunnel)(`the tunnel${leftOut}`, () => {
     vehicle = new Vehicle();
     vehicle.emergency(true);
     vehicle.path(true);
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    // Its first act behind which an attempt would stand.
+    await until(() => vehicle.tunnel.report().certificates.length > 0, "the certificates");
+    expect((await bench.reading()).attempt).toEqual({ state: "none" });
     expect(vehicle.tunnel.phase).toBe("idle");
-    expect((await bench.reading()).sa).toBeUndefined();
+    expect(vehicle.asked).not.toContain("tunnel");
     vehicle.emergency(false);
     await vehicle.is("up");
     vehicle.emergency(true);
