@@ -15,6 +15,11 @@ export interface Log {
   child(fields: LogFields): Log;
 }
 
+/** The program's own log, whose level may change while it runs. */
+export interface ProgramLog extends Log {
+  level: LogLevel;
+}
+
 /** syslog(3) severities; journald reads them as `<n>` before a line (sd-daemon(3)). */
 const priorities = { debug: 7, info: 6, warn: 4, error: 3 } as const;
 
@@ -24,9 +29,11 @@ export interface LogOptions {
   readonly destination?: DestinationStream;
   /** For journald: its priority before each line. */
   readonly journald?: boolean;
+  /** Told of each line as it is written, masked. */
+  readonly onLine?: (line: string) => void;
 }
 
-export function createLog(options: LogOptions): Log {
+export function createLog(options: LogOptions): ProgramLog {
   const out = options.destination ?? standardOutput();
   let priority: number = priorities.info;
   const logger = pino(
@@ -37,7 +44,12 @@ export function createLog(options: LogOptions): Log {
       formatters: { level: (level) => ({ level }) },
       messageKey: "event",
     },
-    options.journald === true ? { write: (line) => out.write(`<${priority}>${line}`) } : out,
+    {
+      write: (line) => {
+        options.onLine?.(line);
+        out.write(options.journald === true ? `<${priority}>${line}` : line);
+      },
+    },
   );
   const make = (fixed: LogFields): Log => {
     const write = (level: keyof typeof priorities, event: string, fields: LogFields = {}): void => {
@@ -54,7 +66,12 @@ export function createLog(options: LogOptions): Log {
       child: (fields) => make({ ...fixed, ...fields }),
     };
   };
-  return make({});
+  return Object.defineProperty(make({}), "level", {
+    get: () => logger.level,
+    set: (level: LogLevel) => {
+      logger.level = level;
+    },
+  }) as ProgramLog;
 }
 
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silentLog };
