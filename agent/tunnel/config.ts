@@ -77,17 +77,12 @@ export const tunnelConfig = pipe(
   }),
   check(
     ({ auth, certificate_credential, key_credential }) =>
-      auth === "cert"
-        ? certificate_credential !== undefined && key_credential !== undefined
-        : certificate_credential === undefined && key_credential === undefined,
-    'needs certificate_credential and key_credential where auth = "cert", and has no use for them elsewhere',
+      auth !== "cert" || (certificate_credential !== undefined && key_credential !== undefined),
+    'needs certificate_credential and key_credential where auth = "cert"',
   ),
   check(
-    ({ auth, eap_identity, secret_credential }) =>
-      auth === "eap"
-        ? eap_identity !== undefined && secret_credential !== undefined
-        : eap_identity === undefined && secret_credential === undefined,
-    'needs eap_identity and secret_credential where auth = "eap", and has no use for them elsewhere',
+    ({ auth, eap_identity, secret_credential }) => auth !== "eap" || (eap_identity !== undefined && secret_credential !== undefined),
+    'needs eap_identity and secret_credential where auth = "eap"',
   ),
   check(
     ({ virtual_ip, local_ts }) => virtual_ip.length > 0 || local_ts.length > 0,

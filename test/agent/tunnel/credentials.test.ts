@@ -115,7 +115,6 @@ describe("the section [tunnel]", () => {
 
   test.each([
     ["a certificate without a key", 'certificate_credential = "c"\n', "key_credential"],
-    ["both ways to prove it", `${byEap}certificate_credential = "c"\nkey_credential = "k"\n`, "certificate_credential"],
     ["EAP without a secret", 'auth = "eap"\neap_identity = "v"\n', "secret_credential"],
     ["a network that is none", `${byCertificate}remote_ts = ["10.0.0.0"]\n`, "must be a network"],
     ["nothing on this side", `${byCertificate}virtual_ip = []\n`, "something on this side"],

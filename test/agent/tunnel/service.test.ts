@@ -157,6 +157,7 @@ describe.skipIf(!canTunnel)(`the tunnel${leftOut}`, () => {
     await vehicle.is("idle");
     expect(vehicle.data).toBe("refuse");
     await until(() => vehicle.resolv.includes("10.64.3.53"), "the network's name server");
+    await until(() => vehicle.events.length === 2, "the record");
     expect(vehicle.audited).toMatchObject([
       { event: "tunnel.up", data: { gateway: places.gateway } },
       { event: "tunnel.down", data: { reason: "there is no data path" } },
