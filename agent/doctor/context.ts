@@ -4,12 +4,13 @@ import type { SimwardError } from "../../base/errors.ts";
 import type { EimAccess } from "../../ipa/esipa/endpoint.ts";
 import type { Es10 } from "../../ipa/euicc/es10.ts";
 import type { IpaStatus } from "../../ipa/ipa.ts";
+import type { Resolve } from "../../transports/resolve.ts";
 import type { DoctorMode, EimBindingTest, Finding } from "../api/doctor-types.ts";
 import type { NetReport, ProbeReport } from "../api/net-types.ts";
+import type { TunnelReport } from "../api/tunnel-types.ts";
 import type { ImeiLockReport, LifecycleReport, PolicyReport, RoamingReport, Status } from "../api/types.ts";
 import type { Config } from "../config/schema.ts";
 import type { LockFacts } from "../policy/types.ts";
-import type { Lookup } from "./handshake.ts";
 import type { LocalContext } from "./local/context.ts";
 
 /** An eIM as the card has it, and how it would be reached. */
@@ -39,7 +40,7 @@ export interface DoctorContext extends LocalContext {
   /** Throws BUSY while something else is at work with the card. */
   readonly askCard: <T>(why: string, use: (es10: Es10) => Promise<T>) => Promise<T>;
   readonly eims: () => Promise<readonly EimView[]>;
-  readonly lookup: Lookup;
+  readonly resolve: Resolve;
   readonly handshakes: (
     scheme: "coaps" | "https",
     signal: AbortSignal,
@@ -48,8 +49,5 @@ export interface DoctorContext extends LocalContext {
   readonly ciCertificates: readonly Uint8Array[];
   /** Asks simward-netd; undefined where it has nothing to do. */
   readonly askNetd: ((verb: string, args: Readonly<Record<string, unknown>>) => Promise<unknown>) | undefined;
-  /** Where agent/tunnel tells: phase and reason. */
-  readonly tunnel:
-    | (() => { readonly required: boolean; readonly phase: string; readonly reason?: string | undefined } | undefined)
-    | undefined;
+  readonly tunnel: () => TunnelReport;
 }

@@ -1,6 +1,5 @@
 // Shakes hands with an eIM and goes: the name found, DTLS or TLS set up, the certificate judged by what is pinned. No message of ESipa is sent.
 import { createHash, X509Certificate } from "node:crypto";
-import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { Clock } from "../../base/clock.ts";
 import { errorReport, SimwardError } from "../../base/errors.ts";
@@ -9,16 +8,13 @@ import type { TlsTrust } from "../../ipa/ports.ts";
 import { openDtls } from "../../transports/dtls/dtls.ts";
 import type { DtlsCipherSuite } from "../../transports/dtls/types.ts";
 import { openConnection } from "../../transports/https/connection.ts";
+import type { Resolve } from "../../transports/resolve.ts";
 import type { EimBindingTest } from "../api/doctor-types.ts";
-
-/** The addresses of a name, as the transports find them. Rejects when there are none. */
-export type Lookup = (host: string, signal: AbortSignal) => Promise<readonly string[]>;
-
-export const systemLookup: Lookup = async (host) => (await lookup(host, { all: true })).map(({ address }) => address);
 
 export interface HandshakeOptions {
   readonly clock: Clock;
-  readonly lookup: Lookup;
+  /** As the transports find a name. */
+  readonly resolve: Resolve;
   readonly timeoutMs: number;
   readonly cipherSuitesFor?: ((eimId: string) => readonly DtlsCipherSuite[] | undefined) | undefined;
   readonly retransmitInitialMs?: number | undefined;
@@ -37,7 +33,7 @@ export function createHandshake(options: HandshakeOptions): Handshake {
     const tookMs = (): number => Math.round(clock.monotonicMs() - startMs);
     let addresses: readonly string[] | undefined;
     try {
-      addresses = isIP(host) === 0 ? await found(options.lookup, host, signal) : [host];
+      addresses = isIP(host) === 0 ? await found(options.resolve, host, signal) : [host];
       const protocol = binding.scheme === "coaps" ? await overDtls(options, binding, signal) : await overTls(options, binding, signal);
       return { ...said, addresses, outcome: "trusted", protocol, tookMs: tookMs() };
     } catch (error) {
@@ -47,7 +43,7 @@ export function createHandshake(options: HandshakeOptions): Handshake {
   };
 }
 
-async function found(ask: Lookup, host: string, signal: AbortSignal): Promise<readonly string[]> {
+async function found(ask: Resolve, host: string, signal: AbortSignal): Promise<readonly string[]> {
   try {
     const addresses = await ask(host, signal);
     if (addresses.length > 0) return addresses;
@@ -63,7 +59,7 @@ async function overDtls(options: HandshakeOptions, { endpoint }: AccessBinding, 
   const { eimId, host, port, serverName, trust } = endpoint;
   const suites = options.cipherSuitesFor?.(eimId);
   const association = await openDtls().connect({
-    ...{ host, port, serverName, trust, clock: options.clock, signal, handshakeTimeoutMs: options.timeoutMs },
+    ...{ host, port, serverName, trust, resolve: options.resolve, clock: options.clock, signal, handshakeTimeoutMs: options.timeoutMs },
     ...(suites === undefined ? {} : { cipherSuites: suites }),
     ...(options.retransmitInitialMs === undefined ? {} : { retransmitInitialMs: options.retransmitInitialMs }),
     ...(options.mtuBytes === undefined ? {} : { mtuBytes: options.mtuBytes }),
@@ -72,7 +68,7 @@ async function overDtls(options: HandshakeOptions, { endpoint }: AccessBinding, 
   return `DTLSv1.2 ${association.cipherSuite}`;
 }
 
-function overTls({ clock, timeoutMs }: HandshakeOptions, { endpoint }: AccessBinding, signal: AbortSignal): Promise<string> {
+function overTls({ clock, resolve: find, timeoutMs }: HandshakeOptions, { endpoint }: AccessBinding, signal: AbortSignal): Promise<string> {
   const { host, port, serverName, trust } = endpoint;
   if (trust.kind === "psk")
     return Promise.reject(new SimwardError("TRANSPORT_SCHEME", { detail: `${host}: a pre-shared key is for coaps, not https` }));
@@ -82,7 +78,7 @@ function overTls({ clock, timeoutMs }: HandshakeOptions, { endpoint }: AccessBin
     );
     const abandon = (): void => giveUp(signal.reason instanceof Error ? signal.reason : new SimwardError("ABORTED"));
     const giveUp = openConnection(
-      { peer: { host, port, serverName, trust }, clock, resume: undefined, onSession: () => undefined },
+      { peer: { host, port, serverName, trust }, clock, resolve: find, resume: undefined, onSession: () => undefined },
       (error, opened) => {
         stop();
         signal.removeEventListener("abort", abandon);

@@ -13,18 +13,17 @@ export interface DoctorParts {
   readonly ipa: Ipa;
   readonly askCard: DoctorContext["askCard"];
   readonly lockFacts: () => LockFacts;
-  readonly services: () => Pick<ApiServices, "status" | "net" | "trust" | "lifecycle" | "travel" | "policy" | "verifyAudit">;
-  readonly tunnel?: DoctorContext["tunnel"];
+  readonly services: () => Pick<ApiServices, "status" | "net" | "trust" | "lifecycle" | "travel" | "policy" | "tunnel" | "verifyAudit">;
   readonly signal: AbortSignal;
 }
 
 /** Of a file that comes and goes; as much as the smallest state. */
 const triedBytes = 4_096;
 
-export function doctorIn({ ports, modem, ipa, askCard, lockFacts, services, tunnel, signal }: DoctorParts): DoctorActs {
+export function doctorIn({ ports, modem, ipa, askCard, lockFacts, services, signal }: DoctorParts): DoctorActs {
   const { config, configFile, clock, disk, peers, rsp, net } = ports;
   return createDoctor({
-    ...{ config, configFile, clock, modem, askCard, peers, lockFacts, tunnel, signal },
+    ...{ config, configFile, clock, modem, askCard, peers, lockFacts, signal },
     stateDir: config.paths.state,
     ipa: () => ipa.status(),
     known: () => ipa.injectors,
@@ -35,6 +34,8 @@ export function doctorIn({ ports, modem, ipa, askCard, lockFacts, services, tunn
     lifecycle: () => services().lifecycle.lifecycle(),
     roaming: () => services().travel.roaming(),
     policy: () => services().policy.explain(),
+    tunnel: () => services().tunnel(),
+    resolve: net?.resolver?.resolve,
     ciCertificates: rsp?.ciCertificates ?? [],
     askNetd: net === undefined ? undefined : (verb, args) => Promise.resolve(net.netd.ask(verb, args)),
     port: () => ({ isReady: modem.status.link === "ready", reason: modem.status.reason, device: modem.status.port }),

@@ -9,12 +9,13 @@ import { getEimConfigurationData } from "../../ipa/euicc/es10.ts";
 import type { Ipa } from "../../ipa/ipa.ts";
 import { EimConfigurationData } from "../../ipa/messages/eim-config.ts";
 import type { EimPeer } from "../../ipa/options.ts";
+import { type Resolve, systemResolve } from "../../transports/resolve.ts";
 import type { DoctorMode, DoctorProgress, DoctorReport, EimBindingTest, EimTestReport, Finding } from "../api/doctor-types.ts";
 import type { Config } from "../config/schema.ts";
 import { runChecks } from "./check.ts";
 import type { DoctorContext, EimView } from "./context.ts";
 import { factoryOf } from "./factory.ts";
-import { createHandshake, type Lookup, systemLookup } from "./handshake.ts";
+import { createHandshake } from "./handshake.ts";
 import { reportOf } from "./report.ts";
 import { checks, factoryNames } from "./table.ts";
 
@@ -28,7 +29,7 @@ export interface DoctorActs {
 export interface DoctorOptions
   extends Omit<
     DoctorContext,
-    "mode" | "findings" | "eims" | "handshakes" | "lookup" | "running" | "ipa" | "daemonProblem" | "readConfig" | "configPath"
+    "mode" | "findings" | "eims" | "handshakes" | "resolve" | "running" | "ipa" | "daemonProblem" | "readConfig" | "configPath"
   > {
   readonly clock: Clock;
   readonly config: Config;
@@ -36,7 +37,8 @@ export interface DoctorOptions
   /** The eIMs and how to know each, as the IPA has them. */
   readonly known: () => Ipa["injectors"];
   readonly peers: readonly EimPeer[];
-  readonly lookup?: Lookup | undefined;
+  /** The system's by default. */
+  readonly resolve?: Resolve | undefined;
   /** The file that `config` is from, read again. */
   readonly configFile?: { readonly path: string; readonly read: () => Promise<Config> } | undefined;
   readonly signal: AbortSignal;
@@ -49,10 +51,10 @@ const testMs = 20_000;
 
 export function createDoctor(options: DoctorOptions): DoctorActs {
   const { clock, config, signal } = options;
-  const lookup = options.lookup ?? systemLookup;
+  const resolve = options.resolve ?? systemResolve;
   const shake = (timeoutMs: number) =>
     createHandshake({
-      ...{ clock, lookup, timeoutMs },
+      ...{ clock, resolve, timeoutMs },
       retransmitInitialMs: config.eim.retransmit_initial_ms,
       mtuBytes: config.eim.mtu_bytes,
       cipherSuitesFor: (eimId) =>
@@ -78,7 +80,7 @@ export function createDoctor(options: DoctorOptions): DoctorActs {
       lifecycle: once(options.lifecycle),
       probe: once(options.probe),
       eims: seen,
-      lookup,
+      resolve,
       handshakes: async (scheme, inner) => {
         const bindings = (await seen()).flatMap(({ eimId, access }) => (access?.bindings ?? []).map((binding) => ({ eimId, binding })));
         // ASN.1 and JSON over HTTPS are one handshake.

@@ -80,7 +80,7 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
       const level = await modem.functionLevel(signal);
       if (level === 1) return pass();
       const what = level === 4 ? "in flight mode" : level === 0 ? "switched off" : `at function level ${level}`;
-      return fail(`the module's radio is ${what} (+CFUN: ${level})`, "systemctl restart simwardd", {
+      return fail(`the module's radio is ${what} (+CFUN: ${level})`, "simward modem reset; or systemctl restart simwardd", {
         data: { level },
         becauseOf: ["policy", "lifecycle"],
       });

@@ -95,7 +95,7 @@ export const networkChecks: readonly Check<DoctorContext>[] = [
       if (plmns.length === 0) return pass("none");
       const words = `${plmns.join(", ")} ${plmns.length === 1 ? "has" : "have"} refused the card before, and the module passes ${plmns.length === 1 ? "it" : "them"} over`;
       if (status === "home" || status === "roaming") return pass(words, { plmns });
-      return warn(words, "simward net scan; it is cleared by itself before another network is tried", {
+      return warn(words, "simward net fplmn clear; simward net scan", {
         data: { plmns },
         becauseOf: ["registration"],
       });
@@ -116,7 +116,7 @@ export const networkChecks: readonly Check<DoctorContext>[] = [
       const roaming = modem.status.registration.status === "roaming" ? " while roaming" : "";
       return warn(
         `the network refuses ${asked.join(" and ")}${roaming}: the module stays awake and takes more power`,
-        "simward net status; ask the operator for it, or set radio.psm and radio.edrx_seconds to off",
+        "simward modem psm; ask the operator for it, or set radio.psm and radio.edrx_seconds to off",
       );
     },
   },

@@ -1,5 +1,5 @@
 // Checks of the way for data: APN and session, the kernel's side, the tunnel, whether anything passes, names, and throttling.
-import { asSimwardError } from "../../../base/errors.ts";
+import { asSimwardError, SimwardError } from "../../../base/errors.ts";
 import { type Check, fail, pass, skip, warn } from "../check.ts";
 import type { DoctorContext } from "../context.ts";
 
@@ -72,13 +72,25 @@ export const pathChecks: readonly Check<DoctorContext>[] = [
     about: "Whether the IPsec tunnel is up, where [tunnel] has one: the fleet's traffic may depend on it.",
     reach: "nothing",
     needs: ["data-session"],
-    run: ({ tunnel }) => {
-      const now = tunnel?.();
-      if (now === undefined) return skip("no [tunnel] is configured");
-      if (now.phase === "up") return pass("up");
-      const words = `the tunnel is not up (${now.phase})${now.reason === undefined ? "" : `: ${now.reason}`}`;
-      const mend = "swanctl --list-sas; journalctl -u strongswan -n 50; check gateway, identities and certificates of [tunnel]";
-      return now.required ? fail(words, mend, { becauseOf: ["dns", "clock"] }) : warn(words, mend, { becauseOf: ["dns", "clock"] });
+    run: ({ tunnel, clock }) => {
+      const { configured, required, phase, problem, gateway = "", certificates } = tunnel();
+      if (!configured) return skip("no [tunnel] is configured");
+      const data = { phase, required, gateway };
+      const { ms, source } = clock.wall();
+      const [ending] = [...certificates].sort((a, b) => Date.parse(a.ends) - Date.parse(b.ends));
+      const isEnding = ending !== undefined && source !== "none" && Date.parse(ending.ends) - ms < 30 * 86_400_000;
+      if (phase === "up")
+        return isEnding
+          ? warn(
+              `the certificate of the tunnel (${ending.whose}: ${ending.name}) ends at ${ending.ends}`,
+              "renew it, then systemctl restart simwardd; simward net tunnel",
+              { data },
+            )
+          : pass(`up to ${gateway}`, data);
+      const words = `the tunnel to ${gateway} is not up (${phase})${problem === undefined ? "" : `: ${problem.message}`}`;
+      const mend = `simward net tunnel; ${problem?.next ?? "simward log tail"}`;
+      const more = { data, becauseOf: ["dns", "clock", "emergency"] };
+      return required ? fail(words, mend, more) : warn(words, mend, more);
     },
   },
   {
@@ -115,19 +127,20 @@ export const pathChecks: readonly Check<DoctorContext>[] = [
     about: "Whether the names of the eIMs are found.",
     reach: "network",
     needs: ["eim-configured", "data-session"],
-    run: async ({ eims, lookup, net }, signal) => {
+    run: async ({ eims, resolve, net }, signal) => {
       const hosts = [...new Set((await eims()).flatMap(({ access }) => (access === undefined ? [] : [access.endpoint.host])))];
       if (hosts.length === 0) return skip("no eIM has an address");
       const found: string[] = [];
       for (const host of hosts) {
         try {
-          found.push(`${host} is ${(await lookup(host, signal)).join(", ")}`);
+          found.push(`${host} is ${(await resolve(host, signal)).join(", ")}`);
         } catch (error) {
           signal.throwIfAborted();
           const { dns = [] } = (await net()).path;
-          const code = (error as NodeJS.ErrnoException).code ?? asSimwardError(error).message;
+          const code = (error as NodeJS.ErrnoException).code ?? "unknown";
+          const words = error instanceof SimwardError ? error.message : code;
           return fail(
-            `the address of ${host} is not found (${code})${dns.length === 0 ? "" : `; the network's resolvers are ${dns.join(", ")}`}`,
+            `the address of ${host} is not found (${words})${dns.length === 0 ? "" : `; the network's resolvers are ${dns.join(", ")}`}`,
             `getent hosts ${host}; resolvectl status; or give the eIM another address in [[eim.peer]]`,
             { data: { host, code }, becauseOf: ["data-path", "netd"] },
           );

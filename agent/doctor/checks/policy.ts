@@ -68,6 +68,41 @@ export const policyChecks: readonly Check<DoctorContext>[] = [
     },
   },
   {
+    name: "usage",
+    section: "policy",
+    about: "How much of its data cap the vehicle has used, and whether it is slowed or blocked for it.",
+    reach: "nothing",
+    run: async ({ status }) => {
+      const { usage } = await status();
+      if (usage?.limitBytes === undefined) return skip("no cap holds");
+      const { usedBytes, limitBytes, state, words } = usage;
+      const said = `${usedBytes} of ${limitBytes} octets ${words}`;
+      const data = { usedBytes, limitBytes, state };
+      const mend = "simward usage show; simward usage limit, where the fleet allows more";
+      if (state === "block") return fail(`the data cap is used up, and the fleet's traffic is blocked: ${said}`, mend, { data });
+      if (state === "throttle") return warn(`the data cap is reached, and the fleet's traffic is slowed: ${said}`, mend, { data });
+      return state === "warn" ? warn(`the data cap is nearly used up: ${said}`, mend, { data }) : pass(said, data);
+    },
+  },
+  {
+    name: "fallback",
+    section: "policy",
+    about: "Whether the vehicle is on its fallback profile, since its own found no network.",
+    reach: "nothing",
+    run: async ({ status }) => {
+      const { fallback } = await status();
+      if (fallback === undefined) return pass();
+      const next = fallback.nextInMs === undefined ? "" : `; the next attempt to return in ${Math.round(fallback.nextInMs / 60_000)} min`;
+      return warn(
+        `the vehicle is on its fallback profile (${fallback.phase}, ${fallback.failedReturns} returns failed${next})`,
+        "simward profile list; simward profile fallback return",
+        {
+          data: { phase: fallback.phase, failedReturns: fallback.failedReturns },
+        },
+      );
+    },
+  },
+  {
     name: "policy",
     section: "policy",
     about: "What the policies say of the fleet's own traffic now, by the rule that says it.",
@@ -80,7 +115,7 @@ export const policyChecks: readonly Check<DoctorContext>[] = [
       const words = `rule ${verdict.rule ?? "?"} ${verdict.kind === "warn" ? "warns" : verdict.kind === "throttle" ? "throttles" : "refuses"} the fleet's traffic: ${verdict.reason ?? ""}${until}`;
       const more = {
         data: { kind: verdict.kind, rule: verdict.rule ?? "" },
-        becauseOf: ["imei-pairing", "lifecycle", "roaming-days", "tunnel"],
+        becauseOf: ["imei-pairing", "lifecycle", "usage", "roaming-days", "tunnel"],
       };
       return verdict.kind === "refuse" ? fail(words, "simward policy explain", more) : warn(words, "simward policy explain", more);
     },
