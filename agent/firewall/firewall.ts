@@ -191,7 +191,9 @@ export function createFirewall(options: FirewallOptions): Firewall {
     const answer = await netd.ask("firewall-read", { interface: interfaceName });
     const data = firewallData(answer);
     const shaping = (answer as { readonly shaping?: unknown } | undefined)?.shaping;
-    if (shaping !== wanted().throttleKbps) pace = undefined;
+    const { throttleKbps, tunnelInterface } = wanted();
+    // A tunnel that has come up since has an interface without a pace.
+    if (shaping !== throttleKbps || (throttleKbps !== undefined && tunnelInterface !== undefined)) pace = undefined;
     if (data?.hash === known.hash) {
       if (altered !== undefined && clock.monotonicMs() - altered.atMs >= alteredHoldMs) {
         alarms.clear("firewallAltered");
