@@ -66,14 +66,15 @@ export function createSecretCutter(): SecretCutter {
   };
 
   /** In place. `body` is where fragments of a longer whole lie. */
-  const wipeKnown = (octets: Buffer, body: readonly [number, number]): void => {
+  const wipeKnown = (octets: Buffer, [start, end]: readonly [number, number]): void => {
+    if (known.size === 0) return;
+    // Found in what was there: what is wiped for one must not hide another.
+    const before = Buffer.from(octets);
+    const content = before.subarray(start, end);
     for (const secret of known.values()) {
-      for (let at = octets.indexOf(secret); at >= 0; at = octets.indexOf(secret, at + secret.length)) wipe(octets, at, at + secret.length);
-      const [start, end] = body;
-      const content = octets.subarray(start, end);
+      for (let at = before.indexOf(secret); at >= 0; at = before.indexOf(secret, at + 1)) wipe(octets, at, at + secret.length);
       if (content.length >= shortestPart && content.length < secret.length && secret.includes(content)) wipe(octets, start, end);
-      const longest = Math.min(secret.length - 1, content.length);
-      for (let part = longest; part >= shortestPart; part--) {
+      for (let part = Math.min(secret.length - 1, content.length); part >= shortestPart; part--) {
         if (content.subarray(0, part).equals(secret.subarray(secret.length - part))) wipe(octets, start, start + part);
         if (content.subarray(content.length - part).equals(secret.subarray(0, part))) wipe(octets, end - part, end);
       }
