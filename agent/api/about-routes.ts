@@ -1,25 +1,13 @@
 // Routes about the API itself: what answers, the document that describes it, and figures for a monitor.
-import { arch, release, type } from "node:os";
 import { strictObject } from "valibot";
-import { version } from "../../base/version.ts";
 // Made from the route table by test/agent/docs.test.ts.
 import openapi from "../../docs/openapi.json" with { type: "json" };
 import { metricsOf, metricsType } from "./metrics.ts";
 import { route } from "./route.ts";
 import type { Route } from "./routes.ts";
-import type { VersionReport } from "./types.ts";
+import { versionReport } from "./version-report.ts";
 
 const nothing = strictObject({});
-
-export const versionReport = (): VersionReport => ({
-  schema: "simward/version/1",
-  version,
-  api: "v1",
-  node: process.versions.node,
-  openssl: process.versions.openssl,
-  kernel: `${type()} ${release()}`,
-  arch: arch(),
-});
 
 export const aboutRoutes: readonly Route[] = [
   route({
