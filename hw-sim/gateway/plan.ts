@@ -115,8 +115,9 @@ export function steps(name: string): readonly Step[] {
     ...[`${fleet.v4}/32`, `${vpn.v4}/32`, `${addresses.inside}/32`, `${fleet.v6}/128`, `${vpn.v6}/128`].map((address) =>
       step("inet", `address add ${address} dev lo`),
     ),
-    // Only what is public: the fleet's inside network has no route here.
-    ...["198.18.0.0/15", "198.51.100.0/24"].map((net) => step("core", `route add ${net} via 203.0.113.2`)),
+    // The fleet's inside network has no route here.
+    // 10.0.0.0/8: sessions have routes of their own; for the gateways that they name the operator answers (proxy ARP), as it knows a way to them.
+    ...["198.18.0.0/15", "198.51.100.0/24", "10.0.0.0/8"].map((net) => step("core", `route add ${net} via 203.0.113.2`)),
     step("core", "route add unreachable 172.20.0.0/16"),
     step("core", "route add 2001:db8:100::/64 via 2001:db8:cafe::2"),
     ...[`${addresses.modemPrefix}/64`, `${lan.prefix}/64`].map((net) => step("inet", `route add ${net} via 2001:db8:cafe::1`)),

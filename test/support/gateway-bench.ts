@@ -1,7 +1,7 @@
 // A virtual gateway with the shipped daemon in it: simwardd as a user of its own, simward-netd as root, both in the vehicle's namespace, and the fleet's
 // traffic through it. Several run side by side; what a killed run left is removed by the next.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { chmodSync, chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { PollResult, Status } from "../../agent/api/types.ts";
 import type { AuditRecord } from "../../agent/audit/types.ts";
@@ -17,6 +17,9 @@ const missing = needed.filter((name) => program(name).path === undefined);
 export const gatewayLeftOut =
   process.getuid?.() !== 0 ? " (left out: needs root)" : missing.length > 0 ? ` (left out: no ${missing.join(", ")})` : "";
 export const canGateway = gatewayLeftOut === "";
+const hasIpsec = existsSync("/usr/sbin/charon-systemd") && existsSync("/dev/net/tun") && program("swanctl").path !== undefined;
+export const canTunnel = canGateway && hasIpsec;
+export const tunnelLeftOut = canGateway && !hasIpsec ? " (left out: no strongSwan, or no /dev/net/tun)" : gatewayLeftOut;
 
 /** Of simwardd, and of somebody else on the same gateway. */
 export const daemonUid = 41_234;
@@ -55,6 +58,7 @@ export class GatewayBench {
   readonly #processes: Watched[] = [];
   #netd: Watched | undefined;
   #daemon: Watched | undefined;
+  #charon: Watched | undefined;
 
   private constructor(bundles: Bundles, gateway: Gateway) {
     this.#bundles = bundles;
@@ -107,8 +111,12 @@ export class GatewayBench {
     return this.api("viewer").call("GET", "/v1/status");
   }
 
-  poll(): Promise<PollResult> {
-    return this.api("engineer").call("POST", "/v1/eim/poll", {});
+  /** Every eIM has answered. */
+  async poll(): Promise<PollResult> {
+    const result = await this.api("engineer").call<PollResult>("POST", "/v1/eim/poll", {});
+    const failed = result.eims.filter(({ outcome }) => outcome === "failed");
+    if (failed.length > 0 || result.eims.length === 0) throw new Error(`poll: ${JSON.stringify(result)}`);
+    return result;
   }
 
   async audit(): Promise<readonly AuditRecord[]> {
@@ -138,6 +146,20 @@ export class GatewayBench {
     chmodSync(this.netdSocket, 0o666);
   }
 
+  /** systemd's credentials: files that the daemon may read, and nobody else. */
+  credential(name: string, text: string): string {
+    mkdirSync(this.#credentials, { recursive: true });
+    const path = join(this.#credentials, name);
+    writeFileSync(path, text, { mode: 0o600 });
+    chownSync(path, daemonUid, daemonUid);
+    chownSync(this.#credentials, daemonUid, daemonUid);
+    return path;
+  }
+
+  get #credentials(): string {
+    return join(this.#dir, "credentials");
+  }
+
   async startDaemon(): Promise<void> {
     this.#daemon = this.#start(
       [process.execPath, join(this.#bundles.dir, "simwardd.mjs"), "--config", join(this.#dir, "simward.toml")],
@@ -152,6 +174,27 @@ export class GatewayBench {
   async killNetd(): Promise<void> {
     await this.#kill(this.#netd);
     rmSync(this.netdSocket, { force: true });
+  }
+
+  get vici(): string {
+    return join(this.#dir, "charon.vici");
+  }
+
+  /** The vehicle's own charon with the configuration that is shipped, its files elsewhere, with ESP in userspace, and quicker to give up. */
+  startCharon(): void {
+    const conf = join(this.#dir, "strongswan.conf");
+    const shipped = readFileSync("systemd/strongswan.conf", "utf8")
+      .replaceAll("/run/simward-charon/", `${this.#dir}/`)
+      .replace("socket-default kernel-netlink", "socket-default kernel-libipsec kernel-netlink")
+      .replace(/retransmit_timeout = .*/, "retransmit_timeout = 0.4")
+      .replace(/retransmit_tries = .*/, "retransmit_tries = 3");
+    writeFileSync(conf, shipped);
+    rmSync(this.vici, { force: true });
+    this.#charon = this.#start(["env", `STRONGSWAN_CONF=${conf}`, "/usr/sbin/charon-systemd"]);
+  }
+
+  async killCharon(): Promise<void> {
+    await this.#kill(this.#charon);
   }
 
   async killDaemon(signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
@@ -230,7 +273,11 @@ export class GatewayBench {
 
   #start(command: readonly string[], uid?: number): Watched {
     const [file, args] = this.gateway.command("gw", command, uid);
-    const child = spawn(file, [...args], { cwd: this.#dir, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(file, [...args], {
+      cwd: this.#dir,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, CREDENTIALS_DIRECTORY: this.#credentials },
+    });
     let text = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (text += chunk.toString("utf8")));
     const started = { child, output: () => text, ended: new Promise<void>((resolve) => child.once("close", () => resolve())) };
@@ -263,6 +310,11 @@ export class Flows {
       return this.tags.filter((tag) => (now[tag]?.count ?? 0) < (before[tag]?.count ?? 0) + 2);
     };
     await eventually("flows that do not pass", still, (left) => left.length === 0, limitMs);
+  }
+
+  get sentBytes(): number {
+    const { fleet4, fleet6 } = this.#gateway.passed();
+    return fleet4.bytes + fleet6.bytes;
   }
 
   /** Packets of the fleet's that the operator's side has seen come over the module's link; each one counts. */
