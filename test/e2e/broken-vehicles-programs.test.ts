@@ -274,6 +274,33 @@ vehicle("a full disk, and then one that can only be read", async (bench, context
   }
 });
 
+vehicle("simward-netd does not answer, and the session is to go over an interface", async (bench) => {
+  const sim = await bench.sim("--modem", "tcp");
+  const config = await bench.config(
+    `tcp:${sim.ready.modem.tcp}`,
+    `[net]\nmode = "ecm"\ninterface = "wwan97"\nnetd_socket = "${bench.dir}/nobody.sock"\n`,
+  );
+  await bench.daemon(config);
+  expect(await diagnosed(bench, config, "netd")).toMatchObject({ level: "fail", cause: expect.stringMatching(/nobody\.sock|wwan97/) });
+});
+
+vehicle("an APN that the network does not know: the refusal is told in words", async (bench) => {
+  const sim = await bench.sim("--modem", "tcp");
+  const config = await bench.config(`tcp:${sim.ready.modem.tcp}`, '[lifecycle]\nfirst = "factory_test"\ntest_apn = "nosuch.apn"\n');
+  await bench.daemon(config);
+  expect(await diagnosed(bench, config, "apn")).toMatchObject({
+    level: "fail",
+    cause: expect.stringContaining("APN"),
+    mend: expect.stringContaining("simward net apn test"),
+  });
+  const factory = await doctor(bench, config, "--factory");
+  expect(factory.report.factory?.checklist.filter(({ level }) => level === "fail").map(({ item }) => item)).toEqual([
+    "test-state-plan",
+    "apn-per-market",
+    "eim-reachable",
+  ]);
+});
+
 vehicle("eim test: each way with its name, its pin and its handshake; expired, foreign and misnamed are told apart", async (bench) => {
   const sim = await bench.sim("--modem", "tcp");
   await bench.daemon(await bench.config(`tcp:${sim.ready.modem.tcp}`));

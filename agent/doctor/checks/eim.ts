@@ -17,7 +17,8 @@ export const eimChecks: readonly Check<DoctorContext>[] = [
     needs: ["card-class"],
     run: async ({ ipa, eims, running }) => {
       const { card } = ipa();
-      const kind = card?.kind;
+      if (card === undefined) return skip("the card has not been read yet");
+      const { kind } = card;
       if (kind === "sgp02" || kind === "uicc" || kind === "sgp32-ipae") return skip("no eIM is asked with such a card");
       if (kind === "sgp22" && !running.eim.on_consumer_euicc) return skip("eim.on_consumer_euicc is false: no eIM is asked");
       const all = await eims();

@@ -6,6 +6,8 @@ import type { DoctorContext } from "../context.ts";
 const antenna = "check the antenna, its cable and connector; move the vehicle into the open; then simward net scan";
 const weakDbm = -115;
 const uselessDbm = -124;
+/** As long as a first search takes. */
+const searchMs = 30_000;
 
 /** What a person can do about an EMM cause (3GPP TS 24.301 §9.9.3.9). The session's own refusal (19) is the APN's affair. */
 const mends: readonly { readonly causes: readonly number[]; readonly mend: string }[] = [
@@ -55,7 +57,7 @@ export const networkChecks: readonly Check<DoctorContext>[] = [
       "Whether a network has taken the vehicle in; if one refused, its cause by 3GPP TS 24.301 in words, and what can be done about it.",
     reach: "nothing",
     needs: ["sim", "module-radio", "profile-enabled"],
-    run: async ({ modem, net }) => {
+    run: async ({ modem, net, status: document }) => {
       const { status, plmn, rat, rejectCause } = modem.status.registration;
       const where = [plmn, rat].filter((one) => one !== undefined).join(" ");
       const data = {
@@ -78,6 +80,14 @@ export const networkChecks: readonly Check<DoctorContext>[] = [
         });
       const becauseOf = ["signal", "rat", "policy", "lifecycle"];
       if (status === "denied") return fail("the network refuses the vehicle and does not say why", mendOf(0), { data, becauseOf });
+      // A module that has just been started hears nothing yet.
+      const { uptimeMs } = await document();
+      if (uptimeMs < searchMs)
+        return warn(
+          `no network is found yet (${status}), ${Math.round(uptimeMs / 1_000)} s after the start: no coverage here, or no antenna, if that stays so`,
+          `wait half a minute, then simward doctor; if it stays so, ${antenna}`,
+          { data, becauseOf },
+        );
       return fail(`no network is found (${status}): no coverage here, or no antenna`, antenna, { data, becauseOf });
     },
   },
