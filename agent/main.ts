@@ -7,7 +7,6 @@ import type { Disk } from "../base/disk.ts";
 import { asSimwardError, type ErrorReport, errorReport, SimwardError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { integerBelow, type Random } from "../base/random.ts";
-import { readSmallFile } from "../base/small-file.ts";
 import type { TraceBus } from "../base/trace.ts";
 import { version } from "../base/version.ts";
 import { type Es10, getEuiccInfo2, getProfilesInfo } from "../ipa/euicc/es10.ts";
@@ -19,15 +18,14 @@ import type { RspPorts } from "../ipa/ports.ts";
 import { isPassive, passiveError } from "../ipa/procedures/card-class.ts";
 import { holdsPolls } from "../ipa/procedures/emergency.ts";
 import type { ClosableEsipaTransport } from "../transports/esipa.ts";
-import { systemResolve } from "../transports/resolve.ts";
 import { createAlarms } from "./alarms.ts";
 import { createEventHub } from "./api/events.ts";
 import type { ApiServices } from "./api/routes.ts";
 import type { CardStatus, PollResult } from "./api/types.ts";
 import { lastSignIn, watchNetwork } from "./audit/network-watch.ts";
 import { openTrail } from "./audit/service.ts";
-import { createCardActs } from "./card-acts.ts";
 import { createBugreport } from "./bugreport/gather.ts";
+import { createCardActs } from "./card-acts.ts";
 import { createCardWatch } from "./card-watch.ts";
 import type { Config } from "./config/schema.ts";
 import { openApnMemory } from "./connectivity/apn-memory.ts";
@@ -40,11 +38,8 @@ import { createNetActs } from "./connectivity/net-acts.ts";
 import { type Ask, askOverNet } from "./connectivity/probe-net.ts";
 import { createSignalWatch } from "./connectivity/signal.ts";
 import { esipaWhilePath, rspWhilePath, type WhilePathOptions } from "./connectivity/while-path.ts";
-import { createDataPath, type DataPathOptions } from "./data-path/data-path.ts";
-import type { OwnResolver } from "./data-path/resolver.ts";
 import { doctorIn } from "./doctor/in-agent.ts";
 import { createEmergency } from "./emergency.ts";
-import { createEnforcement } from "./firewall/enforcement.ts";
 import { createInjection } from "./injection.ts";
 import { createIpaEvents } from "./ipa-events.ts";
 import { apnsInStage, createLife } from "./life.ts";
@@ -62,10 +57,10 @@ import { consumerMemory } from "./state/consumer-memory.ts";
 import { cardStatusOf, profileStatusOf, statusOf } from "./status.ts";
 import type { TraceActsOptions } from "./trace/acts.ts";
 import { openTraces } from "./trace/service.ts";
+import { createTraffic, type NetPorts } from "./traffic.ts";
 import { apnsOf, createTravel } from "./travel.ts";
 import { createTrust, identityOf } from "./trust.ts";
 import { noTunnelReport } from "./tunnel/report.ts";
-import { createTunnel, forFirewall } from "./tunnel/service.ts";
 import { openUplink, type UplinkPost } from "./uplink/service.ts";
 import { createUsage, fleetBytesOf } from "./usage/service.ts";
 import { usageSourceOf } from "./usage/source.ts";
@@ -100,7 +95,7 @@ export interface AgentPorts {
   /** Without it the log is somebody else's. */
   readonly programLog?: TraceActsOptions["log"];
   /** Puts the data session on an interface of the kernel's; without it that is the platform's. */
-  readonly net?: (Pick<DataPathOptions, "netd" | "kernel" | "dial"> & { readonly resolver?: OwnResolver }) | undefined;
+  readonly net?: NetPorts | undefined;
 }
 
 export interface Agent extends ApiServices {
@@ -392,44 +387,17 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     poller.pathUp();
   };
 
-  const enforcement = createEnforcement({
-    ...{ config, clock, alarms, emergency, audit: record, engine: policy.engine, netd: ports.net?.netd },
-    log: log.child({ part: "firewall" }),
-    tunnel: () => forFirewall(config.tunnel),
-    throttleKbps: () => config.policy.usage.throttle_kbps,
-    hold: (reason) => keeper.hold(reason),
-    poll: () => poller.news(),
+  const { dataPath, enforcement, tunnel, follow } = createTraffic({
+    ...{ config, net: ports.net, modem, clock, random, log, alarms, emergency, engine: policy.engine, audit: record },
+    ...{ publish: hub.publish, credential: ports.credential, hold: (reason) => keeper.hold(reason), poll: () => poller.news() },
+    onUp: () => {
+      if (keeper.path.up) onPath(keeper.path);
+    },
+    onLost: () => void keeper.check(),
   });
-  const { firewall } = enforcement;
-  const dataPath =
-    ports.net === undefined || config.net.mode === "none"
-      ? undefined
-      : createDataPath({
-          ...{ ...ports.net, net: config.net, modem, clock, log: log.child({ part: "net" }), audit: record },
-          guard: firewall?.guard,
-          onUp: () => {
-            firewall?.raised();
-            if (keeper.path.up) onPath(keeper.path);
-          },
-          onProblem: (problem) => (problem === undefined ? alarms.clear("net") : alarms.raise("net", problem)),
-          onLost: () => void keeper.check(),
-          isHeld: () => emergency.sources.length > 0,
-        });
-  const tunnel =
-    config.tunnel === undefined || ports.net === undefined
-      ? undefined
-      : createTunnel({
-          ...{ config: config.tunnel, netd: ports.net.netd, emergency, alarms, clock, random, engine: policy.engine, audit: record },
-          ...{ credential: ports.credential, readFile: readSmallFile, publish: hub.publish, log: log.child({ part: "tunnel" }) },
-          resolve: ports.net.resolver?.resolve ?? systemResolve,
-          interfaceName: () => dataPath?.status.interface ?? config.net.interface,
-          routeTable: config.net.route_table,
-        });
   /** A session is a path once the kernel has it. */
   const onSession = (path: PathState): void => {
-    ports.net?.resolver?.use(path.session?.dns ?? []);
-    if (dataPath === undefined || !path.up || dataPath.carries(path.session)) onPath(path);
-    void dataPath?.follow(path.session);
+    if (follow(path)) onPath(path);
   };
 
   /** For questions from outside: the answer may have to wait for what the card is doing, but not for ever. */
@@ -554,7 +522,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         signal: stopping.signal,
       });
       enforcement.start();
-      usage.start(usageSourceOf(dataPath, ports.net?.kernel, firewall, clock));
+      usage.start(usageSourceOf(dataPath, ports.net?.kernel, enforcement.firewall, clock));
       connectivity.start();
       samples.start();
       uplink?.start();
