@@ -3,6 +3,7 @@ import type { Clock, Disposer } from "../../base/clock.ts";
 import type { Disk } from "../../base/disk.ts";
 import { asSimwardError, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { Queue } from "../../base/queue.ts";
 import type { Alarms } from "../alarms.ts";
 import type { PeerCredentials } from "../api/peer.ts";
 import type { Role } from "../api/types.ts";
@@ -186,7 +187,10 @@ export async function createUsage(parts: UsageParts): Promise<Usage> {
   // --- looking -----------------------------------------------------------------------------------------------------------------
 
   let lastJudged = "";
-  const lookNow = async (): Promise<void> => {
+  const work = new Queue();
+  /** Who asks gets what the caps are judged by: a look that books without judging would leave a cap unkept. */
+  const lookNow = (): Promise<void> => work.run(lookOnce);
+  const lookOnce = async (): Promise<void> => {
     await meter.attribute(whoseNow());
     const booked = await meter.look();
     const { iccid, stage } = meter.whose;
@@ -265,7 +269,7 @@ export async function createUsage(parts: UsageParts): Promise<Usage> {
   };
 
   const report = async (): Promise<UsageReport> => {
-    await meter.look();
+    await lookNow();
     standing = judge();
     const { today, book, whose } = meter;
     const period = periodOf(config, today);
@@ -303,7 +307,7 @@ export async function createUsage(parts: UsageParts): Promise<Usage> {
   };
 
   async function* rows(from?: string, to?: string): AsyncIterable<UsageRowReport> {
-    await meter.look();
+    await lookNow();
     const dayIn = (date: string | undefined, otherwise: Day): Day => (date === undefined ? otherwise : Date.parse(date) / dayMs);
     for (const { day, iccid, stage, party, sentBytes, receivedBytes, certain } of meter.book.rows(
       dayIn(from, 1),
@@ -328,7 +332,7 @@ export async function createUsage(parts: UsageParts): Promise<Usage> {
       },
       async resetUsage(who, { cap, reason }) {
         needCap(cap);
-        await meter.look();
+        await lookNow();
         standing = judge();
         const present = standing.caps.find(({ id }) => id === cap);
         if (present === undefined)
@@ -342,7 +346,7 @@ export async function createUsage(parts: UsageParts): Promise<Usage> {
       return source !== undefined;
     },
     async totals() {
-      await meter.look();
+      await lookNow();
       return { fleet: meter.book.ever("fleet"), management: meter.book.ever("management"), isSplit: countedBy() === "firewall" };
     },
     summary() {

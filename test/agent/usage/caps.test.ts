@@ -27,6 +27,15 @@ describe("a cap", () => {
     expect(bench.kinds("usage.warned").map((data) => data?.percent)).toEqual([70, 90, 70]);
   });
 
+  test("is judged by whoever looks: somebody who asks between two looks does not hide it from the next one", async () => {
+    const bench = await new UsageBench({ cap: [{ bytes: 1_000 }] }).start();
+    for (const ask of [bench.usage.acts.usage, bench.usage.totals]) {
+      bench.kernel.pass("fleet", 500, 0);
+      await ask();
+    }
+    expect(bench.engine.data.kind).toBe("refuse");
+  });
+
   test("is seen within two seconds of being reached, whatever the link's speed", async () => {
     const bench = await new UsageBench({ cap: [{ bytes: 50_000_000 }] }).start();
     let passed = 0;
