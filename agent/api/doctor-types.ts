@@ -37,7 +37,7 @@ export interface FactoryReport {
   readonly imei?: string;
   readonly eid?: string;
   readonly iccid?: string;
-  readonly pairing: "unpaired" | "match" | "mismatch" | "unlocked" | "unknown";
+  readonly pairing: "unpaired" | "match" | "mismatch" | "unlocked";
   readonly checklist: readonly FactoryItem[];
 }
 

@@ -36,6 +36,8 @@ export interface RunOptions {
   readonly clock: Clock;
   /** Of each check. */
   readonly limitMs: number;
+  /** Of all together: who comes late has less time. */
+  readonly budgetMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onFinding?: ((finding: Finding) => void) | undefined;
 }
@@ -55,9 +57,12 @@ export const fail = (cause: string, mend: string, more: Pick<Said, "data" | "bec
   ...more,
 });
 
+const leastMs = 100;
+
 /** In the order of the table. Rejects only when aborted. */
 export async function runChecks<C>(checks: readonly Check<C>[], context: C, options: RunOptions): Promise<readonly Finding[]> {
-  const { clock, limitMs, signal, onFinding } = options;
+  const { clock, limitMs, budgetMs = Number.POSITIVE_INFINITY, signal, onFinding } = options;
+  const endMs = clock.monotonicMs() + budgetMs;
   const names = new Set(checks.map(({ name }) => name));
   const running = new Map<string, Promise<Ran>>();
   const runOne = async (check: Check<C>): Promise<Ran> => {
@@ -65,7 +70,10 @@ export async function runChecks<C>(checks: readonly Check<C>[], context: C, opti
     const ground = await Promise.all((check.needs ?? []).filter((name) => names.has(name)).map((name) => running.get(name)));
     const startMs = clock.monotonicMs();
     const broken = ground.find((one) => one?.broken !== undefined)?.broken;
-    const said = broken === undefined ? await askOne(check, context, { clock, limitMs, signal }) : skip(`needs ${broken}, which failed`);
+    const said =
+      broken === undefined
+        ? await askOne(check, context, { clock, limitMs: Math.max(leastMs, Math.min(limitMs, endMs - startMs)), signal })
+        : skip(`needs ${broken}, which failed`);
     const finding = findingOf(check, said, Math.round(clock.monotonicMs() - startMs));
     onFinding?.(finding);
     return { finding, becauseOf: said.becauseOf ?? [], broken: said.level === "fail" ? check.name : broken };

@@ -25,8 +25,14 @@ export function checklistOf(findings: readonly Finding[]): readonly FactoryItem[
   });
 }
 
-export async function factoryOf(findings: readonly Finding[], { imeiLock, modem, ipa }: DoctorContext): Promise<FactoryReport> {
-  const lock = await imeiLock().catch(() => undefined);
+/** Of a question that was asked before: who has not answered by now does not. */
+const patienceMs = 200;
+
+export async function factoryOf(
+  findings: readonly Finding[],
+  { imeiLock, lockFacts, modem, ipa, clock }: DoctorContext,
+): Promise<FactoryReport> {
+  const lock = await Promise.race([imeiLock().catch(() => undefined), clock.sleep(patienceMs).then(() => undefined)]);
   const imei = modem.status.imei ?? lock?.found?.imei;
   const eid = ipa().eid ?? lock?.found?.eid;
   const iccid = modem.status.iccid ?? ipa().enabledIccid ?? lock?.found?.iccid;
@@ -34,7 +40,7 @@ export async function factoryOf(findings: readonly Finding[], { imeiLock, modem,
     ...(imei === undefined ? {} : { imei }),
     ...(eid === undefined ? {} : { eid }),
     ...(iccid === undefined ? {} : { iccid }),
-    pairing: lock?.state ?? "unknown",
+    pairing: lock?.state ?? lockFacts().state,
     checklist: checklistOf(findings),
   };
 }

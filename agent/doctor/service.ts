@@ -46,6 +46,8 @@ export interface DoctorOptions
 
 /** Of each check, by how long a person waits for all of them: they run side by side, and few stand on one another. */
 const limitsMs: Readonly<Record<DoctorMode, number>> = { fast: 2_500, full: 30_000, factory: 8_000 };
+/** Of all checks together: what people and the production line are promised. */
+const budgetsMs: Readonly<Record<DoctorMode, number>> = { fast: 2_800, full: 90_000, factory: 9_300 };
 const handshakeMs: Readonly<Record<DoctorMode, number>> = { fast: 2_000, full: 15_000, factory: 5_000 };
 const testMs = 20_000;
 
@@ -105,7 +107,7 @@ export function createDoctor(options: DoctorOptions): DoctorActs {
       found.push(finding);
       tell({ schema: "simward/doctor-progress/1", done: found.length, of: chosen.length, finding });
     };
-    const findings = await runChecks(chosen, context, { clock, limitMs: limitsMs[mode], signal, onFinding });
+    const findings = await runChecks(chosen, context, { clock, limitMs: limitsMs[mode], budgetMs: budgetsMs[mode], signal, onFinding });
     const factory = mode === "factory" ? await factoryOf(findings, context) : undefined;
     return reportOf({ mode, daemon: "running", timeMs: clock.now(), tookMs: clock.monotonicMs() - startMs, findings, factory });
   };

@@ -139,3 +139,13 @@ describe("the cause", () => {
     });
   });
 });
+
+test("all together end within their budget, however many stand on one another", async () => {
+  const clock = new VirtualClock();
+  const hangs = (name: string, needs: readonly string[] = []) => ({ ...check(name, () => clock.sleep(900).then(() => pass()), needs) });
+  const found = await clock.runUntil(
+    runChecks([hangs("a"), hangs("b", ["a"]), hangs("c", ["b"])], {}, { clock, limitMs: 1_000, budgetMs: 1_500 }),
+  );
+  expect(found.map(({ level }) => level)).toEqual(["pass", "fail", "skip"]);
+  expect(clock.monotonicMs()).toBeLessThanOrEqual(1_500);
+});
