@@ -28,28 +28,37 @@ export const packageDecode: Verb = {
     const given = input.args[0];
     if (given === undefined) throw new SimwardError("USAGE", { detail: "give hex, a file, base64, or - for standard input" });
     const bytes = await readInput(given);
+    let readAs: string | undefined;
     const type =
       textOption(input, "as") ??
       textOption(input, "type") ??
-      guess(bytes, guessTypesOfFaulty(bytes), (names) =>
-        out.hint(`read as ${names[0]}${names.length > 1 ? `; it could also be ${names.slice(1, 6).join(", ")}` : ""}`),
-      );
+      guess(bytes, guessTypesOfFaulty(bytes), (names) => {
+        readAs = `read as ${names[0]}${names.length > 1 ? `; it could also be ${names.slice(1, 6).join(", ")}` : ""}`;
+      });
+    const tellGuess = (): void => {
+      if (readAs !== undefined) out.hint(readAs);
+    };
     if (input.options.reencode === true) {
       const der = toHexUpper(reencode(type, bytes));
+      tellGuess();
       if (out.json) out.result({ schema: "simward/reencoded/1", type, der }, () => der);
       else out.raw(der);
       return undefined;
     }
     const { nodes, problem } = examine(type, bytes);
+    if (problem === undefined) tellGuess();
     // What was asked to be decoded is shown as it is: masking it would defeat the purpose.
     if (out.json) {
       const { code, message, data } = problem ?? {};
       const wrong = problem === undefined ? {} : { problem: { code, message, path: data?.path, offset: data?.offset } };
       out.raw(JSON.stringify({ schema: "simward/decoded/1", type, octets: bytes.length, nodes, ...wrong }));
-    } else {
-      if (nodes.length > 0) out.raw(renderTree(nodes));
-      if (problem !== undefined) out.error(problem);
+    } else if (problem === undefined) out.raw(renderTree(nodes));
+    else {
+      // A part is no result.
+      out.error(problem);
+      if (nodes.length > 0) out.hint(`what could be read of it:\n${renderTree(nodes)}`);
     }
+    if (problem !== undefined) tellGuess();
     return problem === undefined ? undefined : exitCodeOf(problem.code);
   },
 };
@@ -92,7 +101,7 @@ async function readFileOr(path: string, otherwise: () => Uint8Array | undefined)
   } catch (error) {
     const found = otherwise();
     if (found !== undefined) return found;
-    throw new SimwardError("NOT_FOUND", { detail: `${path} is neither hex, base64 nor a file that can be read`, cause: error });
+    throw new SimwardError("NOT_FOUND", { detail: `${path} is neither hex nor a file that can be read, nor base64`, cause: error });
   }
 }
 

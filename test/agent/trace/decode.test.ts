@@ -88,28 +88,28 @@ describe("what does not", () => {
   test("cut off: all that is there, then where and why", async () => {
     const whole = golden.find(({ type }) => type === "EuiccPackageRequest")?.hex ?? "";
     const cut = whole.slice(0, Math.floor(whole.length / 4) * 2);
-    const { code, out, err } = await decode("--as", "EuiccPackageRequest", cut);
+    const { code, err } = await decode("--as", "EuiccPackageRequest", cut);
     expect(code).toBe(2);
-    expect(out).toContain("BF51 EuiccPackageRequest");
-    expect(out).toContain("euiccPackageSigned");
-    expect(out).toContain("eimId");
+    expect(err).toContain("BF51 EuiccPackageRequest");
+    expect(err).toContain("euiccPackageSigned");
+    expect(err).toContain("eimId");
     expect(err).toMatch(/ASN1_TRUNCATED: .*EuiccPackageRequest at offset 0: BF51 has length \d+ but \d+ octets follow/);
     const json = JSON.parse((await decode("--json", "--as", "EuiccPackageRequest", cut)).out) as object;
     expect(json).toMatchObject({ problem: { code: "ASN1_TRUNCATED", offset: 0, path: "EuiccPackageRequest" } });
   });
 
   test("a wrong tag inside: offset, what was found, what belongs there", async () => {
-    const { code, out, err } = await decode("--as", "GetEimPackageRequest", "BF4F058103010203");
+    const { code, err } = await decode("--as", "GetEimPackageRequest", "BF4F058103010203");
     expect(code).toBe(2);
-    expect(out).toContain("BF4F GetEimPackageRequest");
+    expect(err).toContain("BF4F GetEimPackageRequest");
     expect(err).toMatch(/offset \d+/);
     expect(err).toMatch(/expected 5A/);
   });
 
   test("something behind it: the object, and where the rest begins", async () => {
-    const { code, out, err } = await decode("BF4F03020101AABB");
+    const { code, err } = await decode("BF4F03020101AABB");
     expect(code).toBe(2);
-    expect(out).toContain("BF4F GetEimPackageResponse");
+    expect(err).toContain("BF4F GetEimPackageResponse");
     expect(err).toContain("offset 6: 2 octets after BF4F");
   });
 
