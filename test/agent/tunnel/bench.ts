@@ -42,6 +42,7 @@ export interface GatewayWish {
   readonly proposals?: string;
   readonly localTs?: string;
   readonly hasPool?: boolean;
+  readonly hasMobike?: boolean;
 }
 
 class Charon {
@@ -252,7 +253,7 @@ export class TunnelBench {
     const remote = auth === "cert" ? "auth = pubkey\n cacerts = ca.pem" : "auth = eap-md5\n eap_id = %any";
     writeFileSync(
       join(dir, "swanctl.conf"),
-      `connections {\n fleet {\n version = 2\n ${hasPool ? "pools = four, six" : ""}\n unique = replace\n ${
+      `connections {\n fleet {\n version = 2\n ${hasPool ? "pools = four, six" : ""}\n unique = replace\n mobike = ${wish.hasMobike === false ? "no" : "yes"}\n ${
         wish.proposals === undefined ? "" : `proposals = ${wish.proposals}`
       }\n local {\n auth = pubkey\n certs = gateway.pem\n id = ${ids.gateway}\n }\n remote {\n ${remote}\n }\n children {\n net {\n local_ts = ${
         wish.localTs ?? "10.9.0.0/24, fd09::/64"

@@ -164,21 +164,58 @@ describe.skipIf(!canTunnel)(`the tunnel${leftOut}`, () => {
     ]);
   });
 
-  test("follows to another address", async () => {
+  const movedTo = async (): Promise<void> => {
+    vehicle.address = places.vehicleLater;
+    vehicle.path(true);
+    await until(() => bench.seenAs(places.fleet) === places.virtual, "packets from the other address");
+    await until(() => vehicle.tunnel.report().sa?.localAddress === places.vehicleLater, "the other address in the report");
+    expect(vehicle.data).toBe("allow");
+  };
+
+  test("follows to another address by MOBIKE: nothing is begun anew, and the fleet's packets are let through", async () => {
     vehicle = new Vehicle();
     vehicle.path(true);
     await vehicle.is("up");
     bench.moveTo(places.vehicleLater);
     try {
-      vehicle.address = places.vehicleLater;
-      vehicle.path(true);
-      await until(() => bench.seenAs(places.fleet) === places.virtual, "packets from the other address");
-      await until(() => vehicle.tunnel.report().sa?.localAddress === places.vehicleLater, "the other address in the report");
-      expect(vehicle.data).toBe("allow");
+      await movedTo();
+      expect(vehicle.asked.filter((verb) => verb === "tunnel")).toHaveLength(1);
+      expect(vehicle.events).toEqual(["tunnel.up"]);
     } finally {
       bench.moveTo(places.vehicle);
     }
   });
+
+  test("is made anew at another address where the gateway has no MOBIKE", async () => {
+    bench.configureGateway({ hasMobike: false });
+    vehicle = new Vehicle();
+    vehicle.path(true);
+    await vehicle.is("up");
+    bench.moveTo(places.vehicleLater);
+    try {
+      await movedTo();
+    } finally {
+      bench.moveTo(places.vehicle);
+    }
+  }, 40_000);
+
+  test("a profile switch: the path gone, the link down, another address: it is up again", async () => {
+    vehicle = new Vehicle();
+    vehicle.path(true);
+    await vehicle.is("up");
+    vehicle.path(false);
+    bench.netd.ip("link", "set", "wwan0", "down");
+    await vehicle.is("idle");
+    bench.netd.ip("link", "set", "wwan0", "up");
+    bench.moveTo(places.vehicleLater);
+    try {
+      await movedTo();
+      await until(() => vehicle.events.length === 3, "the record");
+      expect(vehicle.events).toEqual(["tunnel.up", "tunnel.down", "tunnel.up"]);
+    } finally {
+      bench.moveTo(places.vehicle);
+    }
+  }, 40_000);
 
   test("a gateway that was started anew: the loss is seen, told and mended", async () => {
     vehicle = new Vehicle();
