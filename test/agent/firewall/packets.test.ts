@@ -110,6 +110,21 @@ describe.skipIf(!canFilter)(`in network namespaces${leftOut}`, () => {
     expect(await management.ask(far.v4, "management", { localPort: 40_001 })).toBe("answered");
   });
 
+  test("while the fleet is refused an eIM reaches simward where it listens, and nobody reaches a program of the fleet's", async () => {
+    await management.do("serve", { port: 5_684 });
+    await fleet.do("serve", { port: 5_685 });
+    policy.listening = { udpPort: 5_684, tcpPort: 5_684 };
+    await policy.decide(refuse);
+    for (const host of ["203.0.113.7", "2001:db8:f::7"]) {
+      expect(await core.ask(host, "eim", { port: 5_684 })).toBe("answered");
+      expect(await core.do("connect", { id: `eim ${host}`, host, port: 5_684 })).toBe("connected");
+      expect(await core.do("talk", { id: `eim ${host}` })).toBe("answered");
+      expect(await core.ask(host, "stranger", { port: 5_685, waitMs: 300 })).toBe("silent");
+      expect(await core.do("connect", { id: "stranger", host, port: 5_685, waitMs: 300 })).toBe("silent");
+    }
+    expect(await fleet.do("heard", { who: "stranger" })).toEqual({ datagrams: 0, bytes: 0 });
+  });
+
   test("neighbours are found while the fleet is refused", async () => {
     await policy.decide(refuse);
     vehicle.bench.ip("neighbour", "flush", "dev", "wwan0");

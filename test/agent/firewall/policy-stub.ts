@@ -18,6 +18,8 @@ export class PolicyStub {
   readonly audited: AuditEvent[] = [];
   readonly alarms = new Map<string, string>();
   throttleKbps = 64;
+  /** Where eIMs may come. */
+  listening: { udpPort?: number; tcpPort?: number } = {};
   isEmergency = false;
   tunnel: TunnelForFirewall = { tunnel: "none", tunnelInterface: undefined };
   #data: Verdict = allow;
@@ -55,7 +57,9 @@ export class PolicyStub {
       },
       tunnel: () => this.tunnel,
       throttleKbps: () => this.throttleKbps,
-      listening: {},
+      get listening() {
+        return stub.listening;
+      },
       interface: interfaceName,
       clock,
       log: silentLog,
