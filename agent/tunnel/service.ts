@@ -1,7 +1,7 @@
 // The tunnel in its place: follows the data path, asks simward-netd, watches what charon shows, and tells policies, alarms, the audit trail and the API.
 import { isIP } from "node:net";
 import { type Clock, type Disposer, deadline } from "../../base/clock.ts";
-import { asSimwardError, errorReport, isCode, SimwardError } from "../../base/errors.ts";
+import { asSimwardError, errorReport, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { runMachine } from "../../base/machine.ts";
 import { Queue } from "../../base/queue.ts";
@@ -59,6 +59,8 @@ const restTicks = 5;
 /** charon needs a moment to follow to another address. */
 const graceMs = 3_000;
 const lastsMs = 60_000;
+/** Looks in a row that came to nothing. */
+const mostMisses = 3;
 const certificateMs = 3_600_000;
 const resolveMs = 10_000;
 
@@ -76,6 +78,7 @@ export function createTunnel(options: TunnelOptions): Tunnel {
   let certificates: readonly CertificateEnd[] = [];
   let gatewayTurn = 0;
   let ticks = 0;
+  let misses = 0;
   let nameServersFor: string | undefined;
   let cancelTimer: Disposer = () => {};
 
@@ -201,6 +204,7 @@ export function createTunnel(options: TunnelOptions): Tunnel {
     try {
       reading = parseReading(await netd.ask("tunnel-read", {}, stopping.signal));
       const { sa, attempt } = reading;
+      misses = 0;
       const lasted = upSinceMs !== undefined && clock.monotonicMs() - upSinceMs > lastsMs;
       const isTrying = attempt.state === "under-way";
       seen = {
@@ -212,10 +216,12 @@ export function createTunnel(options: TunnelOptions): Tunnel {
       };
     } catch (error) {
       if (stopping.signal.aborted) return;
-      // A helper that restarts says nothing of the tunnel, which is charon's.
       const problem = asSimwardError(error);
-      if (isCode(problem, "NETD_ABSENT") && machine.state.phase === "up") return;
-      seen = { kind: "failed", problem };
+      misses++;
+      // A helper that restarts says nothing of the tunnel, which is charon's; one that stays away, or a charon that hangs, does.
+      if (machine.state.phase === "up" && misses < mostMisses) return;
+      seen =
+        machine.state.phase === "up" ? { kind: "seen", seen: "gone", isLocal: false, lasted: false, problem } : { kind: "failed", problem };
     }
     machine.send(seen);
   };

@@ -285,6 +285,19 @@ describe.skipIf(!canTunnel)(`the tunnel${leftOut}`, () => {
     expect(vehicle.events).toEqual(["tunnel.up"]);
   }, 30_000);
 
+  test("simward-netd gone for good: what nobody sees does not count as up", async () => {
+    vehicle = new Vehicle();
+    vehicle.path(true);
+    await vehicle.is("up");
+    bench.killNetd();
+    await vehicle.is("waiting", 30_000);
+    expect(vehicle.data).toBe("refuse");
+    expect(vehicle.alarms.list()).toMatchObject([{ code: "NETD_ABSENT" }]);
+    bench.startNetd();
+    await vehicle.is("up", 30_000);
+    expect(vehicle.alarms.list()).toEqual([]);
+  }, 70_000);
+
   test("the daemon killed: its successor finds the tunnel as it is, and begins nothing anew", async () => {
     vehicle = new Vehicle();
     vehicle.path(true);
