@@ -26,6 +26,8 @@ export interface DoctorContext extends LocalContext {
   readonly findings: readonly Finding[];
   readonly running: Config;
   readonly modem: Pick<Modem, "status" | "address" | "simState" | "functionLevel" | "toolkit" | "radio">;
+  /** +CFUN, asked once a run. */
+  readonly functionLevel: () => Promise<number>;
   readonly ipa: () => IpaStatus;
   readonly status: () => Promise<Status>;
   readonly net: () => Promise<NetReport>;

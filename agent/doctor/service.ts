@@ -29,7 +29,17 @@ export interface DoctorActs {
 export interface DoctorOptions
   extends Omit<
     DoctorContext,
-    "mode" | "findings" | "eims" | "handshakes" | "resolve" | "running" | "ipa" | "daemonProblem" | "readConfig" | "configPath"
+    | "mode"
+    | "findings"
+    | "functionLevel"
+    | "eims"
+    | "handshakes"
+    | "resolve"
+    | "running"
+    | "ipa"
+    | "daemonProblem"
+    | "readConfig"
+    | "configPath"
   > {
   readonly clock: Clock;
   readonly config: Config;
@@ -76,6 +86,7 @@ export function createDoctor(options: DoctorOptions): DoctorActs {
       daemonProblem: undefined,
       configPath: options.configFile?.path,
       readConfig: options.configFile?.read ?? (async () => config),
+      functionLevel: once(() => options.modem.functionLevel(signal)),
       status: once(options.status),
       net: once(options.net),
       imeiLock: once(options.imeiLock),

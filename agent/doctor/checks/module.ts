@@ -17,16 +17,22 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
     name: "module-answers",
     section: "module",
     about: "Whether the module answers AT commands on its port and could be identified.",
-    reach: "nothing",
+    reach: "module",
     needs: ["module-port", "port-permission", "port-contention"],
-    run: ({ modem }) => {
-      const { link, reason, consecutiveTimeouts, port, identity } = modem.status;
-      if (link === "ready" && consecutiveTimeouts < 3)
-        return pass(`${identity?.manufacturer ?? ""} ${identity?.model ?? ""} on ${port ?? modem.address}`.trim());
+    run: async ({ modem, ipa, functionLevel, clock, mode }, signal) => {
+      const { link, reason, port, identity } = modem.status;
       const hook =
         "simward modem list --ask; check the module's power and cable, or set modem.power_hook so that its power can be switched";
-      if (link === "ready")
-        return warn(`the module left ${consecutiveTimeouts} commands in a row unanswered`, hook, { data: { consecutiveTimeouts } });
+      if (link === "ready") {
+        const patienceMs = mode === "fast" ? 1_500 : 6_000;
+        const level = await Promise.race([functionLevel().catch(() => undefined), clock.sleep(patienceMs, signal).then(() => undefined)]);
+        if (level !== undefined) return pass(`${identity?.manufacturer ?? ""} ${identity?.model ?? ""} on ${port ?? modem.address}`.trim());
+        const { cardBusyWith } = ipa();
+        // An APDU may keep the port for minutes; one line at a time.
+        if (cardBusyWith !== undefined)
+          return warn(`the module is busy with the card (${cardBusyWith})`, "wait a minute, then simward doctor");
+        return fail(`the module does not answer AT on ${port ?? modem.address}, where it did before`, hook, { data: { link } });
+      }
       if (link === "probing" || (link === "opening" && reason === undefined))
         return fail(
           `the port ${port ?? modem.address} is open, and the module does not answer AT${reason === undefined ? "" : `: ${reason}`}`,
@@ -76,8 +82,8 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
     about: "Whether the module's radio is on (+CFUN 1). In flight mode it finds no network; a policy may want it so.",
     reach: "module",
     needs: ["module-answers"],
-    run: async ({ modem }, signal) => {
-      const level = await modem.functionLevel(signal);
+    run: async ({ functionLevel }) => {
+      const level = await functionLevel();
       if (level === 1) return pass();
       const what = level === 4 ? "in flight mode" : level === 0 ? "switched off" : `at function level ${level}`;
       return fail(`the module's radio is ${what} (+CFUN: ${level})`, "simward modem reset; or systemctl restart simwardd", {
