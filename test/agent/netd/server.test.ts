@@ -54,7 +54,7 @@ const calls = (): string[][] =>
         .map((line) => JSON.parse(line) as string[])
     : [];
 
-const waitsForTerm = `require("node:fs").writeFileSync(${'"READY"'}, ""); process.on("SIGTERM", () => process.exit(0)); setInterval(() => {}, 1000);`;
+const waitsForTerm = `process.on("SIGTERM", () => process.exit(0)); setInterval(() => {}, 1000); require("node:fs").writeFileSync(${'"READY"'}, "");`;
 
 async function start(places: Readonly<Record<string, string>> = {}): Promise<void> {
   netd = createNetd({
