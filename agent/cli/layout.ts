@@ -60,3 +60,26 @@ export function progressBar(done: number, of: number, width = 24): string {
   const full = of === 0 ? width : Math.round((done / of) * width);
   return `[${"#".repeat(full)}${"-".repeat(width - full)}] ${done}/${of}`;
 }
+
+/** Lines that are too long go on below, indented; a word is never cut. Tables and fields fit already. */
+export function wrapped(text: string, width: number | undefined): string {
+  if (width === undefined) return text;
+  return text
+    .split("\n")
+    .flatMap((line) => (visibleLength(line) <= width ? [line] : wrapLine(line, width)))
+    .join("\n");
+}
+
+function wrapLine(line: string, width: number): readonly string[] {
+  const indent = /^ */.exec(line)?.[0] ?? "";
+  const lines: string[] = [];
+  let rest = indent;
+  for (const word of line.slice(indent.length).split(/(?<=\S) +/)) {
+    const isFirst = rest.trim() === "";
+    if (!isFirst && visibleLength(rest) + 1 + visibleLength(word) > width) {
+      lines.push(rest);
+      rest = `${indent}  ${word}`;
+    } else rest = isFirst ? `${rest}${word}` : `${rest} ${word}`;
+  }
+  return [...lines, rest];
+}

@@ -2,7 +2,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { type ErrorReport, errorReport, type SimwardError } from "../../base/errors.ts";
 import { maskText, maskValue } from "../../base/mask.ts";
-import { fieldsOf, tableOf } from "./layout.ts";
+import { fieldsOf, tableOf, wrapped } from "./layout.ts";
 import { createSpinner } from "./spinner.ts";
 
 export interface OutputOptions {
@@ -28,7 +28,8 @@ export interface Output {
   readonly showIds: boolean;
   readonly width: number | undefined;
   /** One document: its JSON, or the text for people. */
-  result(document: object, human: () => string): void;
+  /** `asItIs`: it is for a program or a file, and no line of it is broken. */
+  result(document: object, human: () => string, asItIs?: boolean): void;
   /** One line of a stream; nothing for people where `human` answers undefined. */
   line(document: object, human: () => string | undefined): void;
   /** The same on stderr; with --jsonl on stdout. */
@@ -60,7 +61,7 @@ export function createOutput(options: OutputOptions): Output {
   const stderr = (text: string): void => spinner.above(() => options.stderr(text));
   const write = (to: (text: string) => void, value: object, human: () => string | undefined): void => {
     const text = json ? document(value) : human();
-    if (text !== undefined) to(`${json ? text : shown(text)}\n`);
+    if (text !== undefined) to(`${json ? text : wrapped(shown(text), width)}\n`);
   };
   const isTyped = lines || options.hasProgress === true;
   return {
@@ -68,9 +69,10 @@ export function createOutput(options: OutputOptions): Output {
     showIds,
     width,
     paint,
-    result: (value, human) => {
+    result: (value, human, asItIs = false) => {
       spinner.end();
-      write(stdout, isTyped ? { type: "result", ...value } : value, human);
+      if (asItIs && !json) stdout(`${shown(human())}\n`);
+      else write(stdout, isTyped ? { type: "result", ...value } : value, human);
     },
     line: (value, human) => write(stdout, value, human),
     progress: (value, human) => write(lines ? stdout : stderr, { type: "progress", ...value }, human),
@@ -78,12 +80,12 @@ export function createOutput(options: OutputOptions): Output {
     endProgress: () => spinner.end(),
     masked: (value) => maskValue(value, showIds),
     raw: (text) => stdout(`${text}\n`),
-    hint: (text) => stderr(`${shown(text)}\n`),
+    hint: (text) => stderr(`${wrapped(shown(text), width)}\n`),
     error(error) {
       spinner.end();
       const report = errorReport(error);
       if (json) stdout(`${document({ ...(isTyped ? { type: "result" } : {}), schema: "simward/error/1", error: report })}\n`);
-      else stderr(`${errorText(report, paint, shown)}\n`);
+      else stderr(`${wrapped(errorText(report, paint, shown), width)}\n`);
     },
     table: (rows) =>
       tableOf(

@@ -14,7 +14,7 @@ export const completion: Verb = {
     // The table names this verb, too.
     const { loadVerbs } = await import("./table.ts");
     const script = completionFor(shell as Shell, await loadVerbs());
-    out.result({ schema: "simward/completion/1", shell, script }, () => script.trimEnd());
+    out.result({ schema: "simward/completion/1", shell, script }, () => script.trimEnd(), true);
     return undefined;
   },
 };

@@ -81,12 +81,16 @@ export const modemCapture: Verb = {
   async run({ api, out }) {
     const survey = await api("engineer").call<ModemSurvey>("POST", "/v1/modem/survey", {});
     const { manufacturer = "?", model = "?", revision = "?" } = survey.modem;
-    out.result(survey, () => {
-      const lines = survey.exchanges.map(({ line, answer, result }) =>
-        result === "silent" ? `# ${line} has no answer` : `${line} => ${[...answer, result].join(" | ")} [captured]`,
-      );
-      return [`# ${manufacturer} ${model} ${revision}`, "# command => reply lines [source]", ...lines].join("\n");
-    });
+    out.result(
+      survey,
+      () => {
+        const lines = survey.exchanges.map(({ line, answer, result }) =>
+          result === "silent" ? `# ${line} has no answer` : `${line} => ${[...answer, result].join(" | ")} [captured]`,
+        );
+        return [`# ${manufacturer} ${model} ${revision}`, "# command => reply lines [source]", ...lines].join("\n");
+      },
+      true,
+    );
     return undefined;
   },
 };

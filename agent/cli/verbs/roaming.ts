@@ -65,7 +65,7 @@ export const roamingExport: Verb = {
     const rows = shown.entries.flatMap(({ identity, country, counted, stays }) =>
       stays.map(([first, last]) => [identity, country, counted, first, last].join(",")),
     );
-    out.result(history, () => ["identity,country,counted,first_day,last_day", ...rows].join("\r\n"));
+    out.result(history, () => ["identity,country,counted,first_day,last_day", ...rows].join("\r\n"), true);
     return undefined;
   },
 };
