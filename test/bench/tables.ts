@@ -4,6 +4,7 @@ import * as asn1js from "asn1js";
 import { fromHex } from "../../base/bytes.ts";
 import { decode, encode } from "../../ipa/asn1/schema.ts";
 import { typeByName } from "../../ipa/messages/registry.ts";
+import { coldStatus } from "./cold-status.ts";
 import { eimPollOctets } from "./eim-poll-coaps.ts";
 import { httpsPollOctets } from "./eim-poll-https.ts";
 import { type DownloadRow, indirectDownloadOctets, savedShare } from "./minimized-download.ts";
@@ -107,4 +108,4 @@ async function download(): Promise<Table> {
   };
 }
 
-export const tables: readonly (() => Promise<Table>)[] = [codec, poll, download];
+export const tables: readonly (() => Promise<Table>)[] = [codec, poll, download, coldStatus];
