@@ -1,33 +1,19 @@
 // The composition root: the only place that makes services and ties them together. Everything comes in as a port, so a thousand agents fit one process.
 import { setMaxListeners } from "node:events";
-import type { Modem } from "../at-drivers/modem.ts";
-import type { Toolkit } from "../at-drivers/toolkit.ts";
-import { type Clock, type Disposer, deadline } from "../base/clock.ts";
-import type { Disk } from "../base/disk.ts";
-import { asSimwardError, type ErrorReport, errorReport, SimwardError } from "../base/errors.ts";
-import type { Log } from "../base/log.ts";
-import { integerBelow, type Random } from "../base/random.ts";
-import type { TraceBus } from "../base/trace.ts";
+import type { Disposer } from "../base/clock.ts";
+import { asSimwardError, SimwardError } from "../base/errors.ts";
+import { integerBelow } from "../base/random.ts";
 import { version } from "../base/version.ts";
-import { type Es10, getEuiccInfo2, getProfilesInfo } from "../ipa/euicc/es10.ts";
-import type { Ipa, IpaStatus, PollOutcome } from "../ipa/ipa.ts";
 import { createIpa } from "../ipa/ipa.ts";
-import type { AddInitialEimRequest } from "../ipa/messages/eim-config.ts";
-import type { EimPeer } from "../ipa/options.ts";
-import type { RspPorts } from "../ipa/ports.ts";
-import { isPassive, passiveError } from "../ipa/procedures/card-class.ts";
 import { holdsPolls } from "../ipa/procedures/emergency.ts";
-import type { ClosableEsipaTransport } from "../transports/esipa.ts";
 import { createAlarms } from "./alarms.ts";
 import { createEventHub } from "./api/events.ts";
-import type { ApiServices } from "./api/routes.ts";
-import type { CardStatus, PollResult } from "./api/types.ts";
 import { lastSignIn, watchNetwork } from "./audit/network-watch.ts";
 import { openTrail } from "./audit/service.ts";
 import { createBugreport } from "./bugreport/gather.ts";
 import { createCardActs } from "./card-acts.ts";
+import { createCardDesk } from "./card-desk.ts";
 import { createCardWatch } from "./card-watch.ts";
-import type { Config } from "./config/schema.ts";
 import { openApnMemory } from "./connectivity/apn-memory.ts";
 import { watchCalls } from "./connectivity/calls.ts";
 import { createConnectivity } from "./connectivity/connectivity.ts";
@@ -35,7 +21,7 @@ import { createFallbackKeeper } from "./connectivity/fallback.ts";
 import type { PathState } from "./connectivity/keeper.ts";
 import { recordOf } from "./connectivity/module-records.ts";
 import { createNetActs } from "./connectivity/net-acts.ts";
-import { type Ask, askOverNet } from "./connectivity/probe-net.ts";
+import { askOverNet } from "./connectivity/probe-net.ts";
 import { createSignalWatch } from "./connectivity/signal.ts";
 import { esipaWhilePath, rspWhilePath, type WhilePathOptions } from "./connectivity/while-path.ts";
 import { doctorIn } from "./doctor/in-agent.ts";
@@ -49,69 +35,22 @@ import { mayUseOperator } from "./market/markets.ts";
 import { createModuleActs } from "./module/acts.ts";
 import { policyActs } from "./policy/report.ts";
 import { createPolicyService } from "./policy/service.ts";
+import { createPolls } from "./polls.ts";
+import type { Agent, AgentPorts } from "./ports.ts";
 import { openSamples } from "./samples/service.ts";
-import { createPoller } from "./scheduler/poller.ts";
+
 import { type AgentState, openAgentState } from "./state/agent-state.ts";
 import { openCardMemory } from "./state/card-memory.ts";
 import { consumerMemory } from "./state/consumer-memory.ts";
-import { cardStatusOf, profileStatusOf, statusOf } from "./status.ts";
-import type { TraceActsOptions } from "./trace/acts.ts";
+import { statusOf } from "./status.ts";
 import { openTraces } from "./trace/service.ts";
-import { createTraffic, type NetPorts } from "./traffic.ts";
+import { createTraffic } from "./traffic.ts";
 import { apnsOf, createTravel } from "./travel.ts";
 import { createTrust, identityOf } from "./trust.ts";
 import { noTunnelReport } from "./tunnel/report.ts";
-import { openUplink, type UplinkPost } from "./uplink/service.ts";
+import { openUplink } from "./uplink/service.ts";
 import { createUsage, fleetBytesOf } from "./usage/service.ts";
 import { usageSourceOf } from "./usage/source.ts";
-
-export interface AgentPorts {
-  readonly config: Config;
-  /** Why the configuration file is not what is in force; `config` is the one before it. */
-  readonly configProblem?: SimwardError | undefined;
-  /** The file that `config` is from, and how it is read again. */
-  readonly configFile?: { readonly path: string; readonly read: () => Promise<Config> } | undefined;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  /** The state directory. */
-  readonly disk: Disk;
-  readonly modem: Modem;
-  readonly transports: readonly ClosableEsipaTransport[];
-  readonly peers: readonly EimPeer[];
-  /** Ways to SM-DP+ and SM-DS; without them downloads go through an eIM. */
-  readonly rsp?: RspPorts | undefined;
-  /** The first eIMs of a consumer eUICC on which eIMs are obeyed. */
-  readonly initialEims?: AddInitialEimRequest | undefined;
-  readonly credential: (name: string) => Promise<string>;
-  /** How hosts are asked whether they are there, where that is not by this machine's own network. */
-  readonly ask?: Ask | undefined;
-  /** The way to the fleet's backend, where one is configured. */
-  readonly uplink?: UplinkPost | undefined;
-  /** PEM of `keys.root`. */
-  readonly rootKeys?: string | undefined;
-  /** What the layers below tell of what passes them. */
-  readonly trace?: TraceBus | undefined;
-  /** Without it the log is somebody else's. */
-  readonly programLog?: TraceActsOptions["log"];
-  /** Puts the data session on an interface of the kernel's; without it that is the platform's. */
-  readonly net?: NetPorts | undefined;
-}
-
-export interface Agent extends ApiServices {
-  readonly ipa: Ipa;
-  /** Begins to drive the module and to poll; what a restart interrupted is gone on with. */
-  start(): Promise<void>;
-  /** Ends what runs; what was under way stays in the journal. */
-  stop(): Promise<void>;
-  /** The process is about to end because of an error nobody caught; what it was is in the log. */
-  crashed(): Promise<void>;
-  /** Why nothing may be done to the module now that could end a call or a session; undefined: it may. */
-  mayDisturb(): string | undefined;
-}
-
-/** How long a question from outside waits for the card. */
-const cardPatienceMs = 30_000;
 
 /** Opens state and audit trail; what is damaged there is an alarm and an audit record, no end. Throws DISK_READ. */
 export async function createAgent(ports: AgentPorts): Promise<Agent> {
@@ -150,8 +89,6 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       throw error;
     }
   };
-  const keepLastPoll = (): Promise<void> =>
-    keep((s) => ({ ...s, lastPollMs: clock.now() })).catch((error: unknown) => log.error("state", { error: asSimwardError(error) }));
 
   // --- what works --------------------------------------------------------------------------------------------------------------
 
@@ -242,8 +179,6 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
 
   // --- polling -----------------------------------------------------------------------------------------------------------------
 
-  let card: CardStatus | undefined;
-  const eimErrors = new Map<string, ErrorReport>();
   const cardWatch = createCardWatch({
     modem,
     onPath: (fn) => keeper.onPath(fn),
@@ -253,78 +188,33 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     log,
     signal: stopping.signal,
   });
+  const desk = createCardDesk({ ipa, clock, log, signal: stopping.signal, toolkit: () => cardWatch.toolkit });
+  /** Its notifications go out, and its eIMs are told, without waiting for the next poll. */
+  const cardChanged = async (): Promise<void> => {
+    poller.news();
+    await desk.read();
+  };
 
-  const readCard = async (): Promise<void> => {
-    const { eid, card: found } = ipa.status();
-    const named = found === undefined ? {} : { class: found.kind, classReason: found.why };
-    // Of a card that answers no ES10 that is all there is.
-    if (eid === undefined || found?.kind === "sgp02" || found?.kind === "uicc") {
-      card = found === undefined ? card : { ...named, ...(eid === undefined ? {} : { eid }) };
-      return;
-    }
-    try {
-      const info = await ipa.euicc.withEuicc("card status", (es10) => es10.call(getEuiccInfo2, {}), stopping.signal);
-      card = { ...named, ...cardStatusOf(eid, info) };
-    } catch (error) {
-      if (!stopping.signal.aborted) log.warn("EUICCInfo2", { error: asSimwardError(error) });
-    }
-  };
-  const onStart = async (outcome: IpaStatus | SimwardError): Promise<void> => {
-    if (outcome instanceof SimwardError) {
-      alarms.raise("start", outcome);
-      log.error("the IPA could not start", { error: outcome });
-      return;
-    }
-    alarms.clear("start");
-    void cardWatch.cardRead();
-    policy.cardRead();
-    void trust.lock.check("card read");
-    fallback.cardRead();
-    await readCard();
-  };
-  const onPoll = async (outcome: PollOutcome): Promise<void> => {
-    for (const { eimId, error } of outcome.eims) {
-      if (error === undefined) eimErrors.delete(eimId);
-      else eimErrors.set(eimId, errorReport(error));
-    }
-    const known = new Set(ipa.status().eims.map(({ eimId }) => eimId));
-    for (const eimId of eimErrors.keys()) if (!known.has(eimId)) eimErrors.delete(eimId);
-    const { error } = outcome;
-    // What is wrong with one eIM stands beside it in the status; what keeps all of them from being asked is an alarm, unless it is the path.
-    if (error === undefined || outcome.eims.length > 0 || error.retry === "online") alarms.clear("poll");
-    else if (error.code !== "ABORTED") alarms.raise("poll", error);
-    for (const { eimId, error: failure } of outcome.eims) {
-      const eim = ipa.status().eims.find((one) => one.eimId === eimId);
-      if (failure === undefined && eim?.host !== undefined) prober.heard(`eim ${eim.host}:${eim.port}`);
-    }
-    enforcement.polled();
-    if (error?.retry === "online") {
-      await keeper.check();
-      prober.notHeard();
-    }
-    if (outcome.kind === "nothing" || outcome.kind === "done") await keepLastPoll();
-    if (outcome.packages > 0) {
+  const polls = createPolls({
+    ...{ ipa, config, clock, random, log, alarms, modem, keeper, prober, emergency, signal: stopping.signal },
+    lastPollMs: () => state.get().lastPollMs ?? undefined,
+    keepLastPoll: () => keep((s) => ({ ...s, lastPollMs: clock.now() })),
+    cardRead: async () => {
+      void cardWatch.cardRead();
+      policy.cardRead();
+      void trust.lock.check("card read");
+      fallback.cardRead();
+      await desk.read();
+    },
+    polled: () => enforcement.polled(),
+    packagesDone: async () => {
       void trust.lock.check("eIM packages");
       lifecycle.packagesDone();
       fallback.cardRead();
-      await readCard();
-    }
-  };
-  const poller = createPoller(
-    {
-      ipa,
-      clock,
-      random,
-      log,
-      intervalMs: config.eim.poll_interval_seconds * 1_000,
-      lastPollMs: () => state.get().lastPollMs ?? undefined,
-      hasPath: () => keeper.path.up,
-      emergency: { holdsPolls: () => holdsPolls(emergency.sources), active: () => emergency.sources.length > 0 },
-      onStart,
-      onPoll,
+      await desk.read();
     },
-    stopping.signal,
-  );
+  });
+  const { poller } = polls;
 
   // --- injection ---------------------------------------------------------------------------------------------------------------
 
@@ -400,19 +290,12 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     if (follow(path)) onPath(path);
   };
 
-  /** For questions from outside: the answer may have to wait for what the card is doing, but not for ever. */
-  const askCard = async <T>(why: string, use: (es10: Es10) => Promise<T>): Promise<T> => {
-    const busy = (): SimwardError => new SimwardError("BUSY", { detail: `the card: ${ipa.status().cardBusyWith ?? why}` });
-    const limit = deadline(clock, cardPatienceMs, busy, stopping.signal);
-    return ipa.euicc.withEuicc(why, use, limit.signal).finally(limit.done);
-  };
-
   const trust = await createTrust({
     ...{ disk: ports.disk, clock, random, alarms, engine: policy.engine, rootKeys: ports.rootKeys },
     log: log.child({ part: "trust" }),
     audit: record,
     acted: trail.checkpoint,
-    identity: () => identityOf({ modem, ipa, askCard, signal: stopping.signal }),
+    identity: () => identityOf({ modem, ipa, askCard: desk.ask, signal: stopping.signal }),
   });
   const travel = await createTravel({
     ...{ config, disk: ports.disk, clock, alarms, audit: record, publish: hub.publish, engine: policy.engine, keys: trust.ring, emergency },
@@ -515,10 +398,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         local: ipa.local,
         eims: () => ipa.status().eims.map(({ eimId }) => eimId),
         leaveOperator: (reason) => keeper.giveUp(reason),
-        changed: async () => {
-          poller.news();
-          await readCard();
-        },
+        changed: cardChanged,
         signal: stopping.signal,
       });
       enforcement.start();
@@ -565,9 +445,9 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         modem,
         path: keeper.path,
         ipa,
-        card: cardShown(card, cardWatch.toolkit),
+        card: desk.status(),
         nextPollInMs: poller.nextPollInMs,
-        lastErrors: eimErrors,
+        lastErrors: polls.errors,
         audit: audit.head,
         alarms: alarms.list(),
         signal: quality,
@@ -583,39 +463,19 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         imeiLock: trust.lock.facts.state,
       });
     },
-    async profiles() {
-      const found = ipa.status().card;
-      if (found?.kind === "sgp02" || found?.kind === "uicc") throw passiveError(found);
-      const response = await askCard("profile list", (es10) => es10.call(getProfilesInfo, {}));
-      if (response.kind !== "profileInfoListOk") throw new SimwardError("ES10_REFUSED", { detail: `GetProfilesInfo: ${response.value}` });
-      return { schema: "simward/profiles/1", eid: ipa.status().eid ?? "", profiles: response.value.map(profileStatusOf) };
-    },
-    async pollEim(eimId) {
-      if (poller.phase === "absent") throw new SimwardError("MODEM_ABSENT", { detail: modem.status.reason ?? modem.address });
-      const { started, eims, card: found } = ipa.status();
-      if (found !== undefined && isPassive(found.kind)) throw passiveError(found);
-      if (found?.kind === "sgp22" && !config.eim.on_consumer_euicc)
-        throw new SimwardError("EIM_NOT_CONFIGURED", {
-          detail: "it is a consumer eUICC; eim.on_consumer_euicc = true has an eIM obeyed on it",
-        });
-      if (eimId !== undefined && started && !eims.some((eim) => eim.eimId === eimId))
-        throw new SimwardError("EIM_UNKNOWN", { detail: eimId });
-      return pollResult(await poller.ask(eimId));
-    },
+    profiles: desk.profiles,
+    pollEim: polls.ask,
     events: (afterId, fn) => hub.subscribe(afterId, fn),
     net: createNetActs({ connectivity, modem, signal, audit, emergency, clock }),
     doctor: doctorIn({
-      ...{ ports, modem, ipa, askCard, signal: stopping.signal },
+      ...{ ports, modem, ipa, askCard: desk.ask, signal: stopping.signal },
       lockFacts: () => trust.lock.facts,
       services: () => agent,
     }),
     card: createCardActs({
-      ...{ ipa, askCard, clock, signal: stopping.signal },
+      ...{ ipa, askCard: desk.ask, clock, signal: stopping.signal },
       audit: (act, { role, peer }, data) => trail.acts.auditAdminAct(act, role, peer, data),
-      changed: async () => {
-        poller.news();
-        await readCard();
-      },
+      changed: cardChanged,
     }),
     module: createModuleActs({
       ...{ modem, keeper, config, emergency, clock, signal: stopping.signal },
@@ -636,33 +496,9 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     local: createLocalProfiles({
       ipa,
       audit: (act, { role, peer }, data) => trail.acts.auditAdminAct(act, role, peer, data),
-      // Its notifications go out, and its eIMs are told, without waiting for the next poll.
-      changed: async () => {
-        poller.news();
-        await readCard();
-      },
+      changed: cardChanged,
       signal: stopping.signal,
     }),
   };
   return agent;
-}
-
-/** The toolkit matters to an M2M eUICC only. */
-function cardShown(card: CardStatus | undefined, toolkit: Toolkit | undefined): CardStatus | undefined {
-  if (card === undefined || toolkit === undefined) return card;
-  const { sms, bip, missing } = toolkit;
-  return { ...card, toolkit: { sms, bip, missing } };
-}
-
-function pollResult(outcome: PollOutcome): PollResult {
-  if (outcome.eims.length === 0 && outcome.error !== undefined) throw outcome.error;
-  return {
-    schema: "simward/poll/1",
-    eims: outcome.eims.map(({ eimId, packages, error }) => ({
-      eimId,
-      packages,
-      outcome: error !== undefined ? "failed" : packages > 0 ? "done" : "idle",
-      ...(error === undefined ? {} : { error: errorReport(error) }),
-    })),
-  };
 }

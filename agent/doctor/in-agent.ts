@@ -2,8 +2,8 @@
 import type { Modem } from "../../at-drivers/modem.ts";
 import type { Ipa } from "../../ipa/ipa.ts";
 import type { ApiServices } from "../api/routes.ts";
-import type { AgentPorts } from "../main.ts";
 import type { LockFacts } from "../policy/types.ts";
+import type { AgentPorts } from "../ports.ts";
 import type { DoctorContext } from "./context.ts";
 import { createDoctor, type DoctorActs } from "./service.ts";
 

@@ -1,6 +1,6 @@
 // The whole agent over a border: days in both countries, the eIM told of the new network, the market's APN in use; held back in an emergency.
 import { beforeAll, describe, expect, test } from "vitest";
-import type { Agent } from "../../agent/main.ts";
+import type { Agent } from "../../agent/ports.ts";
 import type { Pki } from "../../hw-sim/pki/pki.ts";
 import { FaultBench, pkiOfBenches } from "../support/fault-bench.ts";
 

@@ -1,5 +1,5 @@
 // The agent of a fault bench as its tests ask it: who asks, and answers waited for in virtual time.
-import type { Agent } from "../../agent/main.ts";
+import type { Agent } from "../../agent/ports.ts";
 import type { FaultBench } from "./fault-bench.ts";
 
 export const admin = { role: "admin", peer: { uid: 0, gid: 0, pid: 42 } } as const;
