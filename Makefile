@@ -34,8 +34,9 @@ types: node_modules/.installed
 fuzz: node_modules/.installed
 	FUZZ_RUNS=100000 npx vitest run --config vitest.long.config.ts test/fuzz
 
+# Power cuts and kills at every step; with root, of daemon and helper while packets flow.
 faults: build
-	npx vitest run --config vitest.long.config.ts test/long/faults test/long/switches
+	npx vitest run --config vitest.long.config.ts test/long/faults test/long/switches test/long/usage test/long/firewall test/long/data-path
 
 matrix: build
 	npx vitest run --config vitest.long.config.ts test/long/matrix test/long/dtls
