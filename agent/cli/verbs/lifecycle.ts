@@ -16,7 +16,7 @@ export const lifecycleStatus: Verb = {
   example: "simward lifecycle status",
   async run({ api, out }) {
     const life = await api("viewer").call<LifecycleReport>("GET", "/v1/lifecycle");
-    out.result(life, () => rendered(life, out));
+    show(life, out);
     return life.wipe !== undefined && life.wipe.phase !== "done" ? exitCodes.partial : undefined;
   },
 };
@@ -40,7 +40,7 @@ export const lifecycleSet: Verb = {
     const token = file === undefined ? undefined : (await contentOf(file)).toString("utf8").trim();
     const body = { stage, reason: why, ...(token === undefined ? {} : { token }) };
     const life = await api(input.options.admin === true ? "admin" : "engineer").call<LifecycleReport>("POST", "/v1/lifecycle/stage", body);
-    out.result(life, () => rendered(life, out));
+    show(life, out);
     return undefined;
   },
 };
@@ -54,7 +54,7 @@ export const lifecycleRetire: Verb = {
   async run({ api, out }, input) {
     const body = { reason: needReason(input) };
     const life = await api("admin").call<LifecycleReport>("POST", "/v1/lifecycle/retire", body);
-    out.result(life, () => rendered(life, out));
+    show(life, out);
     return undefined;
   },
 };
@@ -68,7 +68,7 @@ export const lifecycleTransfer: Verb = {
   async run({ api, out }, input) {
     const body = { reason: needReason(input) };
     const life = await api("admin").call<LifecycleReport>("POST", "/v1/lifecycle/transfer", body);
-    out.result(life, () => rendered(life, out));
+    show(life, out);
     return undefined;
   },
 };
@@ -117,6 +117,12 @@ function nextRows(next: LifecycleReport["next"], out: Output): readonly Row[] {
     i === 0 ? "Next" : "",
     [stage, trigger, holds ? out.paint("yellow", `holds: ${words}`) : words],
   ]);
+}
+
+/** What a token signs has the EID in it, in a form that no mask knows. */
+function show({ signs, ...others }: LifecycleReport, out: Output): void {
+  const shown = out.showIds && signs !== undefined ? { ...others, signs } : others;
+  out.result(shown, () => rendered(shown, out));
 }
 
 const colours: Readonly<Record<string, "green" | "yellow" | "red">> = { operational: "green", suspended: "red", retired: "red" };
