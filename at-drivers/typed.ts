@@ -11,6 +11,16 @@ export interface TypedOptions {
 export type TypedLines = (line: string, options?: TypedOptions) => Promise<AtReply>;
 
 export function typedLines(link: { use<T>(signal: AbortSignal | undefined, job: (port: AtPort) => Promise<T>): Promise<T> }): TypedLines {
-  return (line, { timeoutMs = 10_000, signal } = {}) =>
-    link.use(signal, (port) => port.send(declare(line, line, undefined, { timeoutMs }, (reply) => reply)));
+  return (line, { timeoutMs = 10_000, signal } = {}) => {
+    const name = /^AT\s*([+#%^*]\w+)/i.exec(line)?.[1]?.toUpperCase();
+    // A line that carries the command's own name answers it, though it may look like a URC; without its colon, so that it can be told from a bare one.
+    return link.use(signal, (port) =>
+      port.send(
+        declare(line, line, name, { timeoutMs, prefixOptional: true }, (reply) => ({
+          ...reply,
+          lines: reply.lines.map((rest) => (rest.startsWith(":") ? `${name ?? ""}${rest}` : rest)),
+        })),
+      ),
+    );
+  };
 }

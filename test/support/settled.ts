@@ -24,6 +24,8 @@ const texts: readonly (readonly [RegExp, string])[] = [
   [/\b[0-9A-F]{40}\b/g, "5EED".repeat(10)],
   [/\b\d+ MiB of \d+ MiB/g, "77000 MiB of 258000 MiB"],
   [/\b10\.50\.\d+\.\d+\b/g, "10.50.0.1"],
+  [/\b\d\d\/\d\d\/\d\d,\d\d:\d\d:\d\d/g, "26/06/01,12:00:00"],
+  [/(\+CE?SQ: )[\d,]+/g, "$199,99"],
   [/\blocalhost:\d{2,5}\b/g, "localhost:5684"],
   [/-----BEGIN PUBLIC KEY-----[\s\S]*?-----END PUBLIC KEY-----/g, "-----BEGIN PUBLIC KEY-----\nkey\n-----END PUBLIC KEY-----"],
   [/\b127\.0\.0\.1:\d{2,5}\b/g, "127.0.0.1:5684"],
