@@ -58,10 +58,9 @@ async function vehicle(more = "") {
     await writeFile(join(dir, "rules.json.sig"), signature);
   };
   const codes = (): string[] => alarms.list().map(({ code }) => code);
-  /** What was asked of the disk of this machine has been answered. */
+  /** What was asked of the disk of this machine has been answered; the test's own limit ends it otherwise. */
   const read = async (isSo: () => boolean): Promise<void> => {
-    for (let turns = 0; !isSo() && turns < 10_000; turns++) await new Promise((resolve) => setImmediate(resolve));
-    expect(isSo()).toBe(true);
+    while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
   };
   return { travel, start, clock, alarms, audited, told, seen, put, codes, read, events: () => audited.map(({ event }) => event) };
 }
