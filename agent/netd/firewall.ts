@@ -46,17 +46,27 @@ export type Counters = Readonly<Record<Party, { readonly sentBytes: number; read
 
 const generationPrefix = "generation_";
 const hooks = { output: "output", forward: "forward", left: "postrouting", received: "prerouting", input: "input" } as const;
-const helpers = ["sent", "fleet_sent", "reached"] as const;
+const helpers = ["refused", "fleet_refused", "sent", "fleet_sent", "reached"] as const;
 const empty: Counters = Object.fromEntries(parties.map((one) => [one, { sentBytes: 0, receivedBytes: 0 }])) as unknown as Counters;
 
 // --- text --------------------------------------------------------------------------------------------------------------------
 
-/** Neighbours, routers and group membership of IPv6, and the platform's DHCP client: without them there is no interface. */
-const linkSent = [
+/** RFC 7296 §2.23, and ESP without encapsulation. */
+const tunnelSent = ["udp sport { 500, 4500 }", "meta l4proto esp"];
+/** Neighbours, routers and group membership of IPv6, as the kernel sends them: a raw socket's have a uid, and nobody forwards from these addresses or with this hop limit. */
+const kernelLinkSent = [
   "icmpv6 type { 133, 135, 136 } ip6 hoplimit 255",
-  "icmpv6 type { 131, 132, 143 } ip6 hoplimit 1",
-  "udp sport 68 udp dport 67",
-  "udp sport 546 udp dport 547",
+  "icmpv6 type { 131, 132, 143 } ip6 hoplimit 1 ip6 saddr { ::, fe80::/10 }",
+];
+/**
+ * What the platform's own configuration programs (DHCP, router solicitation) send: without them there may be no interface. To the link alone, so that nobody
+ * writes to the world under these ports; a lease of IPv4 is renewed at the server's address, which a few small packets are enough for (RFC 2131 §4.4.5).
+ */
+const programLinkSent = [
+  "icmpv6 type { 133, 135, 136 } ip6 hoplimit 255 ip6 daddr ff02::/16",
+  "udp sport 68 udp dport 67 ip daddr 255.255.255.255",
+  "udp sport 68 udp dport 67 meta length <= 600 limit rate 12/hour burst 4 packets",
+  "udp sport 546 udp dport 547 ip6 daddr ff02::1:2",
 ];
 const linkReceived = [
   "icmpv6 type { 134, 135, 136, 137 } ip6 hoplimit 255",
@@ -82,6 +92,9 @@ export function chainsOf(rules: FirewallRules, uid: number): Readonly<Record<str
   const which = isBlocked ? [""] : isRequired ? [`oifname "${modem}" rt ipsec missing `] : [];
   const through = [modem, ...(tunnel === undefined ? [] : [tunnel])];
   const toManagement = `ct mark set ct mark | ${hex(managementBit)} meta priority set ${managementClass}`;
+  const toLink = `meta priority set ${managementClass} ${counted("management", "sent")}`;
+  const toTunnel = `meta priority set ${managementClass} ${counted("tunnel", "sent")}`;
+  const isTunnels = `meta mark ${hex(tunnelMark)}`;
   const limit = rules.throttleKbps === undefined ? [] : [`limit rate over ${bytesPerSecond(rules.throttleKbps)} drop`];
   /** Of what reaches the vehicle, or what is behind it, while the fleet is refused. */
   const pass = isBlocked ? [] : ["meta ipsec exists accept", ...(tunnel === undefined ? [] : [`iifname "${tunnel}" accept`])];
@@ -90,27 +103,43 @@ export function chainsOf(rules: FirewallRules, uid: number): Readonly<Record<str
     ...(rules.udpPort === undefined ? [] : [`ct state new udp dport ${rules.udpPort} accept`]),
   ];
   return {
-    output: through.map((name) => `oifname "${name}" jump sent`),
-    forward: [
-      ...through.map((name) => `oifname "${name}" jump fleet_sent`),
-      ...(refuses ? [...pass, ...through.map((name) => `iifname "${name}" drop`)] : []),
+    // Refused where the sender can be told; what is sent another way behind this hook (another table's NAT, marks and routes) meets `fleet_sent`.
+    output: refuses ? through.map((name) => `oifname "${name}" jump refused`) : [],
+    refused: [
+      ...tunnelSent.map((one) => `${one} ${isTunnels} accept`),
+      `meta skuid ${uid} accept`,
+      ...programLinkSent.map((one) => `meta skuid != ${uid} ${one} accept`),
+      `meta skuid != ${uid} goto fleet_refused`,
+      `${marked(ourBits)} accept`,
+      ...kernelLinkSent.map((one) => `${one} accept`),
+      "goto fleet_refused",
+    ],
+    forward: refuses
+      ? [...through.map((name) => `oifname "${name}" jump fleet_refused`), ...pass, ...through.map((name) => `iifname "${name}" drop`)]
+      : [],
+    fleet_refused: which.flatMap((one) => [`${one}${refusalOfConnect}`, `${one}${refusal}`]),
+    // What is inside a tunnel is counted here once more: the tunnel's own packets less these are what the tunnel costs.
+    left: [
+      ...[`oifname "${modem}" rt ipsec exists`, ...(tunnel === undefined ? [] : [`oifname "${tunnel}"`])].map(
+        (one) => `${one} ${counted("inner", "sent")}`,
+      ),
+      ...through.map((name) => `oifname "${name}" jump sent`),
     ],
     sent: [
-      `meta mark ${hex(tunnelMark)} ct mark set ct mark | ${hex(tunnelBit)} meta priority set ${managementClass} ${counted("tunnel", "sent")} accept`,
+      // The mark alone can be set by whoever may open raw sockets (CAP_NET_RAW): it must be IKE or ESP too.
+      ...tunnelSent.map((one) => `${one} ${isTunnels} ct mark set ct mark | ${hex(tunnelBit)} ${toTunnel} accept`),
       `meta skuid ${uid} ${toManagement} ${counted("management", "sent")} accept`,
       // A connection that another process has taken over under the same ports.
       `meta skuid != ${uid} ${marked(ourBits)} ct mark set ct mark & ${hex(~ourBits >>> 0)}`,
-      // What the kernel sends for a connection has no uid.
-      `${marked(managementBit)} meta priority set ${managementClass} ${counted("management", "sent")} accept`,
-      `${marked(tunnelBit)} meta priority set ${managementClass} ${counted("tunnel", "sent")} accept`,
-      ...linkSent.map((one) => `${one} meta priority set ${managementClass} ${counted("management", "sent")} accept`),
-      "jump fleet_sent",
+      ...programLinkSent.map((one) => `meta skuid != ${uid} ${one} ${toLink} accept`),
+      `meta skuid != ${uid} goto fleet_sent`,
+      // From here on what has no uid: what the kernel sends for a connection or for the link, and what is forwarded.
+      `${marked(managementBit)} ${toLink} accept`,
+      `${marked(tunnelBit)} ${toTunnel} accept`,
+      ...kernelLinkSent.map((one) => `${one} ${toLink} accept`),
+      "goto fleet_sent",
     ],
-    fleet_sent: [...which.flatMap((one) => [`${one}${refusalOfConnect}`, `${one}${refusal}`]), counted("fleet", "sent")],
-    // What was not refused; the tunnel's own packets less these are what the tunnel costs.
-    left: [`oifname "${modem}" rt ipsec exists`, ...(tunnel === undefined ? [] : [`oifname "${tunnel}"`])].map(
-      (one) => `${one} ${counted("inner", "sent")}`,
-    ),
+    fleet_sent: [...which.map((one) => `${one}drop`), counted("fleet", "sent")],
     received: through.flatMap((name) => [
       ...(name === modem ? ["meta ipsec exists"] : [""]).map((one) => `iifname "${name}" ${one} ${counted("inner", "received")}`),
       `iifname "${name}" ${marked(managementBit)} ${counted("management", "received")} accept`,
