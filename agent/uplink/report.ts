@@ -72,16 +72,23 @@ export async function takeAudit(
   return { items, cursor, isCut: false };
 }
 
+/** What stands behind the last one taken, by its place: a clock that was ahead once must not keep all that come later. */
 export async function takeSamples(
-  samples: AsyncIterable<LeavingSample>,
+  samples: () => AsyncIterable<LeavingSample>,
   from: UplinkCursor,
   maxBytes: number,
 ): Promise<Taken<LeavingSample>> {
+  let toSkip = 0;
+  let place = 0;
+  for await (const { time } of samples()) {
+    place++;
+    if (time === from.sampleTime) toSkip = place;
+  }
   const items: LeavingSample[] = [];
   let cursor = from;
   let bytes = 0;
-  for await (const sample of samples) {
-    if (sample.time <= from.sampleTime) continue;
+  for await (const sample of samples()) {
+    if (toSkip-- > 0) continue;
     bytes += Buffer.byteLength(JSON.stringify(sample)) + 1;
     if (bytes > maxBytes && items.length > 0) return { items, cursor, isCut: true };
     items.push(sample);

@@ -2,7 +2,7 @@
 import { nullable, number, object, parse, string } from "valibot";
 import { type Clock, type Disposer, deadline } from "../../base/clock.ts";
 import type { Disk } from "../../base/disk.ts";
-import { asSimwardError, SimwardError } from "../../base/errors.ts";
+import { asSimwardError, type ErrorReport, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Random } from "../../base/random.ts";
 import { version } from "../../base/version.ts";
@@ -41,6 +41,8 @@ export interface Uplink {
 
 /** Several alarms of one cause go in one report. */
 const newsMs = 15_000;
+/** An alarm that comes and goes must not cost a report each time: the first is told at once, what follows together. */
+const newsApartMs = 300_000;
 const exchangeLimitMs = 120_000;
 /** A backend that cannot be reached for so many attempts, with a path, is worth a technician's look. */
 const alarmAfter = 3;
@@ -65,6 +67,7 @@ export async function openUplink(options: UplinkOptions): Promise<Uplink> {
   let failures = 0;
   let isWaitingForPath = false;
   let toldAlarms = "";
+  let newsSentMs: number | undefined;
 
   const gather = async (): Promise<{ readonly report: UplinkReport; readonly cursor: UplinkCursor; readonly isCut: boolean }> => {
     const kept = store.get();
@@ -76,7 +79,7 @@ export async function openUplink(options: UplinkOptions): Promise<Uplink> {
       ? await takeAudit(audit.lines({ afterSeq: from.auditSeq }), from, maxBytes, (country) => mayLeave(market, "audit", country))
       : none;
     const samples = sends.includes("samples")
-      ? await takeSamples(options.samples.leaving(), lines.cursor, maxBytes)
+      ? await takeSamples(options.samples.leaving, lines.cursor, maxBytes)
       : { ...none, cursor: lines.cursor };
     return {
       report: {
@@ -100,7 +103,7 @@ export async function openUplink(options: UplinkOptions): Promise<Uplink> {
       const limit = deadline(clock, exchangeLimitMs, late, stopping.signal);
       await options.post(report, limit.signal).finally(limit.done);
       await store.update(() => ({ ...cursor, country: cursor.country ?? null }));
-      toldAlarms = JSON.stringify(report.alarms.map(({ code }) => code));
+      toldAlarms = codesOf(report.alarms);
       if (!isCut) return;
     }
   };
@@ -141,10 +144,12 @@ export async function openUplink(options: UplinkOptions): Promise<Uplink> {
         options.onPath(({ up }) => {
           if (up && isWaitingForPath) plan(random.unit() * newsMs);
         }),
-        // The uplink's own alarm is of no use to a backend that cannot be reached.
         clock.every(newsMs, () => {
-          const codes = JSON.stringify(alarms.list().flatMap(({ code }) => (code === "UPLINK_FAILED" ? [] : [code])));
-          if (codes !== toldAlarms && failures === 0 && toldAlarms !== "") run();
+          const codes = codesOf(alarms.list());
+          if (codes === toldAlarms || failures > 0 || toldAlarms === "") return;
+          if (newsSentMs !== undefined && clock.monotonicMs() - newsSentMs < newsApartMs) return;
+          newsSentMs = clock.monotonicMs();
+          run();
         }),
       );
       plan(random.unit() * Math.min(interval_seconds * 1_000, 60_000));
@@ -156,4 +161,9 @@ export async function openUplink(options: UplinkOptions): Promise<Uplink> {
       await running;
     },
   };
+}
+
+/** The uplink's own alarm is of no use to a backend that cannot be reached. */
+function codesOf(alarms: readonly ErrorReport[]): string {
+  return JSON.stringify(alarms.flatMap(({ code }) => (code === "UPLINK_FAILED" ? [] : [code])));
 }

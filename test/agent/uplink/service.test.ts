@@ -164,6 +164,35 @@ describe("what is told", () => {
   });
 });
 
+describe("over ten years", () => {
+  test("a clock that was ahead once keeps no later sample from being sent", async () => {
+    const backend = new Backend();
+    const samples = [{ time: "2026-01-01T00:00:00.000Z" }, { time: "2041-01-01T00:00:00.000Z" }];
+    await backend.start('sends = ["samples"]\ninterval_seconds = 3600\n', samples);
+    await backend.clock.advance(2 * 60_000);
+    samples.push({ time: "2026-01-01T00:30:00.000Z" }, { time: "2026-01-01T00:45:00.000Z" });
+    await backend.clock.advance(2 * hourMs);
+    expect(backend.reports.flatMap(({ samples: told = [] }) => told.map(({ time }) => time))).toEqual(samples.map(({ time }) => time));
+    await backend.uplink.stop();
+  });
+
+  test("an alarm that comes and goes costs a report in five minutes at most", async () => {
+    const backend = new Backend();
+    await backend.start();
+    await backend.clock.advance(2 * 60_000);
+    const before = backend.reports.length;
+    for (let minute = 0; minute < 60; minute++) {
+      backend.alarms.raise("apn", new SimwardError("POLICY_ALARM", { detail: "x" }));
+      await backend.clock.advance(30_000);
+      backend.alarms.clear("apn");
+      await backend.clock.advance(30_000);
+    }
+    expect(backend.reports.length - before).toBeGreaterThan(5);
+    expect(backend.reports.length - before).toBeLessThanOrEqual(12);
+    await backend.uplink.stop();
+  });
+});
+
 describe("over HTTPS", () => {
   test("to a backend that the fleet's root vouches for, with the token; to nobody else", async () => {
     const dir = await mkdtemp(join(tmpdir(), "simward-uplink-"));
