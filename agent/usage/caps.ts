@@ -122,7 +122,7 @@ function capStanding(
   const throttles = cap.throttle_from_percent !== undefined && percent >= cap.throttle_from_percent;
   const state: CapState = stepPercent === 100 ? cap.action : throttles ? "throttle" : stepPercent > 0 ? "warn" : "ok";
 
-  const first = Math.max(today - lookBackDays + 1, firstUse(book, isCounted("fleet")) ?? today);
+  const first = book.firstDay(today - lookBackDays + 1, isCounted("fleet")) ?? today;
   const days = today - first + part;
   const aDay = days < 0.25 ? undefined : sum(first, today) / days;
   // A rolling period has no end to foresee, only what a like week leads to.
@@ -137,10 +137,6 @@ function capStanding(
     reachedOn: isReached ? dateOf(Math.floor(today + part + reachedInDays)) : undefined,
     retryAtMs: stepPercent === 100 || state === "throttle" ? retryAt(config, sum, limitBytes, order?.forgivenBytes ?? 0, today) : undefined,
   };
-}
-
-function firstUse(book: UsageBook, isCounted: (row: UsageRow) => boolean): Day | undefined {
-  return book.rows().find(isCounted)?.day;
 }
 
 /** The first midnight behind which less than the limit is counted, if nothing more passes. */

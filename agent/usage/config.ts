@@ -4,6 +4,7 @@ import {
   check,
   type InferOutput,
   integer,
+  maxLength,
   maxValue,
   minLength,
   minValue,
@@ -49,7 +50,7 @@ export const usageConfig = pipe(
     week_start: optional(picklist(weekdays), "monday"),
     reset_day: optional(pipe(number(), integer(), minValue(1), maxValue(28)), 1),
     rolling_days: optional(pipe(number(), integer(), minValue(1), maxValue(366)), 30),
-    warn_at_percent: optional(pipe(array(percent), minLength(1)), [70, 80, 90]),
+    warn_at_percent: optional(pipe(array(percent), minLength(1), maxLength(16)), [70, 80, 90]),
     throttle_kbps: optional(pipe(number(), integer(), minValue(8), maxValue(1_000_000)), 64),
     /** Of each cap, for management alone. */
     reserve_bytes: optional(bytes(0), 0),
@@ -57,7 +58,7 @@ export const usageConfig = pipe(
     reserve_end: optional(picklist(["alarm", "refuse_downloads"]), "alarm"),
     /** What a download is expected to need. */
     download_bytes: optional(bytes(0), 200_000),
-    cap: optional(array(cap), []),
+    cap: optional(pipe(array(cap), maxLength(32, "must be at most 32")), []),
   }),
   check(
     ({ cap, reserve_bytes }) => cap.every((one) => one.bytes > reserve_bytes),

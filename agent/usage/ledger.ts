@@ -53,14 +53,16 @@ const fastestBytesPerMs = 125_000;
 const exactMs = 60_000;
 const mostDaysApart = 20;
 
-/** What is new since the cursor; undefined: there is nothing to compare with, and the counter may have counted for others before. */
+/**
+ * What is new since the cursors, oldest first; undefined: there is nothing to compare with. A counter that goes on counting while another kind of counter is
+ * looked at counts the same traffic beside it: only what the newest look was at tells what is new.
+ */
 export function passedSince(cursors: readonly Cursor[], reading: TrafficReading, now: Moment): Record<Party, PartyBytes> | undefined {
+  const newest = cursors.at(-1);
+  if (newest === undefined || kindOf(newest.epoch) !== kindOf(reading.epoch)) return undefined;
   const before = cursors.find(({ epoch }) => epoch === reading.epoch);
-  if (before === undefined) {
-    // A counter of the same kind that was made since then; of another kind, it counted the same traffic beside it.
-    const isKindKnown = cursors.some(({ epoch }) => kindOf(epoch) === kindOf(reading.epoch));
-    return isKindKnown ? { fleet: reading.fleet, management: reading.management } : undefined;
-  }
+  // Made since then: all that it shows has passed since.
+  if (before === undefined) return { fleet: reading.fleet, management: reading.management };
   const elapsedMs = elapsedSince(before, now);
   return {
     fleet: difference(before.fleet, reading.fleet, elapsedMs),
@@ -175,6 +177,15 @@ export class UsageBook {
   /** The newest day that is certain. */
   get newestDay(): Day {
     return this.#newestDay;
+  }
+
+  /** The first day of those, unless it is before `first`; undefined: there is none. */
+  firstDay(first: Day, isCounted: (row: UsageRow) => boolean): Day | undefined {
+    let found: Day | undefined;
+    for (const row of this.#rows.values())
+      if (row.day >= first && (found === undefined || row.day < found) && row.sentBytes + row.receivedBytes > 0 && isCounted(row))
+        found = row.day;
+    return found;
   }
 
   /** Both ways together. */

@@ -68,6 +68,8 @@ const soonestMs = 1_000;
 const latestMs = 15_000;
 const dayMs = 86_400_000;
 const mostOrders = 32;
+/** No period is longer. */
+const longestOrderDays = 366;
 
 /** Throws DISK_READ, DISK_WRITE. */
 export async function createUsage(parts: UsageParts): Promise<Usage> {
@@ -108,9 +110,9 @@ export async function createUsage(parts: UsageParts): Promise<Usage> {
     isCounted: source !== undefined,
   });
 
-  const keep = async (change: Partial<UsageMemory>): Promise<void> => {
+  const keep = async (change: (before: UsageMemory) => UsageMemory): Promise<void> => {
     await memory
-      .update((before) => ({ ...before, ...change }))
+      .update(change)
       .catch((error: unknown) => log.warn("what was told of usage could not be kept", { error: asSimwardError(error) }));
   };
 
@@ -132,7 +134,7 @@ export async function createUsage(parts: UsageParts): Promise<Usage> {
       parts.publish("usage.step", data);
       await audit({ event: stepPercent === 100 ? "usage.capReached" : "usage.warned", cause: "policy:usage", data });
     }
-    if (isChanged) await keep({ warned: { ...warned, ...next } });
+    if (isChanged) await keep((before) => ({ ...before, warned: { ...before.warned, ...next } }));
   };
 
   const periodRecords = (kind: string, first: Day, last: Day): readonly AuditEvent[] => {
@@ -172,7 +174,9 @@ export async function createUsage(parts: UsageParts): Promise<Usage> {
         }
       }
     }
-    await keep({ toldUpToDay: yesterday, orders: memory.get().orders.filter(({ periodFirst }) => periodFirst > yesterday - 800) });
+    // By a clock that is wrong no order is over.
+    const isKept = ({ periodFirst }: UsageOrder): boolean => !meter.isCertain || periodFirst > yesterday - longestOrderDays;
+    await keep((before) => ({ ...before, toldUpToDay: yesterday, orders: before.orders.filter(isKept) }));
   };
 
   const judgeAndTell = async (): Promise<void> => {
@@ -238,23 +242,31 @@ export async function createUsage(parts: UsageParts): Promise<Usage> {
       throw new SimwardError("NOT_FOUND", { detail: `the cap ${cap}; there are ${[...new Set(known)].join(", ")}` });
   };
 
-  const order = async (who: UsageWho, act: string, made: UsageOrder, reason: string, remove: boolean): Promise<void> => {
-    const { orders, warned } = memory.get();
-    const period = periodOf(config, meter.today);
-    const others = orders.filter(({ id, periodFirst }) => id !== made.id || periodFirst < period.first || periodFirst > period.last);
-    const data = {
-      ...{ role: who.role, uid: who.peer?.uid ?? null, pid: who.peer?.pid ?? null, reason, cap: made.id },
-      ...{ bytes: made.bytes, forgivenBytes: made.forgivenBytes, until: dateOf(period.last) },
-    };
-    const { [made.id]: _told, ...stillWarned } = warned;
-    // Durable before it is in force and told: an order that is lost at a power cut was never given.
-    await memory.update((before) => ({
-      ...before,
-      orders: [...(remove ? others : [...others, made])].slice(-mostOrders),
-      warned: stillWarned,
-    }));
-    await audit({ event: act, cause: `operator:${who.peer?.uid ?? "unknown"}`, data });
-    await judgeAndTell();
+  /** Between two looks: what they tell and keep is not told twice, nor lost. */
+  const order = async (
+    { role, peer }: UsageWho,
+    act: string,
+    reason: string,
+    makeNow: () => Promise<{ readonly made: UsageOrder; readonly remove: boolean }>,
+  ): Promise<void> => {
+    await work.run(async () => {
+      const { made, remove } = await makeNow();
+      const period = periodOf(config, meter.today);
+      const isOther = ({ id, periodFirst }: UsageOrder): boolean =>
+        id !== made.id || periodFirst < period.first || periodFirst > period.last;
+      // Durable before it is in force and told: an order that is lost at a power cut was never given.
+      await memory.update((before) => {
+        const { [made.id]: _told, ...warned } = before.warned;
+        const others = before.orders.filter(isOther);
+        return { ...before, warned, orders: [...(remove ? others : [...others, made])].slice(-mostOrders) };
+      });
+      const data = {
+        ...{ role, uid: peer?.uid ?? null, pid: peer?.pid ?? null, reason, cap: made.id },
+        ...{ bytes: made.bytes, forgivenBytes: made.forgivenBytes, until: dateOf(period.last) },
+      };
+      await audit({ event: act, cause: `operator:${peer?.uid ?? "unknown"}`, data });
+      await judgeAndTell();
+    });
     // The next look was set for the limit before.
     look();
   };
@@ -326,19 +338,22 @@ export async function createUsage(parts: UsageParts): Promise<Usage> {
           throw new SimwardError("API_INPUT", {
             detail: `bytes: ${bytes} is not larger than policy.usage.reserve_bytes, ${config.reserve_bytes}: nothing would be left for the fleet`,
           });
-        const made = { ...orderOf(cap), bytes: bytes ?? null };
-        await order(who, "usage.limitOrdered", made, reason, bytes === undefined && made.forgivenBytes === 0);
+        await order(who, "usage.limitOrdered", reason, async () => {
+          const made = { ...orderOf(cap), bytes: bytes ?? null };
+          return { made, remove: bytes === undefined && made.forgivenBytes === 0 };
+        });
         return report();
       },
       async resetUsage(who, { cap, reason }) {
         needCap(cap);
-        await lookNow();
-        standing = judge();
-        const present = standing.caps.find(({ id }) => id === cap);
-        if (present === undefined)
-          throw new SimwardError("NOT_FOUND", { detail: `the cap ${cap} does not hold for this profile and stage` });
-        const before = orderOf(cap);
-        await order(who, "usage.reset", { ...before, forgivenBytes: before.forgivenBytes + present.usedBytes }, reason, false);
+        await order(who, "usage.reset", reason, async () => {
+          await lookOnce();
+          const present = judge().caps.find(({ id }) => id === cap);
+          if (present === undefined)
+            throw new SimwardError("NOT_FOUND", { detail: `the cap ${cap} does not hold for this profile and stage` });
+          const before = orderOf(cap);
+          return { made: { ...before, forgivenBytes: before.forgivenBytes + present.usedBytes }, remove: false };
+        });
         return report();
       },
     },

@@ -148,7 +148,42 @@ describe("management", () => {
   });
 });
 
+test("a cap that warns does not hide that management has used up its reserve", async () => {
+  const bench = await new UsageBench({ reserve_bytes: 100, cap: [{ bytes: 1_000 }] }).start();
+  await bench.pass(700, 100);
+  const { decision } = bench.engine.explain().rules.find(({ rule }) => rule === "usage") ?? {};
+  expect(decision?.actions.map((action) => (action.kind === "alarm" ? action.code : undefined))).toEqual([
+    "USAGE_WARNING",
+    "USAGE_RESERVE",
+  ]);
+});
+
 describe("orders", () => {
+  test("given while a look tells what it saw: neither is lost, and nothing is told twice", async () => {
+    const bench = await new UsageBench({ cap: [{ bytes: 1_000 }] }).start();
+    bench.kernel.pass("fleet", 750, 0);
+    bench.usage.look();
+    await Promise.all([
+      bench.usage.acts.usage(),
+      bench.usage.acts.limitUsage(admin, { cap: "all", bytes: 2_000, reason: "topped up" }),
+      bench.usage.acts.usage(),
+    ]);
+    expect(bench.kinds("usage.warned").length).toBeLessThanOrEqual(1);
+    expect((await bench.usage.acts.usage()).caps).toMatchObject([{ capBytes: 2_000, usedBytes: 750, state: "ok" }]);
+    await bench.start();
+    expect((await bench.usage.acts.usage()).caps).toMatchObject([{ capBytes: 2_000, ordered: true }]);
+  });
+
+  test("a clock that was years ahead for a while ends no order", async () => {
+    const bench = await new UsageBench({ cap: [{ bytes: 1_000 }] }).start();
+    await bench.usage.acts.limitUsage(admin, { cap: "all", bytes: 2_000, reason: "topped up" });
+    bench.clock.setWall({ ms: Date.UTC(2041, 0, 1), source: "none" });
+    await bench.pass(1);
+    bench.clock.setWall({ ms: Date.UTC(2026, 5, 20), source: "network" });
+    await bench.pass(1);
+    expect((await bench.usage.acts.usage()).caps).toMatchObject([{ capBytes: 2_000, ordered: true }]);
+  });
+
   test("another limit holds until the period's end, over a restart too; without one the configured holds again", async () => {
     const bench = await new UsageBench({ reserve_bytes: 10, cap: [{ bytes: 1_000 }] }).start();
     await bench.pass(990);

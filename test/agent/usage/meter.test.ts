@@ -149,6 +149,18 @@ describe("counters", () => {
       10,
     ],
     ["is the first of its kind: it counted beside the other", [cursor("interface:a", 100)], at("firewall:b", 90), undefined],
+    [
+      "counted on while another kind was looked at, which counted the same",
+      [cursor("interface:a", 100), cursor("firewall:b", 50)],
+      at("interface:a", 150),
+      undefined,
+    ],
+    [
+      "was made while another kind was looked at, which counted the same",
+      [cursor("interface:a", 100), cursor("firewall:b", 50)],
+      at("interface:c", 50),
+      undefined,
+    ],
     ["is the first of all", [], at("interface:b", 90), undefined],
   ])("%s", (_what, cursors, reading, passed) => {
     expect(passedSince(cursors, reading, now)?.fleet.sentBytes).toBe(passed);
