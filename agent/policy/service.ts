@@ -80,7 +80,7 @@ export async function createPolicyService(parts: PolicyServiceParts): Promise<Po
   const perform = (action: Action, rule: string): void => {
     if (action.kind === "alarm") {
       const error = new SimwardError(action.code ?? "POLICY_ALARM", { detail: `${rule}: ${action.reason}` });
-      alarms.raise(`policy:${rule}`, error);
+      alarms.raise(alarmSource(action, rule), error);
       publish("alarm", { rule, code: error.code, reason: action.reason });
       return;
     }
@@ -104,7 +104,7 @@ export async function createPolicyService(parts: PolicyServiceParts): Promise<Po
     perform,
     withdraw: (action, rule) => {
       if (action.kind !== "alarm") return;
-      alarms.clear(`policy:${rule}`);
+      alarms.clear(alarmSource(action, rule));
       publish("alarm.cleared", { rule, reason: action.reason });
     },
     isHeld: () => emergency.sources.length > 0,
@@ -151,4 +151,9 @@ export async function createPolicyService(parts: PolicyServiceParts): Promise<Po
       for (const dispose of disposers) dispose();
     },
   };
+}
+
+/** What a rule has to say of several things stands side by side. */
+function alarmSource({ about = "" }: Action, rule: string): `policy:${string}` {
+  return `policy:${rule} ${about}`;
 }

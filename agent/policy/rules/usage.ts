@@ -38,7 +38,8 @@ export const usage: PolicyRule<undefined> = {
         reason: wordsOf(worst),
         about: `${worst.id} ${worst.stepPercent}`,
       });
-    } else if (management.isUsedUp) {
+    }
+    if (management.isUsedUp) {
       const reason = `management has used up its reserve of ${bytesText(management.reserveBytes)}`;
       actions.push({ kind: "alarm", code: "USAGE_RESERVE", reason, about: "reserve" });
     }
