@@ -19,6 +19,7 @@ import {
   string,
 } from "valibot";
 import { addressWithPrefix } from "../netd/arguments.ts";
+import { tunnelInterface } from "../netd/firewall.ts";
 import { isIdentity } from "../netd/tunnel-arguments.ts";
 
 const seconds = (from: number, to: number) => pipe(number(), integer("must be a whole number of seconds"), minValue(from), maxValue(to));
@@ -63,7 +64,12 @@ export const tunnelConfig = pipe(
     /** The fleet's packets leave by the tunnel, or not at all. */
     required: optional(boolean(), true),
     /** Of ESP in userspace; where left out the kernel does it. */
-    interface: optional(pipe(string(), regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/, "must be the name of an interface"))),
+    interface: optional(
+      pipe(
+        string(),
+        check((name) => tunnelInterface.check(name) !== undefined, `must be ${tunnelInterface.expected}`),
+      ),
+    ),
     /** outside: simwardd's own packets go by the module's interface. inside: wherever routes lead. */
     management: optional(picklist(["outside", "inside"]), "outside"),
     /** Whether the gateway's name servers take the place of the network's. */

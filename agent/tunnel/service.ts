@@ -80,6 +80,8 @@ export function createTunnel(options: TunnelOptions): Tunnel {
   let ticks = 0;
   let misses = 0;
   let nameServersFor: string | undefined;
+  /** What a run that was killed has set may stand until it is known not to. */
+  let mayStand = true;
   let cancelTimer: Disposer = () => {};
 
   const later = (ms: number, input: TunnelInput): void => {
@@ -124,6 +126,7 @@ export function createTunnel(options: TunnelOptions): Tunnel {
         else {
           alarms.raise("tunnel", effect.problem);
           log.warn("tunnel.failed", { error: effect.problem });
+          if (mayStand) inTurn(() => setNameServers([]));
         }
     }
   };
@@ -188,10 +191,11 @@ export function createTunnel(options: TunnelOptions): Tunnel {
 
   /** As far as it goes: without them the fleet's names are not found, and the alarm says so. */
   const setNameServers = async (servers: readonly string[]): Promise<void> => {
-    const name = servers.length > 0 ? options.interfaceName() : nameServersFor;
+    const name = servers.length > 0 || mayStand ? options.interfaceName() : nameServersFor;
     if (name === undefined) return;
     try {
       await netd.ask("resolv", { interface: name, servers, of: "tunnel" });
+      mayStand = false;
       nameServersFor = servers.length > 0 ? name : undefined;
     } catch (error) {
       if (servers.length > 0) alarms.raise("tunnel", error);

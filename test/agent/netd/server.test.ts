@@ -148,6 +148,19 @@ describe("resolv", () => {
     expect(readdirSync(dir)).not.toContain("resolv.conf.new");
   });
 
+  test("simward-netd, started anew, leaves an interface its servers when the tunnel's go", async () => {
+    await start();
+    await client.verb("resolv", { interface: "wwan0", servers: ["10.0.0.53"] });
+    await client.verb("resolv", { interface: "wwan0", servers: ["10.9.0.53"], of: "tunnel" });
+    expect(nameservers(join(dir, "resolv.conf"))).toEqual(["10.9.0.53"]);
+    client.end();
+    await netd?.close();
+    rmSync(join(dir, "netd.sock"), { force: true });
+    await start();
+    expect(await client.verb("resolv", { interface: "wwan0", servers: [], of: "tunnel" })).toEqual({ ok: true });
+    expect(nameservers(join(dir, "resolv.conf"))).toEqual(["10.0.0.53"]);
+  });
+
   test("a link that somebody put in its place is replaced, not followed", async () => {
     await start();
     writeFileSync(join(dir, "precious"), "precious");

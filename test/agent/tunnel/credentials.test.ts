@@ -119,6 +119,11 @@ describe("the section [tunnel]", () => {
     ["a network that is none", `${byCertificate}remote_ts = ["10.0.0.0"]\n`, "must be a network"],
     ["nothing on this side", `${byCertificate}virtual_ip = []\n`, "something on this side"],
     ["a path in place of a credential", 'certificate_credential = "/etc/x"\nkey_credential = "k"\n', "systemd credential"],
+    [
+      "an interface that simward-netd would not take for a tunnel's",
+      `${byCertificate}interface = "tun0"\n`,
+      "must be a tunnel's interface",
+    ],
     ["an unknown key", `${byCertificate}psk = "x"\n`, "tunnel.psk is no setting"],
   ])("%s is refused", (_what, lines, said) => {
     expect(() => configOf(lines)).toThrow(said);

@@ -143,8 +143,8 @@ describe.skipIf(!canTunnel)(`the tunnel${leftOut}`, () => {
     vehicle.path(true);
     await vehicle.is("up");
     expect(vehicle.data).toBe("allow");
-    await until(() => vehicle.resolv.includes(places.nameServer), "the tunnel's name server");
-    expect(vehicle.resolv).not.toContain("10.64.3.53");
+    await until(() => vehicle.resolv.includes(`nameserver ${places.nameServer}`), "the tunnel's name server");
+    expect(vehicle.resolv).not.toContain("nameserver 10.64.3.53");
     expect(bench.seenAs(places.fleet)).toBe(places.virtual);
     const { sa, certificates } = vehicle.tunnel.report();
     expect(sa).toMatchObject({
@@ -156,7 +156,7 @@ describe.skipIf(!canTunnel)(`the tunnel${leftOut}`, () => {
     vehicle.path(false);
     await vehicle.is("idle");
     expect(vehicle.data).toBe("refuse");
-    await until(() => vehicle.resolv.includes("10.64.3.53"), "the network's name server");
+    await until(() => vehicle.resolv.includes("nameserver 10.64.3.53"), "the network's name server");
     await until(() => vehicle.events.length === 2, "the record");
     expect(vehicle.audited).toMatchObject([
       { event: "tunnel.up", data: { gateway: places.gateway } },
@@ -311,6 +311,24 @@ describe.skipIf(!canTunnel)(`the tunnel${leftOut}`, () => {
     expect(bench.swanctl("--list-sas").match(/#\d+, ESTABLISHED/)?.[0]).toBe(before);
     former.path(false);
   });
+
+  test("the daemon killed, and no tunnel to be had any more: its successor takes the tunnel's name servers away", async () => {
+    await bench.ask("resolv", { interface: "wwan0", servers: ["10.64.3.53"] });
+    vehicle = new Vehicle();
+    vehicle.path(true);
+    await vehicle.is("up");
+    await until(() => vehicle.resolv.includes(`nameserver ${places.nameServer}\n`), "the tunnel's name server");
+    vehicle.vanish();
+    await bench.vehicle.stop("SIGKILL");
+    try {
+      vehicle = new Vehicle();
+      vehicle.path(true);
+      await vehicle.is("waiting");
+      await until(() => vehicle.resolv.includes("nameserver 10.64.3.53\n"), "the network's name server");
+    } finally {
+      await bench.vehicle.start();
+    }
+  }, 30_000);
 
   test("an emergency: nothing is begun until it is over", async () => {
     vehicle = new Vehicle();
