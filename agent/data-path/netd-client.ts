@@ -9,7 +9,15 @@ export interface NetdClient {
   ask(verb: string, args: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<unknown>;
   /** A pppd has ended; the connection's own end is the end of all that it started. */
   onPppEnd(fn: (end: { readonly interface: string | undefined; readonly how: string }) => void): () => void;
+  /** The firewall was another program's doing, `times` since the last such news, and simward-netd has set it again as it was asked to. */
+  onFirewallAltered(fn: (seen: FirewallAltered) => void): () => void;
   close(): void;
+}
+
+export interface FirewallAltered {
+  /** unpaced: the queue that holds the fleet's pace is gone or another. */
+  readonly how: "removed" | "altered" | "unpaced";
+  readonly times: number;
 }
 
 /** The longest of its verbs runs the power hook. */
@@ -19,6 +27,7 @@ const maxLineBytes = 65_536;
 export function createNetdClient({ path, clock }: { readonly path: string; readonly clock: Clock }): NetdClient {
   const work = new Queue(64);
   const listeners = new Set<(end: { readonly interface: string | undefined; readonly how: string }) => void>();
+  const alteredListeners = new Set<(seen: FirewallAltered) => void>();
   let socket: Socket | undefined;
   let waiting: { readonly resolve: (line: string) => void; readonly reject: (error: SimwardError) => void } | undefined;
 
@@ -57,7 +66,10 @@ export function createNetdClient({ path, clock }: { readonly path: string; reado
   const heard = (line: string): void => {
     const said = parse(line);
     if (said?.event === "ppp.ended") tell(typeof said.interface === "string" ? said.interface : undefined, String(said.how));
-    else waiting?.resolve(line);
+    else if (said?.event === "firewall.altered") {
+      const how = (["removed", "altered", "unpaced"] as const).find((one) => one === said.how) ?? "altered";
+      for (const listener of [...alteredListeners]) listener({ how, times: typeof said.times === "number" ? said.times : 1 });
+    } else waiting?.resolve(line);
   };
 
   return {
@@ -84,6 +96,10 @@ export function createNetdClient({ path, clock }: { readonly path: string; reado
     onPppEnd(fn) {
       listeners.add(fn);
       return () => listeners.delete(fn);
+    },
+    onFirewallAltered(fn) {
+      alteredListeners.add(fn);
+      return () => alteredListeners.delete(fn);
     },
     close() {
       work.close(absent("closed"));

@@ -7,7 +7,7 @@ import { Queue } from "../../base/queue.ts";
 import type { Verdict } from "../../ipa/ports.ts";
 import type { Alarms } from "../alarms.ts";
 import type { AuditEvent } from "../audit/types.ts";
-import type { NetdClient } from "../data-path/netd-client.ts";
+import type { FirewallAltered, NetdClient } from "../data-path/netd-client.ts";
 import type { EmergencyWatch } from "../emergency.ts";
 import type { PolicyEngine } from "../policy/engine.ts";
 import type { TunnelForFirewall } from "../tunnel/types.ts";
@@ -18,11 +18,14 @@ export const firewallWatchMs = 10_000;
 /** A program that fights for the table is told of once in this time, and the alarm stands as long. */
 export const alteredHoldMs = 600_000;
 
+/** As often, within that time, is nobody's mistake. */
+export const fightTimes = 5;
+
 /** systemd starts simward-netd again within that. */
 const absentRetryMs = 1_000;
 
 export interface FirewallOptions {
-  readonly netd: Pick<NetdClient, "ask" | "onPppEnd">;
+  readonly netd: Pick<NetdClient, "ask" | "onPppEnd" | "onFirewallAltered">;
   readonly engine: Pick<PolicyEngine, "data" | "onData">;
   readonly emergency: EmergencyWatch;
   /** Whoever changes it calls `changed`. */
@@ -69,6 +72,7 @@ export interface Firewall {
 interface Applied {
   readonly request: string;
   readonly hash: string;
+  readonly generation: string;
 }
 
 export function createFirewall(options: FirewallOptions): Firewall {
@@ -81,7 +85,7 @@ export function createFirewall(options: FirewallOptions): Firewall {
   let standing: string | undefined;
   let pace: string | undefined;
   let problem: SimwardError | undefined;
-  let altered: { readonly atMs: number; times: number } | undefined;
+  let altered: { readonly atMs: number; readonly times: number; readonly isFight: boolean } | undefined;
   let isStopped = false;
   const unmetListeners = new Set<(verdict: Verdict) => void>();
   let lastUnmet: Verdict = { kind: "allow" };
@@ -138,7 +142,7 @@ export function createFirewall(options: FirewallOptions): Firewall {
     applied = undefined;
     const data = firewallData(await netd.ask("firewall", args));
     if (data === undefined) throw new SimwardError("FIREWALL_FAILED", { detail: "simward-netd did not tell what it has set" });
-    applied = { request, hash: data.hash };
+    applied = { request, hash: data.hash, generation: data.generation };
     standing = request;
     if (before?.request === request) return;
     const { fleet, tunnel, throttleKbps } = rules;
@@ -201,17 +205,25 @@ export function createFirewall(options: FirewallOptions): Firewall {
       }
       return apply(false);
     }
-    await repair(data === undefined ? "removed" : "altered");
+    await repair({ how: data === undefined || data.generation !== known.generation ? "removed" : "altered", times: 1 });
   };
 
-  const repair = async (how: "removed" | "altered"): Promise<void> => {
-    const isTold = altered !== undefined && clock.monotonicMs() - altered.atMs < alteredHoldMs;
-    const times = (altered?.times ?? 0) + 1;
-    altered = isTold && altered !== undefined ? { ...altered, times } : { atMs: clock.monotonicMs(), times };
+  /** Where simward-netd has set it again already, this tells what is known of it now. */
+  const repair = async (seen: FirewallAltered): Promise<void> => {
+    if (name === undefined || isStopped) return;
+    const { how } = seen;
+    const nowMs = clock.monotonicMs();
+    const before = altered !== undefined && nowMs - altered.atMs < alteredHoldMs ? altered : undefined;
+    const times = (before?.times ?? 0) + seen.times;
+    const isFight = times >= fightTimes;
+    // A fight's alarm stands for as long after its last blow.
+    altered = { atMs: isFight ? nowMs : (before?.atMs ?? nowMs), times, isFight };
     pace = undefined;
     await apply(true);
-    if (isTold) return;
-    const detail = `it was ${how}; ${applied === undefined ? "it could not be repaired" : "it has been repaired"}`;
+    if (before !== undefined && before.isFight === isFight) return;
+    const outcome = applied === undefined ? "it could not be repaired" : "it has been repaired";
+    const again = isFight ? `; another program keeps doing it (${times} times by now), and the fleet passes for moments` : "";
+    const detail = `it was ${how}; ${outcome}${again}`;
     const error = new SimwardError("FIREWALL_ALTERED", { detail });
     alarms.raise("firewallAltered", error);
     log.warn("firewall", { error });
@@ -247,6 +259,7 @@ export function createFirewall(options: FirewallOptions): Firewall {
       disposers.push(
         engine.onData(() => void changed()),
         emergency.onChange(() => void changed()),
+        netd.onFirewallAltered((seen) => void soon(() => repair(seen))),
         clock.every(firewallWatchMs, () => {
           if (!work.busy) void soon(look);
         }),
@@ -283,7 +296,7 @@ export function createFirewall(options: FirewallOptions): Firewall {
         const args = { interface: interfaceName, ...wanted() };
         const anew = firewallData(await netd.ask("firewall", { ...args, counters: "anew" }));
         if (anew === undefined) return undefined;
-        applied = { request: JSON.stringify(args), hash: anew.hash };
+        applied = { request: JSON.stringify(args), hash: anew.hash, generation: anew.generation };
         return readingOf(anew);
       });
     },

@@ -3,6 +3,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { SimwardError } from "../../base/errors.ts";
 import { type Argument, oneOf, optional, wholeNumber } from "./arguments.ts";
+import type { Kept } from "./guard.ts";
 import { readShaping, shape, unshape } from "./shape.ts";
 import { type Hands, type Verb, verb } from "./verb.ts";
 
@@ -232,7 +233,7 @@ async function listTable(hands: Hands): Promise<TableRead | undefined> {
 
 // --- verbs -------------------------------------------------------------------------------------------------------------------
 
-async function apply(hands: Hands, rules: FirewallRules): Promise<unknown> {
+async function apply(hands: Hands, rules: FirewallRules): Promise<TableRead> {
   const { uid } = hands;
   const before = await listTable(hands);
   const generation = rules.counters === "anew" ? undefined : before?.generation;
@@ -243,7 +244,39 @@ async function apply(hands: Hands, rules: FirewallRules): Promise<unknown> {
   else await hands.run("nft", ["-f", "-"], anew());
   const after = await listTable(hands);
   if (after === undefined) throw new SimwardError("NETD_FAILED", { detail: "firewall: the table was gone at once" });
-  return dataOf(after);
+  return after;
+}
+
+/** From now on, until another change: whatever another program does to the table, it is made again from the same arguments. */
+async function applyAndKeep(hands: Hands, rules: FirewallRules): Promise<{ readonly kept: Kept; readonly answer: object }> {
+  let made = await apply(hands, rules);
+  const kept: Kept = {
+    interface: rules.interface,
+    // The second: the kernel's news were more than the socket could hold.
+    concerns: (news) => news.includes("inet simward") || news.includes("# ERROR"),
+    async look() {
+      const now = await listTable(hands);
+      if (now?.hash === made.hash) return undefined;
+      return now === undefined || now.generation !== made.generation ? "removed" : "altered";
+    },
+    async restore() {
+      made = await apply(hands, { ...rules, counters: undefined });
+      return true;
+    },
+  };
+  return { kept, answer: dataOf(made) };
+}
+
+/** A qdisc is gone with its interface, and the daemon sets the next one's pace. */
+async function paceAndKeep(hands: Hands, modem: string, kbps: number): Promise<{ readonly kept: Kept; readonly answer: undefined }> {
+  await shape(hands, modem, kbps);
+  const kept: Kept = {
+    interface: modem,
+    concerns: (news) => news.includes(`dev ${modem} `),
+    look: async () => ((await readShaping(hands, modem)) === kbps ? undefined : "unpaced"),
+    restore: () => shape(hands, modem, kbps).then(() => true, absent),
+  };
+  return { kept, answer: undefined };
 }
 
 function dataOf({ generation, hash, counters }: TableRead): object {
@@ -261,13 +294,20 @@ export const firewallVerbs: Readonly<Record<string, Verb>> = {
       tcpPort: optional(port),
       counters: optional(oneOf("anew")),
     },
-    (rules) => [{ kind: "act", act: (hands) => apply(hands, rules) }],
+    (rules) => [{ kind: "act", act: (hands) => hands.table(() => applyAndKeep(hands, rules)) }],
   ),
   "firewall-off": verb({ tunnelInterface: optional(tunnelInterface) }, ({ interface: modem, tunnelInterface: tunnel }) => [
-    { kind: "run", program: "nft", args: ["-f", "-"], input: [...removal, ""].join("\n") },
+    {
+      kind: "act",
+      act: (hands) =>
+        hands.table(async () => {
+          await hands.run("nft", ["-f", "-"], [...removal, ""].join("\n"));
+          return { answer: undefined };
+        }),
+    },
     ...[modem, ...(tunnel === undefined ? [] : [tunnel])].map((name) => ({
       kind: "act" as const,
-      act: (hands: Hands) => unshape(hands, name),
+      act: (hands: Hands) => hands.pace(async () => ({ answer: await unshape(hands, name) })),
     })),
   ]),
   "firewall-read": verb({}, ({ interface: modem }) => [
@@ -282,7 +322,11 @@ export const firewallVerbs: Readonly<Record<string, Verb>> = {
   shaping: verb(
     { throttleKbps: optional(throttleKbps), tunnelInterface: optional(tunnelInterface) },
     ({ interface: modem, throttleKbps: kbps, tunnelInterface: tunnel }) => [
-      { kind: "act", act: (hands) => (kbps === undefined ? unshape(hands, modem) : shape(hands, modem, kbps)) },
+      {
+        kind: "act",
+        act: (hands) =>
+          hands.pace(() => (kbps === undefined ? unshape(hands, modem).then((answer) => ({ answer })) : paceAndKeep(hands, modem, kbps))),
+      },
       ...(tunnel === undefined
         ? []
         : [
@@ -297,6 +341,7 @@ export const firewallVerbs: Readonly<Record<string, Verb>> = {
   ),
 };
 
-function absent(error: unknown): void {
+function absent(error: unknown): false {
   if (!(error instanceof SimwardError && error.code === "NETD_FAILED" && /Cannot find device/.test(error.message))) throw error;
+  return false;
 }

@@ -5,6 +5,7 @@ import type { Clock } from "../../base/clock.ts";
 import { asSimwardError, errorReport, SimwardError } from "../../base/errors.ts";
 import { Queue } from "../../base/queue.ts";
 import { type PeerCredentials, peerCredentials } from "../api/peer.ts";
+import { Guard } from "./guard.ts";
 import { Ipsec } from "./ipsec.ts";
 import { runPowerHook } from "./power.ts";
 import { PppLines } from "./ppp.ts";
@@ -59,16 +60,28 @@ export function createNetd({ allowedUid, places = {}, clock, log = () => {}, ...
     clock,
     log,
   });
-  const hands: Hands = { run: (program, args, input) => runProgram(at[program], args, clock, input), uid: allowedUid, ipsec, clock };
+  const tell = (owner: object, restored: object): void => answer(owner as Socket, { event: "firewall.altered", ...restored });
+  const guards = {
+    table: new Guard({ monitor: [at.nft, "-n", "monitor"], clock, log, tell }),
+    pace: new Guard({ monitor: [at.tc, "monitor"], clock, log, tell }),
+  };
+  const handsFor = (owner: Socket): Hands => ({
+    run: (program, args, input) => runProgram(at[program], args, clock, input),
+    uid: allowedUid,
+    ipsec,
+    clock,
+    table: guards.table.change(owner),
+    pace: guards.pace.change(owner),
+  });
 
   /** Answers data, or undefined where there is none to tell. */
   const perform = async (action: Action, socket: Socket): Promise<unknown> => {
     switch (action.kind) {
       case "run":
-        await hands.run(action.program, action.args, action.input);
+        await handsFor(socket).run(action.program, action.args, action.input);
         return undefined;
       case "act":
-        return action.act(hands);
+        return action.act(handsFor(socket));
       case "resolv":
         return resolv.set(action.isTunnel ? tunnelServers : action.interface, action.servers);
       case "pppUp": {
@@ -108,11 +121,15 @@ export function createNetd({ allowedUid, places = {}, clock, log = () => {}, ...
     if (peer === undefined || !isAllowed(peer, allowedUid)) {
       log(`uid ${peer?.uid ?? "unknown"}: refused`);
       answer(socket, { error: errorReport(new SimwardError("API_FORBIDDEN", { detail: `uid ${peer?.uid ?? "unknown"}` })) });
-      socket.end();
+      // Not left to whoever it is to close: one of the few places would be his.
+      socket.destroySoon();
       return;
     }
     // What it asked for in processes ends with it: nobody is left to take them down.
-    socket.once("close", () => void ppp.downOf(socket));
+    socket.once("close", () => {
+      for (const guard of Object.values(guards)) guard.release(socket);
+      void ppp.downOf(socket);
+    });
     let rest = "";
     socket.on("data", (chunk) => {
       rest += chunk.toString("utf8");
@@ -127,6 +144,7 @@ export function createNetd({ allowedUid, places = {}, clock, log = () => {}, ...
     server,
     async close() {
       server.close();
+      for (const guard of Object.values(guards)) guard.close();
       ipsec.close();
       await ppp.close();
     },

@@ -1,6 +1,7 @@
 // What a verb of simward-netd is: checked arguments, and the actions that follow from them. The table of them is verbs.ts.
 import type { Clock } from "../../base/clock.ts";
 import type { Arguments, Given } from "./arguments.ts";
+import type { Change } from "./guard.ts";
 import type { Ipsec } from "./ipsec.ts";
 
 /** What an action that is more than one program's run may use. */
@@ -11,6 +12,9 @@ export interface Hands {
   readonly uid: number;
   readonly ipsec: Pick<Ipsec, "up" | "down" | "read">;
   readonly clock: Clock;
+  /** The firewall's table, and the fleet's pace: what is set through them is kept as it was set while who asked for it is connected. */
+  readonly table: Change;
+  readonly pace: Change;
 }
 
 export type Action =

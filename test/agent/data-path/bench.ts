@@ -89,6 +89,7 @@ export class PathBench {
           this.#pppEnd.add(fn);
           return () => this.#pppEnd.delete(fn);
         },
+        onFirewallAltered: () => () => {},
         close: () => void this.done.push("close"),
       },
       kernel,

@@ -29,6 +29,7 @@ function bench(net: string) {
           : { present: true, generation: "g", hash: "h", fleet: none, management: none, tunnel: none, inner: none };
       },
       onPppEnd: () => () => {},
+      onFirewallAltered: () => () => {},
       close: () => {},
     },
     engine: {

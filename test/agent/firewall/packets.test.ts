@@ -41,6 +41,9 @@ describe.skipIf(!canFilter)(`in network namespaces${leftOut}`, () => {
   });
   beforeEach(async () => {
     await policy?.firewall.stop();
+    // What is still to be told of the test before goes with its connection.
+    netd.close();
+    netd = vehicle.client();
     policy = new PolicyStub(netd, new Hasty());
     policy.firewall.start();
     await policy.firewall.changed();
