@@ -1,6 +1,6 @@
 // How the host gets at the packets of a module: what its family says of it, on the module that is there.
 import type { AtPort } from "./engine/types.ts";
-import type { Change, DataInterfaceKind, DataInterfaceWay, ModemFamily, ModemOps } from "./family.ts";
+import type { Change, DataCounters, DataInterfaceKind, DataInterfaceWay, ModemFamily, ModemOps } from "./family.ts";
 
 export interface ModemDataInterface {
   /** What the family has, in order of preference. */
@@ -12,12 +12,27 @@ export interface ModemDataInterface {
   /** Binds the context to the interface; nothing where it comes up with the context. */
   start(kind: DataInterfaceKind, cid: number, signal?: AbortSignal): Promise<void>;
   stop(kind: DataInterfaceKind, cid: number, signal?: AbortSignal): Promise<void>;
+  /**
+   * What the module itself has counted of the context. undefined: it has no such counters, or the port is not free at this moment: nothing waits for them.
+   * Throws AT_REPLY, AT_TIMEOUT, PORT_CLOSED.
+   */
+  counters(cid: number, signal?: AbortSignal): Promise<ModuleCounters | undefined>;
   /** What is dialled for PPP, such as `*99***1#`; undefined where the family has none. */
   dialled(cid: number): string | undefined;
 }
 
+export interface ModuleCounters extends DataCounters {
+  /** Another number whenever the module has been initialised anew: it may have begun anew, with whatever its make begins with. */
+  readonly life: number;
+}
+
 export interface DataInterfaceModule {
-  readonly link: { use<T>(signal: AbortSignal | undefined, run: (port: AtPort) => Promise<T>): Promise<T> };
+  readonly link: {
+    /** Ready, and no command under way. */
+    readonly isFree: boolean;
+    readonly life: number;
+    use<T>(signal: AbortSignal | undefined, run: (port: AtPort) => Promise<T>): Promise<T>;
+  };
   readonly ops: () => ModemOps;
   readonly family: () => ModemFamily;
   /** The function level that the module is to be at. */
@@ -40,6 +55,13 @@ export function createDataInterface({ link, ops, family, wanted }: DataInterface
       ),
     start: (kind, cid, signal) => link.use(signal, (port) => ops().startDataInterface(port, kind, cid)),
     stop: (kind, cid, signal) => link.use(signal, (port) => ops().stopDataInterface(port, kind, cid)),
+    async counters(cid, signal) {
+      if (family().quirks.counters === undefined || !link.isFree) return undefined;
+      const { life } = link;
+      const counted = await link.use(signal, (port) => ops().dataCounters(port, cid));
+      // Begun in one life and answered in another: of neither.
+      return counted === undefined || life !== link.life ? undefined : { ...counted, life };
+    },
     dialled: (cid) =>
       ways()
         .find(({ kind }) => kind === "ppp")

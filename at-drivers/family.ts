@@ -1,5 +1,6 @@
 // What tells one family of modules from another: facts in which they differ, and the operations that every family offers.
 // A family is one file in families/ and one row in families/table.ts; families/generic-3gpp.ts walks the facts.
+import type { CounterLine } from "./commands/counters.ts";
 import type { AtCommand, AtPort } from "./engine/types.ts";
 import type { DataSession, OperatorFound, PdpAuth, SimState } from "./modem.ts";
 import type { ModemIdentity, PdpContext, Rat, RefreshStep, Registration, SignalQuality } from "./types.ts";
@@ -47,6 +48,7 @@ export type Topic =
   | "psm"
   | "edrx"
   | "operator-profile"
+  | "counters"
   | "own-lpa";
 
 export interface Knowledge {
@@ -134,6 +136,25 @@ export interface DataInterfaceWay {
   readonly dial?: (cid: number) => string;
 }
 
+/** How a module tells what its contexts have carried. */
+export interface DataCounterWay {
+  readonly read: AtCommand<readonly [], readonly CounterLine[]>;
+  /** Without it nothing is counted; it begins anew with each. */
+  readonly begin?: AtCommand<readonly [], void>;
+  /** What is less than this is not shown. */
+  readonly stepBytes: number;
+  /** What it begins with behind a start of the module: zero, what was last saved, or nobody knows. */
+  readonly afterStart: "zero" | "saved" | "unknown";
+}
+
+/** What the module has counted of a context; by what it is known to count, the octets of IP packets. */
+export interface DataCounters {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly stepBytes: number;
+  readonly afterStart: DataCounterWay["afterStart"];
+}
+
 /** Facts in which modules differ. */
 export interface ModemQuirks {
   /** How the host reaches the SIM's channels, in order of preference; what works is found by trying. */
@@ -190,6 +211,8 @@ export interface ModemQuirks {
   /** A changed eDRX holds after a restart only. */
   readonly edrxNeedsReset: boolean;
   readonly operatorProfile: OperatorProfileWay | undefined;
+  /** undefined: no command for it is known. */
+  readonly counters: DataCounterWay | undefined;
   /** Commands of a module's own LPA: an answer other than a refusal means that it has one. */
   readonly ownLpa: readonly OwnLpaQuestion[];
 }
@@ -322,6 +345,8 @@ export interface ModemOps {
   /** Binds the context to the interface; nothing where it comes up with the context. */
   startDataInterface(port: AtPort, kind: DataInterfaceKind, cid: number): Promise<void>;
   stopDataInterface(port: AtPort, kind: DataInterfaceKind, cid: number): Promise<void>;
+  /** undefined where the family has no command for it, the module does not know it, or it says nothing of that context. Throws AT_REPLY. */
+  dataCounters(port: AtPort, cid: number): Promise<DataCounters | undefined>;
 
   operator(port: AtPort): Promise<OperatorChoice>;
   /** `undefined` for automatic choice; a technology is named only where one is given and the family numbers it. */

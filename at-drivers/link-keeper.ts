@@ -45,6 +45,7 @@ export class LinkKeeper {
   #probing = new AbortController();
   #cancelRetry: Disposer = () => undefined;
   #wasReady = false;
+  #life = 0;
   #complaint = "";
 
   constructor(options: LinkKeeperOptions) {
@@ -70,6 +71,16 @@ export class LinkKeeper {
   /** While one is open, ready or not. */
   get port(): OwnedAtPort | undefined {
     return this.#port;
+  }
+
+  /** Ready, and no command under way or waiting. */
+  get isFree(): boolean {
+    return this.state.kind === "ready" && this.#port?.isBusy === false;
+  }
+
+  /** How often the module was initialised. */
+  get life(): number {
+    return this.#life;
   }
 
   /** Of the port that is open, or was last: for a module that is looked for, where it was found. */
@@ -239,6 +250,7 @@ export class LinkKeeper {
     const port = this.#port;
     if (port === undefined) return;
     try {
+      this.#life++;
       await this.#options.initialise(port, probing.signal);
       if (!probing.signal.aborted) this.#machine.send({ kind: "probed" });
     } catch (error) {

@@ -30,6 +30,8 @@ export interface AtPortOptions {
 
 /** The owner's side of a port. */
 export interface OwnedAtPort extends AtPort {
+  /** A command is under way, or waits. */
+  readonly isBusy: boolean;
   /** Makes sure that the module listens, talks text and answers us. Throws AT_TIMEOUT. */
   resync(timeoutMs: number, signal?: AbortSignal): Promise<void>;
   /** The module has started anew: gives up on the command in flight, and greets before the next. */
@@ -114,6 +116,10 @@ class Port implements OwnedAtPort {
 
   get closed(): Promise<ChannelEnd> {
     return this.#channel.closed;
+  }
+
+  get isBusy(): boolean {
+    return this.#queue.busy;
   }
 
   close(): Promise<void> {

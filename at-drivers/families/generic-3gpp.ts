@@ -50,6 +50,7 @@ export const genericQuirks: ModemQuirks = {
   grantedPsm: undefined,
   edrxNeedsReset: false,
   operatorProfile: undefined,
+  counters: undefined,
   ownLpa: [],
 };
 
@@ -84,6 +85,7 @@ export const generic3gpp: ModemFamily = {
     psm: standard("granted timers by +CEREG with <n> 5 or 4"),
     edrx: standard(),
     "operator-profile": { grade: "unknown", sources: [] },
+    counters: { grade: "unknown", sources: [] },
     "own-lpa": { grade: "unknown", sources: [] },
   },
   gaps: [],
@@ -136,6 +138,7 @@ export function genericOps(quirks: ModemQuirks): ModemOps {
         ]),
       );
       await optionally(ensure(port, general.readCtzr, ({ mode }) => mode === 1, [() => port.send(general.setCtzr, 1)]));
+      if (quirks.counters?.begin !== undefined) await optionally(port.send(quirks.counters.begin));
     },
     async identity(port) {
       const read = async (command: AtCommand<readonly [], string>): Promise<string> =>

@@ -1,5 +1,6 @@
 // Nordic nRF9160, nRF9151, nRF9161 behind an application that passes AT commands on. Documented, not captured (docs/modules.md).
 import { xbandlock } from "../commands/bands.ts";
+import { kilobyteBytes, xconnstat } from "../commands/counters.ts";
 import { order, settingAs } from "../commands/setting.ts";
 import type { ModemFamily, Setting } from "../family.ts";
 import { genericQuirks } from "./generic-3gpp.ts";
@@ -40,6 +41,7 @@ export const nordicNrf91: ModemFamily = {
       ],
     },
     bands: xbandlock,
+    counters: { read: xconnstat, begin: order("%XCONNSTAT", "AT%XCONNSTAT=1"), stepBytes: kilobyteBytes, afterStart: "zero" },
     dataInterfaces: [],
   },
   knows: {
@@ -63,6 +65,11 @@ export const nordicNrf91: ModemFamily = {
     psm: { grade: "documented", sources: ["NOR"], note: "by +CEREG with <n> 5" },
     edrx: { grade: "documented", sources: ["NOR"] },
     "operator-profile": { grade: "unknown", sources: [] },
+    counters: {
+      grade: "documented",
+      sources: ["NOR"],
+      note: "of the module, in kilobytes, once told to collect; 1,000 or 1,024 is not said",
+    },
     "own-lpa": { grade: "unknown", sources: [] },
   },
   gaps: [

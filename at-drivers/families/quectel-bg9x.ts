@@ -3,7 +3,7 @@ import { qcfgBands } from "../commands/bands.ts";
 import { namedSetting } from "../commands/setting.ts";
 import type { ModemFamily } from "../family.ts";
 import { genericQuirks } from "./generic-3gpp.ts";
-import { allUrcPorts, quectelClock, quectelLpa } from "./quectel.ts";
+import { allUrcPorts, quectelClock, quectelCounters, quectelLpa } from "./quectel.ts";
 import { atOnce, awake, pppOnContext, psmSeconds } from "./settings.ts";
 
 export const quectelBg9x: ModemFamily = {
@@ -21,6 +21,7 @@ export const quectelBg9x: ModemFamily = {
     start: [awake("+QSCLK"), allUrcPorts],
     signal: ["qcsq", "cesq"],
     ...quectelClock,
+    ...quectelCounters,
     auth: ["qicsgp", "cgauth"],
     radio: {
       terms: atOnce,
@@ -71,6 +72,7 @@ export const quectelBg9x: ModemFamily = {
     psm: { grade: "documented", sources: ["Q-BG96", "FIELD"] },
     edrx: { grade: "documented", sources: ["Q-BG96"] },
     "operator-profile": { grade: "unknown", sources: [] },
+    counters: { grade: "documented", sources: ["FIELD"], note: "of the module; behind a start what +QGDCNT=1 or +QAUGDCNT saved last" },
     "own-lpa": { grade: "unknown", sources: [], note: "+QESIM is in the firmware of some models" },
   },
   gaps: ["+CCHO, +CGLA and +CSIM of BG95-M3 and BG77, and their limits", "whether a REFRESH of the card is followed by itself"],

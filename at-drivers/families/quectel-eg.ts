@@ -5,7 +5,7 @@ import { qcfgBands } from "../commands/bands.ts";
 import { namedSetting, order, setting } from "../commands/setting.ts";
 import type { DataInterfaceWay, Knowledge, ModemFamily, ModemQuirks, StartSetting, Topic } from "../family.ts";
 import { genericQuirks } from "./generic-3gpp.ts";
-import { allUrcPorts, quectelClock, quectelLpa } from "./quectel.ts";
+import { allUrcPorts, quectelClock, quectelCounters, quectelLpa } from "./quectel.ts";
 import { afterReset, atOnce, awake, forContext, pppOnContext } from "./settings.ts";
 
 const cardWatch: StartSetting = {
@@ -23,6 +23,7 @@ const common: ModemQuirks = {
   start: [awake("+QSCLK"), allUrcPorts, cardWatch],
   signal: ["qcsq", "cesq"],
   ...quectelClock,
+  ...quectelCounters,
   auth: ["qicsgp", "cgauth"],
   radio: {
     terms: atOnce,
@@ -83,6 +84,7 @@ const knows: Readonly<Record<Topic, Knowledge>> = {
   psm: { grade: "unknown", sources: [], note: "asked with +CPSMS" },
   edrx: { grade: "unknown", sources: [], note: "asked with +CEDRXS" },
   "operator-profile": { grade: "documented", sources: ["FIELD"] },
+  counters: { grade: "documented", sources: ["Q-EC2x"], note: "of the module; behind a start what +QGDCNT=1 or +QAUGDCNT saved last" },
   "own-lpa": { grade: "documented", sources: ["FIELD"], note: "arguments of +QESIM are in no public manual" },
 };
 
@@ -124,6 +126,7 @@ export const quectelEc200: ModemFamily = {
     radio: { grade: "unknown", sources: [], note: "nwscanmode as on EC2x; modules with LTE alone ignore it" },
     auth: { grade: "unknown", sources: [], note: "+QICSGP, else +CGAUTH" },
     "data-interface": { grade: "documented", sources: ["MM", "FIELD"] },
+    counters: { grade: "documented", sources: ["FIELD"], note: "of the module; what it begins with is unknown" },
   },
   gaps: ["+CCHO, +CGLA and their limits on EG915U and EG800K", "the order of the lines at a start", "what +QNETDEVCTL reports"],
 };

@@ -77,6 +77,7 @@ export const simcomA76xx: ModemFamily = {
     psm: { grade: "unknown", sources: [], note: "asked with +CPSMS" },
     edrx: { grade: "unknown", sources: [], note: "asked with +CEDRXS" },
     "operator-profile": { grade: "unknown", sources: [] },
+    counters: { grade: "unknown", sources: [] },
     "own-lpa": { grade: "unknown", sources: [] },
   },
   gaps: ["logical channels over +CSIM", "+CCHO and +CGLA beyond the manual", "what it does with a REFRESH of the card"],

@@ -1,5 +1,6 @@
 // SIMCom SIM7070, SIM7080, SIM7090: LTE-M, NB-IoT and, on SIM7070, GSM. Documented, not captured (docs/modules.md).
 import { cbandcfg } from "../commands/bands.ts";
+import { cnii } from "../commands/counters.ts";
 import { ceuicc } from "../commands/profile.ts";
 import { setting } from "../commands/setting.ts";
 import type { ModemFamily } from "../family.ts";
@@ -50,6 +51,7 @@ export const simcomSim7080: ModemFamily = {
     ],
     grantedPsm: psmSeconds("+CPSMRDP", "AT+CPSMRDP", 4, 3),
     edrxNeedsReset: true,
+    counters: { read: cnii, stepBytes: 1, afterStart: "unknown" },
     ownLpa: [{ command: ceuicc, isOn: () => undefined, remedy: "the module's own profile commands must not be used" }],
   },
   knows: {
@@ -77,6 +79,7 @@ export const simcomSim7080: ModemFamily = {
     psm: { grade: "documented", sources: ["S-7080", "FIELD"] },
     edrx: { grade: "documented", sources: ["S-7080"], note: "+CEDRXS? may be answered ERROR" },
     "operator-profile": { grade: "unknown", sources: [] },
+    counters: { grade: "documented", sources: ["S-7080"], note: "of each of its own contexts; when they begin anew is unknown" },
     "own-lpa": { grade: "unknown", sources: [] },
   },
   gaps: ["logical channels over +CSIM", "+CCHO and +CGLA beyond the manual", "what it does with a REFRESH of the card"],

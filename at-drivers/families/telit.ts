@@ -1,5 +1,6 @@
 // Telit ME310, ME910 (LTE-M) and LE910 (Cat-1, Cat-4). Known through ModemManager and users' code only (docs/modules.md).
 import { hashBnd } from "../commands/bands.ts";
+import { gdatavol } from "../commands/counters.ts";
 import { order, setting } from "../commands/setting.ts";
 import type { DataInterfaceWay, Knowledge, ModemFamily, ModemQuirks, StartSetting, Topic } from "../family.ts";
 import type { ModemIdentity } from "../types.ts";
@@ -18,6 +19,7 @@ const common: ModemQuirks = {
   start: [simReports],
   signal: ["rfsts", "cesq"],
   auth: ["pdpauth", "cgauth"],
+  counters: { read: gdatavol, stepBytes: 1, afterStart: "unknown" },
 };
 
 /** The number of the USB composition that has an Ethernet interface differs by series. */
@@ -56,6 +58,7 @@ const knows: Readonly<Record<Topic, Knowledge>> = {
   psm: { grade: "unknown", sources: [], note: "asked with +CPSMS" },
   edrx: { grade: "unknown", sources: [], note: "asked with +CEDRXS" },
   "operator-profile": { grade: "unknown", sources: [] },
+  counters: { grade: "unknown", sources: [], note: "as older modules of the make have it, which keep the total over a start" },
   "own-lpa": { grade: "unknown", sources: [] },
 };
 const gaps = [

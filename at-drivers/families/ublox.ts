@@ -1,5 +1,6 @@
 // u-blox SARA-R5, SARA-R4 (LTE-M), LARA-R6 and LEXI-R10 (Cat-1, Cat-1bis). Documented, not captured (docs/modules.md).
 import { ubandmask } from "../commands/bands.ts";
+import { ugcntrd } from "../commands/counters.ts";
 import { setting, settingAs } from "../commands/setting.ts";
 import type { DataInterfaceWay, Knowledge, ModemFamily, ModemQuirks, RadioMode, StartSetting, Terms, Topic } from "../family.ts";
 import type { ModemIdentity } from "../types.ts";
@@ -24,6 +25,7 @@ const common: ModemQuirks = {
   bootLines: ["RDY"],
   start: [awake("+UPSV"), greeting],
   operatorProfile: "umnoprof",
+  counters: { read: ugcntrd, stepBytes: 1, afterStart: "zero" },
   grantedPsm: psmBits("+UCPSMS", "AT+UCPSMS?", 3, 4),
 };
 
@@ -58,6 +60,11 @@ const knows: Readonly<Record<Topic, Knowledge>> = {
   psm: { grade: "documented", sources: ["U-R5", "U-LIB"] },
   edrx: { grade: "documented", sources: ["U-R5"] },
   "operator-profile": { grade: "documented", sources: ["U-LIB"] },
+  counters: {
+    grade: "documented",
+    sources: ["U-LIB", "MM", "PART"],
+    note: "of each context, in octets of IP packets; begins anew when the module is switched off, on some with each activation",
+  },
   "own-lpa": { grade: "unknown", sources: [] },
 };
 const gaps = ["+CCHO, +CGLA, +CSIM and their limits", "what it does with a REFRESH of the card", "how +CSGT? is answered"];

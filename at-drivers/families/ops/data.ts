@@ -2,7 +2,7 @@
 import { isCode, SimwardError } from "../../../base/errors.ts";
 import * as data from "../../commands/data.ts";
 import type { AtPort } from "../../engine/types.ts";
-import type { AuthWay, DataInterfaceKind, DataInterfaceWay, ModemOps, ModemQuirks } from "../../family.ts";
+import type { AuthWay, DataCounters, DataInterfaceKind, DataInterfaceWay, ModemOps, ModemQuirks } from "../../family.ts";
 import type { PdpAuth } from "../../modem.ts";
 import { isRefusal } from "../../retry.ts";
 import type { PdpContext } from "../../types.ts";
@@ -24,6 +24,7 @@ type DataOps = Pick<
   | "setDataInterface"
   | "startDataInterface"
   | "stopDataInterface"
+  | "dataCounters"
 >;
 
 const defineTries = 3;
@@ -31,6 +32,7 @@ const defineTries = 3;
 export function dataOps(quirks: ModemQuirks): DataOps {
   return {
     contexts,
+    dataCounters: (port, cid) => dataCounters(port, quirks, cid),
     async defineContext(port, { cid, type, apn }) {
       // A module that has just started refuses the first ones.
       for (let left = defineTries - 1; ; left--) {
@@ -113,6 +115,20 @@ export function dataOps(quirks: ModemQuirks): DataOps {
       const { stop } = wayOf(quirks, kind);
       if (stop !== undefined) await port.send(stop, cid);
     },
+  };
+}
+
+/** Lines that name no context are of the module as a whole, or of contexts that are numbered otherwise: they are taken together. */
+async function dataCounters(port: AtPort, { counters }: ModemQuirks, cid: number): Promise<DataCounters | undefined> {
+  if (counters === undefined) return undefined;
+  const lines = (await orUndefined(port.send(counters.read)))?.filter((line) => line.cid === undefined || line.cid === cid);
+  if (lines === undefined || lines.length === 0) return undefined;
+  const sum = (of: "sentBytes" | "receivedBytes"): number => lines.reduce((total, line) => total + line[of], 0);
+  return {
+    sentBytes: sum("sentBytes"),
+    receivedBytes: sum("receivedBytes"),
+    stepBytes: counters.stepBytes,
+    afterStart: counters.afterStart,
   };
 }
 

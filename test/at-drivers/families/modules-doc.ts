@@ -123,6 +123,7 @@ const topicNames: Readonly<Record<Topic, string>> = {
   psm: "PSM as granted",
   edrx: "eDRX",
   "operator-profile": "operator's configuration",
+  counters: "data counters",
   "own-lpa": "own LPA",
 };
 
@@ -176,6 +177,10 @@ const describe: Readonly<Record<Topic, (quirks: ModemQuirks) => string>> = {
   psm: ({ grantedPsm }) => (grantedPsm === undefined ? "" : `\`${grantedPsm.text()}\``),
   edrx: ({ edrxNeedsReset }) => `+CEDRXS${edrxNeedsReset ? ", which holds after a restart" : ""}`,
   "operator-profile": ({ operatorProfile }) => (operatorProfile === undefined ? "none" : `+${operatorProfile.toUpperCase()}`),
+  counters: ({ counters }) =>
+    counters === undefined
+      ? "none known"
+      : [...(counters.begin === undefined ? [] : [`\`${counters.begin.text()}\`, then`]), `\`${counters.read.text()}\``].join(" "),
   "own-lpa": ({ ownLpa }) => ownLpa.map(({ command }) => `\`${command.text()}\``).join(", ") || "none known",
 };
 
