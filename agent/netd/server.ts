@@ -17,6 +17,7 @@ import { actionsFor, type Grounds } from "./verbs.ts";
 /** A tunnel's certificates go in one. */
 const maxLineBytes = 65_536;
 const maxWaiting = 64;
+const mostRefused = 4;
 
 /** Fixed places; whoever starts simward-netd, which is root, may name others. */
 export const usualPlaces = {
@@ -115,14 +116,19 @@ export function createNetd({ allowedUid, places = {}, clock, log = () => {}, ...
     }
   };
 
+  const refused = new Set<Socket>();
   const server = createServer((socket) => {
     socket.on("error", () => {});
     const peer = peerCredentials(socket);
     if (peer === undefined || !isAllowed(peer, allowedUid)) {
       log(`uid ${peer?.uid ?? "unknown"}: refused`);
       answer(socket, { error: errorReport(new SimwardError("API_FORBIDDEN", { detail: `uid ${peer?.uid ?? "unknown"}` })) });
-      // Not left to whoever it is to close: one of the few places would be his.
-      socket.destroySoon();
+      // It has a moment to read why. Whoever does not close takes no place of those who may ask.
+      refused.add(socket);
+      socket.once("close", () => refused.delete(socket));
+      socket.resume().end();
+      const [oldest] = refused;
+      if (refused.size > mostRefused) oldest?.destroy();
       return;
     }
     // What it asked for in processes ends with it: nobody is left to take them down.
@@ -139,7 +145,7 @@ export function createNetd({ allowedUid, places = {}, clock, log = () => {}, ...
       if (rest.length > maxLineBytes) socket.destroy();
     });
   });
-  server.maxConnections = 8;
+  server.maxConnections = 8 + mostRefused;
   return {
     server,
     async close() {

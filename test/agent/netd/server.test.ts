@@ -1,5 +1,5 @@
 // The socket of simward-netd in this process: made-up lines, name servers, power hook, pppd's life; no privilege is needed but where it says so.
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -131,6 +131,23 @@ test.skipIf(!isRoot)("another user than root and the one it was started for is r
   });
   expect(JSON.parse(asked)).toMatchObject({ error: { code: "API_FORBIDDEN", message: expect.stringContaining("uid 65534") } });
   expect(calls()).toEqual([]);
+});
+
+test.skipIf(!isRoot)("connections of another user that he never closes keep nobody out (left out: needs root)", async () => {
+  await start();
+  chmodSync(dir, 0o755);
+  chmodSync(join(dir, "netd.sock"), 0o777);
+  // Half open: the other side's end is not answered with an end.
+  const code = `let n=0;for(let i=0;i<20;i++){const s=require("net").connect({path:${JSON.stringify(join(dir, "netd.sock"))},allowHalfOpen:true});s.on("error",()=>{});s.once("close",()=>{});s.on("data",()=>{if(++n===20)process.stdout.write("all")});s.resume()}setInterval(()=>{},1000)`;
+  const hostile = spawn(process.execPath, ["-e", code], { uid: 65_534, gid: 65_534, cwd: "/", stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    await new Promise((resolve) => hostile.stdout.once("data", resolve));
+    const late = await NetdClient.connect(join(dir, "netd.sock"));
+    expect(await late.verb("addr-flush", { interface: "wwan0" })).toEqual({ ok: true });
+    late.end();
+  } finally {
+    hostile.kill("SIGKILL");
+  }
 });
 
 describe("resolv", () => {
