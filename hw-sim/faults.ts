@@ -35,6 +35,7 @@ const share = (text: string): number | undefined => {
   const value = number(text);
   return value !== undefined && value <= 1 ? value : undefined;
 };
+const percent = (text: string): number | undefined => (/^-?\d{1,3}$/.test(text) && Number(text) >= -100 ? Number(text) : undefined);
 const digits = (text: string): string | undefined => (/^\d{3,20}$/.test(text) ? text : undefined);
 const country = (text: string): string | undefined => (/^[A-Z]{2}$/.test(text) ? text : undefined);
 const refusal = (text: string): string | undefined => (/^\d{5,6}:\d{1,3}$/.test(text) ? text : undefined);
@@ -91,6 +92,7 @@ export const faultTable = {
   "cts-stuck": row("module", "1", flag, "takes no octets: its host's writes block"),
   "only-port": row("module", "N", positive, "answers only on the port opened as the Nth; unsolicited lines go to all"),
   "urc-port": row("module", "N", positive, "unsolicited lines go to the port opened as the Nth alone; all of them answer"),
+  "counter-drift": row("module", "PERCENT", percent, "its own counters of octets count so much too much from now on; -10: too little"),
   "hang-up-after-data": row("module", "1", flag, "a data call that ends closes its port"),
   "hang-up-on-radio-off": row("module", "1", flag, "AT+CFUN=0 closes all ports right behind its OK, as some USB modules do"),
   loss: row("path", "0..1", share, "share of datagrams lost, each way"),

@@ -24,7 +24,7 @@ import type { EuiccOptions, VirtualEuicc } from "./euicc/types.ts";
 import { identityOf, makeEuicc } from "./factory.ts";
 import { type FaultSetting, Faults } from "./faults.ts";
 import { type CardIdentityFiles, isUnder, openIdentity } from "./identity.ts";
-import { VirtualModem } from "./modem/module.ts";
+import { type Traffic, VirtualModem } from "./modem/module.ts";
 import { generic3gpp, type ModemTimings, type Personality } from "./modem/personality.ts";
 import { servePty } from "./modem/ports/pty.ts";
 import { serveTcp, serveUnix } from "./modem/ports/socket.ts";
@@ -33,7 +33,7 @@ import { switchedBearer } from "./network/bearer.ts";
 import type { PathQuality } from "./network/data.ts";
 import { type DataLinkOption, openDataLink } from "./network/data-link.ts";
 import { startDrive } from "./network/drive.ts";
-import { Gate } from "./network/gate.ts";
+import { Gate, type GateCounters } from "./network/gate.ts";
 import { World } from "./network/world.ts";
 import { obeyFaults } from "./network/world-faults.ts";
 import type { ModemPortOption } from "./options.ts";
@@ -280,7 +280,7 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
     faults,
     log,
     personality: options.personality ?? generic3gpp,
-    traffic: () => ({ sentBytes: gate.counters.bytes.up, receivedBytes: gate.counters.bytes.down }),
+    traffic: link?.traffic ?? (() => trafficOf(gate.counters)),
     ...(options.timings === undefined ? {} : { timings: options.timings }),
   });
   started.add(() => modem.close());
@@ -467,4 +467,15 @@ function applyVehicleFaults(faults: Faults, settings: unknown): void {
 
 function showVehicleFaults(faults: Faults): unknown {
   return Object.fromEntries(faults.list().map(({ name, value }) => [name, value]));
+}
+
+/** IPv4 and UDP (RFC 791, RFC 768). */
+const datagramHeadBytes = 28;
+
+/** What passed the gate, as the packets that it came in. */
+function trafficOf({ bytes, datagrams }: GateCounters): Traffic {
+  return {
+    sentBytes: bytes.up + datagramHeadBytes * datagrams.up,
+    receivedBytes: bytes.down + datagramHeadBytes * datagrams.down,
+  };
 }

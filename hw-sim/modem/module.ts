@@ -8,6 +8,7 @@ import { Faults } from "../faults.ts";
 import { ClockChip, formatCtze, formatZone } from "./clock-chip.ts";
 import type { CommandRow } from "./commands/command.ts";
 import { commandTable } from "./commands/table.ts";
+import { DataCounters } from "./counters.ts";
 import { type PacketEvent, PacketService } from "./packet.ts";
 import { generic3gpp, type ModemTimings, type Personality, type UrcLine } from "./personality.ts";
 import { AtPort, type PortLine } from "./port.ts";
@@ -71,7 +72,7 @@ export class VirtualModem {
   readonly commands: ReadonlyMap<string, CommandRow>;
   readonly log: Log;
   readonly vendor = new VendorSettings();
-  readonly traffic: () => Traffic;
+  readonly counters: DataCounters;
   settings: SharedSettings;
   readonly #ports = new Set<AtPort>();
   readonly #disposers: Disposer[] = [];
@@ -99,7 +100,11 @@ export class VirtualModem {
     this.personality = { ...personality, timings: { ...personality.timings, ...options.timings } };
     this.faults = options.faults ?? new Faults();
     this.log = options.log ?? silentLog;
-    this.traffic = options.traffic ?? (() => ({ sentBytes: 0, receivedBytes: 0 }));
+    this.counters = new DataCounters({
+      ...this.personality.counters,
+      traffic: options.traffic ?? (() => ({ sentBytes: 0, receivedBytes: 0 })),
+      driftPercent: () => this.faults.get("counter-drift") ?? 0,
+    });
     this.settings = factorySettings(this.personality);
     this.#saved = { creg: { ...this.settings.creg }, echo: this.personality.echo !== "off" };
     this.#functionLevel = this.personality.bootLevel;
@@ -313,6 +318,7 @@ export class VirtualModem {
     this.#running = true;
     this.#life++;
     this.vendor.started();
+    this.counters.started();
     this.#functionLevel = Number(this.vendor.get(keptLevel, String(bootLevel)));
     const { radio = true, sim = true } = functionLevels[this.#functionLevel] ?? {};
     this.#radio = radio;
@@ -351,6 +357,7 @@ export class VirtualModem {
   }
 
   #onPacket(event: PacketEvent): void {
+    if (event.kind === "attached" || event.kind === "activated") this.counters.beginSession();
     if (event.kind === "deactivated" || event.kind === "detached")
       for (const port of this.#ports) port.lostData("cid" in event ? event.cid : undefined);
     if (this.settings.cgerep === 0) return;

@@ -1,6 +1,7 @@
 // What a make of module is: one row of data each. The interpreter and the SIM side read it; nothing else knows makes apart.
 import type { SimRat } from "../contracts.ts";
 import type { CommandRow } from "./commands/command.ts";
+import type { CounterHabit } from "./counters.ts";
 import type { RegistrationCommand } from "./registration-lines.ts";
 import type { VendorSettings } from "./vendor-settings.ts";
 
@@ -159,6 +160,8 @@ export interface Personality {
     /** +CME ERROR of whoever wants to take down the last one of LTE. */
     readonly lastPdnCme: number;
   };
+  /** Of octets, where a make tells them: what is left of them behind a start, and of how many bits they are. */
+  readonly counters: { readonly habit: CounterHabit; readonly bits: number };
   /** Fields of +CGAUTH behind <auth_prot>. */
   readonly cgauth: { readonly order: "user-password" | "password-user"; readonly maxChars: number };
   /** What +CGCONTRDP tells; short: it ends behind the APN. */
@@ -231,6 +234,7 @@ export const generic3gpp: Personality = {
   },
   ceer: { failure: '"{domain} cause",{cause}', none: '"No cause information available",0' },
   contexts: { minCid: 1, maxCid: 8, defaultCid: 1, kept: false, firstDefinitionFails: false, lastPdnCme: 171 },
+  counters: { habit: "lost", bits: 48 },
   cgauth: { order: "user-password", maxChars: 64 },
   cgcontrdp: "full",
   cgev: {

@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import type { Disposer } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import type { Bearer } from "../contracts.ts";
+import type { Traffic } from "../modem/module.ts";
 
 export interface DataLinkOption {
   /** Of the host's end, at most 11 characters. */
@@ -23,6 +24,8 @@ export interface DataLinkOptions extends DataLinkOption {
 export interface DataLink {
   /** Where the operator's side, and with it the servers' gate, is. */
   readonly gateway: string;
+  /** Octets of IP packets that went over it. */
+  traffic(): Traffic;
   close(): void;
 }
 
@@ -67,6 +70,7 @@ export function openDataLink({ bearer, addresses, interface: host, namespace, op
   }
   return {
     gateway: gatewayAddress,
+    traffic: () => trafficOn(core, there),
     close() {
       stop();
       inCore("link", "delete", core);
@@ -86,4 +90,19 @@ export function parseDataLink(text: string): DataLinkOption {
   throw new SimwardError("SIM_OPTION", {
     detail: `--data-link ${JSON.stringify(text)}: write INTERFACE@NAMESPACE or INTERFACE@NAMESPACE@OPERATOR, e.g. wwan0@vehicle`,
   });
+}
+
+const ethernetHeadBytes = 14;
+
+/** As the kernel counts at the operator's end, without the heads of its frames. */
+function trafficOn(core: string, there: readonly string[]): Traffic {
+  type Counts = Readonly<Record<"bytes" | "packets", number>>;
+  const told = execFileSync("ip", [...there, "-s", "-j", "link", "show", "dev", core], { encoding: "utf8" });
+  const [
+    {
+      stats64: { rx, tx },
+    },
+  ] = JSON.parse(told) as readonly [{ readonly stats64: Readonly<Record<"rx" | "tx", Counts>> }];
+  const ofPackets = ({ bytes, packets }: Counts): number => bytes - ethernetHeadBytes * packets;
+  return { sentBytes: ofPackets(rx), receivedBytes: ofPackets(tx) };
 }

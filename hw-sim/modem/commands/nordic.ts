@@ -5,7 +5,7 @@ import { grantedEdrx, grantedPsm } from "../power-saving.ts";
 import { domainStat } from "../registration-lines.ts";
 import { clamp, servingCell } from "../serving-cell.ts";
 import type { VendorSettings } from "../vendor-settings.ts";
-import { type Answer, type CommandRow, line, refuse, says } from "./command.ts";
+import { type Answer, type CommandRow, int, line, ok, refuse, says } from "./command.ts";
 import { among, inForce, plain, type Setting, setting } from "./setting.ts";
 
 /** +CME ERROR of Nordic's own: not allowed while the modem is active. */
@@ -57,6 +57,22 @@ export const nordicCommands: readonly CommandRow[] = [
   setting("+CNEC", { fields: [among([0, 1, 8, 9, 16, 24])], effect: "session", test: "(0,1,8,9,16,24)" }),
   setting("%UICCPOWERSAVE", { fields: [among([0, 1, 2, 3])], effect: "now", when: whileInactive, test: "(0-3)" }),
   setting("%CESQ", { fields: [among([0, 1])], effect: "session" }),
+  {
+    name: "%XCONNSTAT",
+    // SMS sent, received; kilobytes sent, received; the longest packet and the average one. What is not collected is not told.
+    read: ({ modem }) => {
+      const on = modem.vendor.get("%XCONNSTAT", "0") === "1";
+      const { sentBytes, receivedBytes } = on ? modem.counters.total : { sentBytes: 0, receivedBytes: 0 };
+      return line(`%XCONNSTAT: 0,0,${Math.floor(sentBytes / 1_024)},${Math.floor(receivedBytes / 1_024)},0,0`);
+    },
+    set: (call) => {
+      const { counters, vendor } = call.modem;
+      const on = int(call, 0, 0, 1);
+      if (on === 1) counters.reset();
+      vendor.set("%XCONNSTAT", String(on), "session");
+      return ok;
+    },
+  },
   {
     name: "%XCBAND",
     execute: ({ modem }) => line(`%XCBAND: ${servingCell(modem)?.band ?? 0}`),

@@ -182,15 +182,13 @@ const counters: CommandRow = {
   name: "+QGDCNT",
   test: says("+QGDCNT: (0,1)"),
   read: ({ modem }) => {
-    const { sentBytes, receivedBytes } = modem.traffic();
-    const [sent = "0", received = "0"] = modem.vendor.stored("+QGDCNT", "0,0").split(",");
-    return line(`+QGDCNT: ${sentBytes - Number(sent)},${receivedBytes - Number(received)}`);
+    const { sentBytes, receivedBytes } = modem.counters.total;
+    return line(`+QGDCNT: ${sentBytes},${receivedBytes}`);
   },
   set: (call) => {
-    // 1 saves them, which they need not be here.
-    if (int(call, 0, 0, 1) === 1) return ok;
-    const { sentBytes, receivedBytes } = call.modem.traffic();
-    call.modem.vendor.set("+QGDCNT", `${sentBytes},${receivedBytes}`, "now");
+    const { counters } = call.modem;
+    if (int(call, 0, 0, 1) === 1) counters.save();
+    else counters.reset();
     return ok;
   },
 };

@@ -168,7 +168,7 @@ export const sim7080Commands: readonly CommandRow[] = [
   {
     name: "+CNII",
     read: ({ modem }) => {
-      const { sentBytes, receivedBytes } = modem.traffic();
+      const { sentBytes, receivedBytes } = modem.counters.total;
       return line(`+CNII: 0,1430,${receivedBytes},${sentBytes},0,0,0,0`);
     },
   },

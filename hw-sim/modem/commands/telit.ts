@@ -146,8 +146,13 @@ export function telitCommands({ iot, usb, usbFactory }: TelitHabits): readonly C
     {
       name: "#GDATAVOL",
       set: (call) => {
-        int(call, 0, 0, 2);
-        const { sentBytes, receivedBytes } = call.modem.traffic();
+        const { counters } = call.modem;
+        const mode = int(call, 0, 0, 2);
+        if (mode === 0) {
+          counters.reset();
+          return ok;
+        }
+        const { sentBytes, receivedBytes } = mode === 1 ? counters.session : counters.total;
         return line(`#GDATAVOL: 1,${sentBytes + receivedBytes},${sentBytes},${receivedBytes}`);
       },
     },

@@ -146,11 +146,10 @@ function engineering(modem: VirtualModem): Answer {
 const counters: CommandRow = {
   name: "+UGCNTRD",
   execute: ({ modem }) => {
-    const { sentBytes, receivedBytes } = modem.traffic();
+    const { session, total } = modem.counters;
+    const figures = [session.sentBytes, session.receivedBytes, total.sentBytes, total.receivedBytes].join(",");
     return line(
-      ...modem.packet.contexts
-        .filter(({ cid }) => modem.packet.active(cid) !== undefined)
-        .map(({ cid }) => `+UGCNTRD: ${cid},${sentBytes},${receivedBytes},${sentBytes},${receivedBytes}`),
+      ...modem.packet.contexts.filter(({ cid }) => modem.packet.active(cid) !== undefined).map(({ cid }) => `+UGCNTRD: ${cid},${figures}`),
     );
   },
 };

@@ -18,6 +18,7 @@ export const quectelCommon: Personality = {
   },
   ceer: { failure: '"{text}",5,{cause}', none: '"No cause information available",0,0' },
   contexts: { ...generic3gpp.contexts, maxCid: 16, kept: true },
+  counters: { habit: "saved", bits: 48 },
   cgev: { ...generic3gpp.cgev, deactivated: { ME: ["ME PDN DEACT {cid}"], NW: ['NW DEACT "IP","{address}",{cid}'] } },
   timings: {
     ...generic3gpp.timings,

@@ -25,6 +25,8 @@ const telitCommon: Personality = {
     absent: [{ text: "#QSS: 0", if: "#QSS" }],
   },
   contexts: { ...generic3gpp.contexts, maxCid: 6, kept: true },
+  // As older ones of the make have it.
+  counters: { habit: "kept", bits: 48 },
   cgev: { ...generic3gpp.cgev, attached: ["ME PDN ACT {cid}"] },
   timings: { ...generic3gpp.timings, bootMs: 3_000, simBusy: [{ ms: 1_500, cme: 14 }], scanMs: 60_000 },
 };
