@@ -265,7 +265,10 @@ export function createFirewall(options: FirewallOptions): Firewall {
         }),
         // simward-netd has ended, and its successor knows nothing: what stands is looked at.
         netd.onPppEnd(({ interface: of }) => {
-          if (of === undefined && !isStopped) void soon(look);
+          if (of !== undefined || isStopped) return;
+          void soon(look);
+          // It keeps the table as it is for whoever has asked it, and nobody has.
+          void soon(() => apply(true));
         }),
       );
       void changed();
@@ -284,10 +287,11 @@ export function createFirewall(options: FirewallOptions): Firewall {
       void changed();
     },
     changed,
-    async read() {
-      const interfaceName = name;
-      if (interfaceName === undefined || applied === undefined) return undefined;
+    read() {
       return work.run(async () => {
+        const interfaceName = name;
+        // Looked at in its turn: what is being set at the moment can be read behind it.
+        if (interfaceName === undefined || applied === undefined) return undefined;
         const data = firewallData(await netd.ask("firewall-read", { interface: interfaceName }));
         if (data === undefined) return undefined;
         const reading = readingOf(data);
