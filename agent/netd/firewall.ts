@@ -248,35 +248,35 @@ async function apply(hands: Hands, rules: FirewallRules): Promise<TableRead> {
 }
 
 /** From now on, until another change: whatever another program does to the table, it is made again from the same arguments. */
-async function applyAndKeep(hands: Hands, rules: FirewallRules): Promise<{ readonly kept: Kept; readonly answer: object }> {
-  let made = await apply(hands, rules);
-  const kept: Kept = {
+async function applyAndKeep(hands: Hands, rules: FirewallRules, keep: (kept: Kept) => void): Promise<object> {
+  let made: TableRead | undefined;
+  keep({
     interface: rules.interface,
     // The second: the kernel's news were more than the socket could hold.
     concerns: (news) => news.includes("inet simward") || news.includes("# ERROR"),
     async look() {
       const now = await listTable(hands);
-      if (now?.hash === made.hash) return undefined;
-      return now === undefined || now.generation !== made.generation ? "removed" : "altered";
+      if (now !== undefined && now.hash === made?.hash) return undefined;
+      return now === undefined || now.generation !== made?.generation ? "removed" : "altered";
     },
     async restore() {
       made = await apply(hands, { ...rules, counters: undefined });
       return true;
     },
-  };
-  return { kept, answer: dataOf(made) };
+  });
+  made = await apply(hands, rules);
+  return dataOf(made);
 }
 
 /** A qdisc is gone with its interface, and the daemon sets the next one's pace. */
-async function paceAndKeep(hands: Hands, modem: string, kbps: number): Promise<{ readonly kept: Kept; readonly answer: undefined }> {
+async function paceAndKeep(hands: Hands, modem: string, kbps: number, keep: (kept: Kept) => void): Promise<void> {
   await shape(hands, modem, kbps);
-  const kept: Kept = {
+  keep({
     interface: modem,
     concerns: (news) => news.includes(`dev ${modem} `),
     look: async () => ((await readShaping(hands, modem)) === kbps ? undefined : "unpaced"),
     restore: () => shape(hands, modem, kbps).then(() => true, absent),
-  };
-  return { kept, answer: undefined };
+  });
 }
 
 function dataOf({ generation, hash, counters }: TableRead): object {
@@ -294,7 +294,7 @@ export const firewallVerbs: Readonly<Record<string, Verb>> = {
       tcpPort: optional(port),
       counters: optional(oneOf("anew")),
     },
-    (rules) => [{ kind: "act", act: (hands) => hands.table(() => applyAndKeep(hands, rules)) }],
+    (rules) => [{ kind: "act", act: (hands) => hands.table((keep) => applyAndKeep(hands, rules, keep)) }],
   ),
   "firewall-off": verb({ tunnelInterface: optional(tunnelInterface) }, ({ interface: modem, tunnelInterface: tunnel }) => [
     {
@@ -302,12 +302,11 @@ export const firewallVerbs: Readonly<Record<string, Verb>> = {
       act: (hands) =>
         hands.table(async () => {
           await hands.run("nft", ["-f", "-"], [...removal, ""].join("\n"));
-          return { answer: undefined };
         }),
     },
     ...[modem, ...(tunnel === undefined ? [] : [tunnel])].map((name) => ({
       kind: "act" as const,
-      act: (hands: Hands) => hands.pace(async () => ({ answer: await unshape(hands, name) })),
+      act: (hands: Hands) => hands.pace(() => unshape(hands, name)),
     })),
   ]),
   "firewall-read": verb({}, ({ interface: modem }) => [
@@ -324,8 +323,7 @@ export const firewallVerbs: Readonly<Record<string, Verb>> = {
     ({ interface: modem, throttleKbps: kbps, tunnelInterface: tunnel }) => [
       {
         kind: "act",
-        act: (hands) =>
-          hands.pace(() => (kbps === undefined ? unshape(hands, modem).then((answer) => ({ answer })) : paceAndKeep(hands, modem, kbps))),
+        act: (hands) => hands.pace((keep) => (kbps === undefined ? unshape(hands, modem) : paceAndKeep(hands, modem, kbps, keep))),
       },
       ...(tunnel === undefined
         ? []

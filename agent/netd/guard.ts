@@ -24,8 +24,8 @@ export interface Restored {
   readonly times: number;
 }
 
-/** A change of what is kept: what it resolves with is kept from then on, undefined ends it. When it fails nothing is kept. */
-export type Change = <T>(job: () => Promise<{ readonly kept?: Kept; readonly answer: T }>) => Promise<T>;
+/** A change of what is kept: from then on it is what `keep` was called with last, also where the job then failed (in a fight it may); nothing without. */
+export type Change = <T>(job: (keep: (kept: Kept) => void) => Promise<T>) => Promise<T>;
 
 export interface GuardOptions {
   /** The program that tells the kernel's news, with its arguments. */
@@ -35,8 +35,11 @@ export interface GuardOptions {
   readonly tell: (owner: object, restored: Restored) => void;
 }
 
-/** Looking and restoring take a fifth of the time at most, however somebody fights for it and however slow the machine is. */
+/** Looking and restoring take a fifth of the time at most, however somebody fights for it and however slow the machine is; a few at once are borrowed. */
 const restFactor = 4;
+const borrowedMs = 2_000;
+/** After one that failed: what made it fail may tell no news. */
+const againMs = 250;
 const tellEveryMs = 1_000;
 const logEveryMs = 60_000;
 /** When a monitor that has just been started surely listens; what was altered before that it cannot tell. */
@@ -71,15 +74,14 @@ export class Guard {
       this.#work.run(async () => {
         // Listening before it is set: nothing is missed in between.
         if (this.#kept !== undefined) this.#listen();
+        let next: Kept | undefined;
         try {
-          const { kept, answer } = await job();
-          this.#kept = this.#gone.has(owner) ? undefined : kept;
-          this.#owner = owner;
-          return answer;
-        } catch (error) {
-          this.#kept = undefined;
-          throw error;
+          return await job((kept) => {
+            next = kept;
+          });
         } finally {
+          this.#kept = this.#gone.has(owner) ? undefined : next;
+          this.#owner = owner;
           if (this.#kept === undefined) this.#rest();
           else this.#listen();
         }
@@ -160,7 +162,7 @@ export class Guard {
   #ask(): void {
     if (this.#isAsked) return;
     this.#isAsked = true;
-    const waitMs = this.#restUntilMs - this.#options.clock.monotonicMs();
+    const waitMs = this.#restUntilMs - borrowedMs - this.#options.clock.monotonicMs();
     const look = (): void => void this.#work.run(() => this.#look()).catch((error: unknown) => this.#failed(error));
     if (waitMs <= 0) look();
     else this.#after("look", waitMs, look);
@@ -186,7 +188,7 @@ export class Guard {
       }
     } finally {
       const nowMs = clock.monotonicMs();
-      this.#restUntilMs = nowMs + restFactor * (nowMs - startedMs);
+      this.#restUntilMs = Math.max(this.#restUntilMs, nowMs) + restFactor * (nowMs - startedMs);
     }
   }
 
@@ -213,6 +215,7 @@ export class Guard {
 
   /** The daemon's own look is the second net. */
   #failed(error: unknown): void {
+    if (this.#kept !== undefined) this.#after("again", againMs, () => this.#ask());
     const nowMs = this.#options.clock.monotonicMs();
     if (nowMs - this.#loggedMs < logEveryMs) return;
     this.#loggedMs = nowMs;
