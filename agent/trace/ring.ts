@@ -26,9 +26,8 @@ export async function openTraceRing(disk: Disk, ringBytes: number): Promise<Trac
   let number = Number(segmentName.exec((await names()).at(-1) ?? "")?.[1] ?? 0) + 1;
   let usedBytes = 0;
 
-  const turnOver = async (): Promise<void> => {
-    number++;
-    usedBytes = 0;
+  /** Before each segment is begun, the first of a life too: lives that are short and many must not add up. */
+  const makeRoom = async (): Promise<void> => {
     const there = await names();
     for (const oldest of there.slice(0, Math.max(0, there.length - (segments - 1)))) await disk.remove(oldest);
   };
@@ -43,6 +42,7 @@ export async function openTraceRing(disk: Disk, ringBytes: number): Promise<Trac
           const block = Buffer.concat(lines);
           lines = [];
           bytes = 0;
+          if (usedBytes === 0) await makeRoom();
           await disk.append(`${String(number).padStart(8, "0")}.trace`, block, false);
           usedBytes += block.length;
         };
@@ -51,7 +51,8 @@ export async function openTraceRing(disk: Disk, ringBytes: number): Promise<Trac
           if (line.length > Math.min(segmentBytes, longestLineBytes)) continue;
           if (usedBytes + bytes + line.length > segmentBytes) {
             await write();
-            await turnOver();
+            number++;
+            usedBytes = 0;
           }
           lines.push(line);
           bytes += line.length;

@@ -42,6 +42,14 @@ describe("the ring", () => {
     expect(kept.at(-1)).toEqual(entry(2_000));
   });
 
+  test("keeps within its octets and its segments over many short lives of the daemon", async () => {
+    const disk = faultDisk(seededRandom(1));
+    for (let life = 1; life <= 40; life++) await (await openTraceRing(disk, 65_536)).append([entry(life, 3_000)]);
+    expect((await disk.list("")).length).toBeLessThanOrEqual(8);
+    expect(await octetsOn(disk)).toBeLessThanOrEqual(65_536);
+    expect(seqs(await all((await openTraceRing(disk, 65_536)).read()))).toEqual([33, 34, 35, 36, 37, 38, 39, 40]);
+  });
+
   test("an entry that would fill it is left out", async () => {
     const ring = await openTraceRing(faultDisk(seededRandom(1)), 65_536);
     await ring.append([entry(1), entry(2, 20_000), entry(3)]);
