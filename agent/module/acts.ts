@@ -9,7 +9,7 @@ import type { Config } from "../config/schema.ts";
 import type { Keeper } from "../connectivity/keeper.ts";
 import type { EmergencyWatch } from "../emergency.ts";
 import type { Asker } from "../local-profiles.ts";
-import { judgeLine } from "./at-line.ts";
+import { judgeLine, refusedLine } from "./at-line.ts";
 import { surveyModule } from "./survey.ts";
 
 export interface ModuleActs {
@@ -109,7 +109,7 @@ export function createModuleActs(parts: ModuleActsParts): ModuleActs {
       try {
         judgeLine(line, emergency.sources);
       } catch (error) {
-        await audit("modem.atRefused", by, { line, reason });
+        await audit("modem.atRefused", by, { line: refusedLine(line), reason });
         throw error;
       }
       ready();

@@ -1,5 +1,5 @@
 // What a person may type to the module: an AT line taken apart, and the commands that are not for a line typed by hand, each with why. Pure.
-import { SimwardError } from "../../base/errors.ts";
+import { asSimwardError, SimwardError } from "../../base/errors.ts";
 
 interface Denied {
   readonly pattern: RegExp;
@@ -17,12 +17,18 @@ const prompts = "the module would wait for text or data behind it, and the port 
 const denied: readonly Denied[] = [
   { pattern: /^\+(EGMR|SIMEI|MODIMEI|WIMEI|TSIMEI|LCTSN|SPIMEI|MEID)\b/, why: identity },
   { pattern: /^[\^*%#$@!_\\]+(IMEI|MIMEI|PHYNUM|CIMEI|SIMEI|LCTSN|DATALOCK|NVIMEI)/, why: identity },
+  // Makers name it as they like (*MRD_IMEI, +GTSN, #IMEI): what has IMEI in its name is only read.
+  { pattern: /^\W+\w*IMEI\w*=(?!\?$|"?[RD]"?$)/, why: identity },
+  { pattern: /^\+GTSN=(?!\?$|0\b)/, why: identity },
   { pattern: /^\+CGSN=(?![0-3]?$|\?$)/, why: identity },
   { pattern: /^[!$]/, why: "commands of this maker write what cannot be undone, identity and radio calibration among it" },
   { pattern: /^\+(CCHO|CCHC|CGLA|CRLA|CSIM|CEUICC)\b/, why: channels },
   { pattern: /^\+CRSM=(?!\s*(176|178|192|242)\b)/, why: `${channels}; +CRSM may only read (176, 178, 192, 242)` },
   { pattern: /^[+#%^_$](QESIM|QEUICC|ESIM|UICCLPA|SLPA|LPA|CESIM|XLPA|SIMLPA|ESIMS|EPROF)/, why: channels },
-  { pattern: /^\+(CPIN|CPIN2|CPWD|CLCK|CGAUTH|UAUTHREQ|QICSGP|CNUM2)=(?!\?$)/, why: secrets },
+  {
+    pattern: /^[+#%^*](CPIN|CPIN2|EPIN|CPUK|CPWD|CLCK|CGAUTH|UAUTHREQ|QICSGP|CNUM2|PDPAUTH|SGACTAUTH|AUTHDATA|UPSD|XAPNAUTH|CNCFG)=(?!\?$)/,
+    why: secrets,
+  },
   {
     pattern:
       /^[+#%^*](QFOTA|FOTA|CFOTA|UFWUPD|UFWINSTALL|OTAUP|FWUPD|FWDL|XFOTA|FWSWITCH|USBSWITCH|QDOWNLOAD|CBOOT|QFUPL|QFDEL|QFDWL|QFLST=|UDWNFILE|FSWRITE|FSPUT|CFTRANRX|FDE|SWD|DNS_FW|EXECSCR|ESCRIPT|WSCRIPT|QNVFW|QNVW|NV=|NVW|QEFSWRITE|EFS)/,
@@ -70,6 +76,18 @@ export function judgeLine(line: string, emergencySources: readonly string[]): vo
     if (found !== undefined) throw new SimwardError("AT_DENIED", { detail: `AT${nameOf(command)}: ${found.why}` });
     if (emergencySources.length > 0 && !/^\+?[^=]*\?$/.test(command))
       throw new SimwardError("EMERGENCY_ACTIVE", { detail: `AT${nameOf(command)}; only what ends in ? reads and nothing else` });
+  }
+}
+
+/** For the audit trail: what was wanted, without what it was given, which may be a code. Never throws. */
+export function refusedLine(line: string): string {
+  try {
+    return `AT${commandsOf(line)
+      .map((command) => (command.includes("=") && !command.endsWith("=?") ? `${nameOf(command)}=…` : command))
+      .join(";")}`;
+  } catch (error) {
+    asSimwardError(error);
+    return `${line.length} characters that are no AT line`;
   }
 }
 

@@ -1,6 +1,6 @@
 // What may be typed to the module, and what may not: forms that go round a naive look at the line are refused too.
 import { describe, expect, test } from "vitest";
-import { commandsOf, judgeLine } from "../../../agent/module/at-line.ts";
+import { commandsOf, judgeLine, refusedLine } from "../../../agent/module/at-line.ts";
 import { isCode } from "../../../base/errors.ts";
 
 const codeOf = (line: string, emergency: readonly string[] = []): string => {
@@ -47,6 +47,10 @@ describe("an AT line typed by hand", () => {
       "AT+CRSM=214,28539,0,0,12",
       'AT+QESIM="lpa_enable",1',
       'AT+CPIN="1234"',
+      "AT*MRD_IMEI=W,0101,11JAN1970,490154203237518",
+      'AT+GTSN=1,7,"490154203237518"',
+      'AT#PDPAUTH=1,2,"user","s3cret"',
+      'AT^AUTHDATA=1,2,"","s3cret","user"',
       'AT+QFOTADL="http://x"',
       "AT+IPR=9600",
       "AT&F",
@@ -59,6 +63,17 @@ describe("an AT line typed by hand", () => {
       "AT#REBOOT",
     ])
       expect([line, codeOf(line)]).toEqual([line, "AT_DENIED"]);
+  });
+
+  test("that is refused is written down without what it carries, be it a code", () => {
+    for (const [line, written] of [
+      ['AT+CPIN="1234"', "AT+CPIN=…"],
+      ['at+csq;+clck="SC",1,"1234"', "AT+CSQ;+CLCK=…"],
+      ['AT+QICSGP=1,1,"apn","user","s3cret",2', "AT+QICSGP=…"],
+      ["AT+COPS=?;E0", "AT+COPS=?;E0"],
+      ['AT+X="1234', "10 characters that are no AT line"],
+    ] as const)
+      expect([line, refusedLine(line)]).toEqual([line, written]);
   });
 
   test("that is none is refused as such", () => {
