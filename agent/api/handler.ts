@@ -91,12 +91,16 @@ export function createHandler({ role, services, log, clock, limits }: HandlerPar
       response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
       if (method === "HEAD") return void response.end();
       response.flushHeaders();
-      const stop = route.stream(context, input, (line) => {
+      const write = (line: object): void => {
         if (response.writableLength > maxBacklogBytes) response.destroy();
         else {
           const shown = isBlind ? withoutUsage(line) : line;
           if (shown !== undefined) response.write(`${JSON.stringify(shown)}\n`);
         }
+      };
+      const stop = route.stream(context, input, write, (error) => {
+        response.setTimeout(fetchLimitMs, () => response.destroy());
+        response.end(`${JSON.stringify(errorDocument(asSimwardError(error)))}\n`);
       });
       response.on("close", stop);
       if (response.destroyed) stop();
@@ -240,12 +244,18 @@ async function sendLines(response: ServerResponse, lines: AsyncIterable<string>)
   const iterator = lines[Symbol.asyncIterator]();
   try {
     let next = await iterator.next();
-    response.setTimeout(fetchLimitMs, () => response.destroy());
+    response.on("timeout", () => response.destroy());
     response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
     while (next.done !== true && !response.destroyed) {
-      if (!response.write(`${next.value}\n`) && !response.destroyed) await drained(response);
+      if (!response.write(`${next.value}\n`) && !response.destroyed) {
+        // It is the client that is waited for here, and not in between: a check of doctor may take as long before there is a line to fetch.
+        response.setTimeout(fetchLimitMs);
+        await drained(response);
+        response.setTimeout(0);
+      }
       next = await iterator.next();
     }
+    response.setTimeout(fetchLimitMs);
     response.end();
   } finally {
     await iterator.return?.();

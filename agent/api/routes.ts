@@ -109,8 +109,8 @@ export interface Route<I = unknown> {
   readonly input: GenericSchema<unknown, I>;
   /** One JSON document; a stream is served by `stream`. */
   readonly run?: (context: RouteContext, input: I) => Promise<unknown>;
-  /** JSON lines for as long as the client listens. */
-  readonly stream?: (context: RouteContext, input: I, write: (line: object) => void) => Disposer;
+  /** JSON lines for as long as the client listens, or until it fails: then an error document is the last line. */
+  readonly stream?: (context: RouteContext, input: I, write: (line: object) => void, fail: (error: unknown) => void) => Disposer;
   /** JSON lines that come to an end; as fast as the client reads them. */
   readonly lines?: (context: RouteContext, input: I) => AsyncIterable<string>;
   /** What is no JSON document of ours. */

@@ -51,7 +51,7 @@ export const traceRoutes: readonly Route[] = [
     answer: "simward/trace/1",
     example: "layers=at,apdu&after=0",
     input: following,
-    stream: ({ services, role, peer }, asked, write) => services.trace.follow({ role, peer }, readingOf(asked, false), write),
+    stream: ({ services, role, peer }, asked, write, fail) => services.trace.follow({ role, peer }, readingOf(asked, false), write, fail),
   }),
   route({
     method: "GET",
@@ -71,7 +71,7 @@ export const traceRoutes: readonly Route[] = [
     answer: "simward/trace/1",
     example: "layers=coap&after=0",
     input: following,
-    stream: ({ services, role, peer }, asked, write) => services.trace.follow({ role, peer }, readingOf(asked, true), write),
+    stream: ({ services, role, peer }, asked, write, fail) => services.trace.follow({ role, peer }, readingOf(asked, true), write, fail),
   }),
   route({
     method: "GET",

@@ -55,9 +55,10 @@ export function createClient(socketPath: string, timeoutMs: number, signal?: Abo
       }
     } catch (error) {
       if (leaving?.aborted) return "left";
+      if (error instanceof SimwardError) throw error;
       const known = connectionError(error as Error, socketPath, signal);
       // A daemon that ends, or lets a listener go, does not say good-bye.
-      if (known.code !== "API_RESPONSE" || error instanceof SimwardError) throw known;
+      if (known.code !== "API_RESPONSE") throw known;
     } finally {
       leaving?.removeEventListener("abort", leave);
       req.destroy();
@@ -67,7 +68,17 @@ export function createClient(socketPath: string, timeoutMs: number, signal?: Abo
 
   return {
     textLines,
-    lines: (path, onLine, leaving) => textLines(path, (text) => onLine(parse(text, path)), leaving),
+    lines: (path, onLine, leaving) =>
+      textLines(
+        path,
+        (text) => {
+          const line = parse(text, path);
+          // What fails after the first octet is told in the last line.
+          if ((line as Partial<ApiError> | null)?.schema === "simward/error/1") throw errorFrom(line);
+          return onLine(line);
+        },
+        leaving,
+      ),
     async call<T>(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<T> {
       const { response } = await open(method, path, body === undefined ? undefined : JSON.stringify(body), timeoutMs);
       const value = parse(await readAll(response, socketPath, signal), `${method} ${path}`);

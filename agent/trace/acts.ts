@@ -27,7 +27,8 @@ export interface TraceActs {
   /** Runs what somebody asks for under a trace id of its own. */
   begin<T>(kind: string, run: () => T): T;
   status(): TraceStatus;
-  follow(asker: Asker, reading: TraceReading, write: (line: TraceLine | TraceGap) => void): Disposer;
+  /** `fail` where it cannot be audited: nothing is given out then. */
+  follow(asker: Asker, reading: TraceReading, write: (line: TraceLine | TraceGap) => void, fail: (error: unknown) => void): Disposer;
   stored(asker: Asker, reading: TraceReading): AsyncIterable<string>;
   set(
     asker: Asker,
@@ -75,18 +76,22 @@ export function createTraceActs({ store, bus, log, audit }: TraceActsOptions): T
   return {
     begin: (kind, run) => bus.begin(kind, run),
     status,
-    follow(asker, reading, write) {
+    follow(asker, reading, write, fail) {
       let stop: Disposer = () => undefined;
       let left = false;
       // What is to be audited is audited before the first octet is given out.
-      void tell(asker, reading).then(() => {
-        if (left) return;
-        const render = renderOf(reading);
-        stop = store.subscribe(allowed(reading), reading.after, {
-          entry: (entry) => write(renderEntry(entry, render)),
-          gap: () => write({ schema: "simward/trace-gap/1", after: reading.after ?? 0 }),
+      tell(asker, reading)
+        .then(() => {
+          if (left) return;
+          const render = renderOf(reading);
+          stop = store.subscribe(allowed(reading), reading.after, {
+            entry: (entry) => write(renderEntry(entry, render)),
+            gap: () => write({ schema: "simward/trace-gap/1", after: reading.after ?? 0 }),
+          });
+        })
+        .catch((error: unknown) => {
+          if (!left) fail(error);
         });
-      });
       return () => {
         left = true;
         stop();

@@ -52,6 +52,7 @@ async function show({ api, out, signal }: CliContext, input: VerbInput, layers: 
   const file = textOption(input, "pcap");
   const follow = input.options.follow === true;
   const needsOctets = input.options.octets === true || file !== undefined || layers.every((layer) => layer === "coap");
+  if (after !== undefined && !follow) throw new SimwardError("USAGE", { detail: "--after is where --follow resumes: give --follow too" });
   const client = api(needsOctets ? "admin" : "engineer");
   const path = needsOctets ? "/v1/trace/octets" : "/v1/trace";
   const asked = {
@@ -88,8 +89,8 @@ async function show({ api, out, signal }: CliContext, input: VerbInput, layers: 
       if (count === 0 && !follow) out.hint(await whyNothing(api("viewer")));
     }
     if (!follow) return undefined;
-    const from = after ?? lastSeq;
-    const live = `${path}?${new URLSearchParams({ ...asked, ...(from === 0 ? {} : { after: String(from) }) })}`;
+    // 0 where nothing was there: what comes between the two questions is remembered, and is not lost.
+    const live = `${path}?${new URLSearchParams({ ...asked, after: String(after ?? lastSeq) })}`;
     return streamEnd(await client.lines(live, (line) => takeAnd(take, line), signal), out);
   } finally {
     if (capture !== undefined) {

@@ -26,6 +26,7 @@ let dir = "";
 let server: ApiServer;
 let bus: TraceBus;
 let audited: readonly object[];
+let auditFails = false;
 let log: ReturnType<typeof createLog>;
 
 beforeEach(async () => {
@@ -45,6 +46,7 @@ beforeEach(async () => {
   const tail = createLogTail();
   log = createLog({ level: "info", clock, destination: { write: () => undefined }, onLine: tail.take });
   audited = [];
+  auditFails = false;
   const trace = createTraceActs({
     ...{ store, bus },
     log: {
@@ -57,6 +59,7 @@ beforeEach(async () => {
       },
     },
     audit: async (act, role, _peer, data) => {
+      if (auditFails) throw new SimwardError("AUDIT_WRITE", { detail: "no space left" });
       audited = [...audited, { act, role, ...data }];
     },
   });
@@ -160,6 +163,35 @@ describe("what each role sees", () => {
     expect(err).toContain(`2 packets in ${file}`);
     expect((await readFile(file)).subarray(0, 4).toString("hex")).toBe("a1b2c3d4");
     expect(audited).toMatchObject([{ what: "octets", layers: "coap" }, { what: "octets", layers: "apdu" }, { what: "octets" }]);
+  });
+
+  test("what cannot be audited is not given out, and costs nobody but who asks", async () => {
+    say();
+    auditFails = true;
+    for (const args of [
+      ["trace", "apdu", "--octets", "--follow", "--after", "0"],
+      ["trace", "apdu", "--octets"],
+    ]) {
+      const { code, out, err } = await simward(args);
+      expect([args, code, out, err]).toEqual([args, 1, "", expect.stringContaining("AUDIT_WRITE")]);
+    }
+    expect((await simward(["trace", "status"])).code).toBe(0);
+  });
+
+  test("--after is for what follows, from the first that is remembered on", async () => {
+    say();
+    expect((await simward(["trace", "apdu", "--after", "0"])).code).toBe(2);
+    const leave = new AbortController();
+    const lines: string[] = [];
+    const code = await runCli(["trace", "apdu", "--follow", "--after", "0", "--json"], {
+      stdout: (text) => {
+        lines.push(text);
+        if (lines.length === 2) leave.abort();
+      },
+      stderr: () => undefined,
+      ...{ columns: undefined, env: { SIMWARD_API_DIR: dir, NO_COLOR: "1" }, signal: leave.signal },
+    });
+    expect([code, lines.length]).toEqual([0, 2]);
   });
 
   test("it reads well at 40 columns", async () => {
