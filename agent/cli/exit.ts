@@ -41,12 +41,12 @@ export const exitMeanings: Readonly<Record<ExitName, string>> = {
   partial: "some of several succeeded",
   doctorWarnings: "doctor warns",
   doctorFailures: "doctor found what does not work",
-  interrupted: "ended by Ctrl-C",
+  interrupted: "ended by Ctrl-C before it was done; a stream that is left is done",
 };
 
 /** The first rule that fits counts. */
 const rules: readonly (readonly [RegExp, ExitName])[] = [
-  [/^(USAGE|API_INPUT|BYTES_|ASN1_|CONFIG_|ACTIVATION_CODE$|KEYRING_INVALID$|ROAMING_RULES$)/, "usage"],
+  [/^(USAGE$|API_INPUT$|API_TOO_LARGE$|AT_COMMAND$|BYTES_|ASN1_|CONFIG_|ACTIVATION_CODE$|KEYRING_INVALID$|ROAMING_RULES$)/, "usage"],
   [/^(NOT_FOUND|API_NOT_FOUND|EIM_UNKNOWN|EIM_NOT_CONFIGURED)$/, "notFound"],
   [/^API_NOT_RUNNING$/, "notRunning"],
   [/^(API_FORBIDDEN|TOKEN_REFUSED)$/, "permission"],
@@ -56,8 +56,8 @@ const rules: readonly (readonly [RegExp, ExitName])[] = [
   [/^(CARD_|ES10_|APDU_|FALLBACK_)/, "card"],
   [/^(AT_|PORT_|MODEM_|SWITCH_NOT_SEEN|RADIO_FAILED$)/, "modem"],
   [/^(ESIPA_|DTLS_|TLS_|COAP_|HTTP_|EIM_|RSP_|PACKAGE_|DOWNLOAD_)/, "server"],
-  [/^(POLICY_|IMEI_LOCK|LIFECYCLE_|RADIO_REFUSED$)/, "policy"],
-  [/^PROFILE_NOT_ONLINE$/, "offline"],
+  [/^(POLICY_|USAGE_|IMEI_LOCK|LIFECYCLE_|RADIO_REFUSED$)/, "policy"],
+  [/^(PROFILE_NOT_ONLINE$|APN_FAILED$|PATH_DEAD$|DNS_|TUNNEL_)/, "offline"],
 ];
 
 const byRetry: Partial<Record<RetryClass, ExitName>> = { online: "offline" };
