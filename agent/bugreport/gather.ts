@@ -77,8 +77,11 @@ function tail(text: string): string {
 async function linesOf(lines: AsyncIterable<string> | Promise<readonly string[]>, isBlind: boolean): Promise<string> {
   const all = lines instanceof Promise ? await lines : lines;
   let text = "";
-  for await (const line of all)
-    if (!isBlind || lineWithoutUsage(line) !== undefined) text = text.length > 2 * mostChars ? tail(text) : `${text}${line}\n`;
+  for await (const line of all) {
+    if (isBlind && lineWithoutUsage(line) === undefined) continue;
+    text = `${text}${line}\n`;
+    if (text.length > 2 * mostChars) text = tail(text);
+  }
   return text;
 }
 
