@@ -1,0 +1,15 @@
+// Two hundred foreign flushes, deletions and alterations at random moments, with the fleet refused and flooding: what leaked by each.
+import { expect, test } from "vitest";
+import { alterAtRandom } from "../../agent/firewall/alterations.ts";
+import { canFilter, leftOut } from "../../agent/firewall/vehicle.ts";
+
+test.skipIf(!canFilter)(
+  `200 foreign alterations while the fleet is refused: each is undone and told${leftOut}`,
+  { timeout: 600_000 },
+  async () => {
+    const seen = await alterAtRandom(200, 4_421);
+    process.stdout.write(`${JSON.stringify(seen)}\n`);
+    expect(seen).toMatchObject({ incidents: 200, notRestored: 0, managementLost: 0, alarm: "FIREWALL_ALTERED" });
+    expect(seen.leakedInAll).toBeLessThan(seen.tried / 3);
+  },
+);
