@@ -233,9 +233,8 @@ async function listTable(hands: Hands): Promise<TableRead | undefined> {
 
 // --- verbs -------------------------------------------------------------------------------------------------------------------
 
-async function apply(hands: Hands, rules: FirewallRules): Promise<TableRead> {
+async function apply(hands: Hands, rules: FirewallRules, before: TableRead | undefined): Promise<TableRead> {
   const { uid } = hands;
-  const before = await listTable(hands);
   const generation = rules.counters === "anew" ? undefined : before?.generation;
   const anew = (): string => scriptOf(rules, uid, generation ?? randomBytes(8).toString("hex"), before?.counters ?? empty);
   if (before?.isWhole === true && generation !== undefined)
@@ -250,21 +249,23 @@ async function apply(hands: Hands, rules: FirewallRules): Promise<TableRead> {
 /** From now on, until another change: whatever another program does to the table, it is made again from the same arguments. */
 async function applyAndKeep(hands: Hands, rules: FirewallRules, keep: (kept: Kept) => void): Promise<object> {
   let made: TableRead | undefined;
+  let seen: TableRead | undefined;
   keep({
     interface: rules.interface,
     // The second: the kernel's news were more than the socket could hold.
     concerns: (news) => news.includes("inet simward") || news.includes("# ERROR"),
     async look() {
       const now = await listTable(hands);
+      seen = now;
       if (now !== undefined && now.hash === made?.hash) return undefined;
       return now === undefined || now.generation !== made?.generation ? "removed" : "altered";
     },
     async restore() {
-      made = await apply(hands, { ...rules, counters: undefined });
+      made = await apply(hands, { ...rules, counters: undefined }, seen);
       return true;
     },
   });
-  made = await apply(hands, rules);
+  made = await apply(hands, rules, await listTable(hands));
   return dataOf(made);
 }
 
