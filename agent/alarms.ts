@@ -28,6 +28,7 @@ export type AlarmSource =
   | "roamingLost"
   | "usage"
   | "usageLost"
+  | "usageMismatch"
   | `policy:${string}`;
 
 export interface Alarms {

@@ -49,6 +49,7 @@ import { apnsOf, createTravel } from "./travel.ts";
 import { createTrust, identityOf } from "./trust.ts";
 import { noTunnelReport } from "./tunnel/report.ts";
 import { openUplink } from "./uplink/service.ts";
+import { createModuleSide } from "./usage/module-side.ts";
 import { createUsage, fleetBytesOf } from "./usage/service.ts";
 import { usageSourceOf } from "./usage/source.ts";
 
@@ -110,6 +111,15 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     ...{ config: config.policy.usage, disk: ports.disk, clock, alarms, engine: policy.engine, audit: record, publish: hub.publish },
     log: log.child({ part: "usage" }),
   });
+  const isCardBusy = (): boolean => ipa.status().cardBusyWith !== undefined || poller.phase === "polling" || poller.phase === "starting";
+  const moduleSide = createModuleSide({
+    ...{ modem, clock, random, alarms, audit: record, log: log.child({ part: "usage" }) },
+    isBusy: () => emergency.status().active || isCardBusy(),
+    kernel:
+      ports.net === undefined || config.net.mode === "none"
+        ? undefined
+        : { view: ports.net.kernel, interfaceName: () => dataPath?.status.interface },
+  });
   const connectivity = await createConnectivity({
     ...{ modem, clock, emergency, disk: ports.disk },
     config,
@@ -124,13 +134,14 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       credential: ports.credential,
     },
     eims: () => ipa.status().eims,
-    isCardBusy: () => ipa.status().cardBusyWith !== undefined || poller.phase === "polling" || poller.phase === "starting",
+    isCardBusy,
     ask: ports.ask ?? askOverNet(clock, random, ports.net?.resolver?.resolve),
     reach: async (session) => {
       await dataPath?.follow(session);
       return dataPath?.carries(session) !== false;
     },
-    bytes: () => dataPath?.bytes(),
+    bytes: () => dataPath?.bytes() ?? moduleSide.total(),
+    settle: moduleSide.settle,
     parties: usage.totals,
     onProblem: (source, problem) => (problem === undefined ? alarms.clear(source) : alarms.raise(source, problem)),
   });
@@ -403,6 +414,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       });
       enforcement.start();
       usage.start(usageSourceOf(dataPath, ports.net?.kernel, enforcement.firewall, clock));
+      moduleSide.start((fn) => keeper.onPath(fn), usage.start);
       connectivity.start();
       samples.start();
       uplink?.start();
@@ -426,6 +438,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         uplink?.stop(),
       ]);
       await connectivity.stop();
+      await moduleSide.stop();
       await tunnel?.stop();
       await usage.stop();
       await enforcement.stop();

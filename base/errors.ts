@@ -188,6 +188,7 @@ export const errorTable = {
   USAGE_WARNING: row("operator", "much of a cap on data is used", "simward usage show"),
   USAGE_CAP: row("operator", "a cap on data is used up", "simward usage show"),
   USAGE_RESERVE: row("operator", "management has used up its reserve of data", "simward usage show"),
+  USAGE_MISMATCH: row("operator", "the module counted otherwise than the kernel", "simward usage show"),
   USAGE_LOST: row("operator", "the counts of usage are damaged; counting has begun anew", "simward usage show"),
   IMEI_LOCK: row("operator", "the pairing of device and card does not allow this", "simward imei-lock show"),
   IMEI_LOCK_MISMATCH: row("operator", "the card is in another device than the one it was paired with", "simward imei-lock show"),

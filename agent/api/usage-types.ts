@@ -49,8 +49,8 @@ export interface UsageReport {
   readonly today: string;
   /** The clock is believed. */
   readonly certain: boolean;
-  /** firewall: by party. interface: all is the fleet's. none: nothing counts. */
-  readonly counted: "firewall" | "interface" | "none";
+  /** firewall: by party. interface, or the module's own counters: all is the fleet's. none: nothing counts. */
+  readonly counted: "firewall" | "interface" | "module" | "none";
   readonly iccid: string;
   readonly stage: string;
   /** First and last day, both included. */

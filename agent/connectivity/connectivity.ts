@@ -45,6 +45,7 @@ export interface ConnectivityOptions {
   readonly apns: () => KeeperOptions["apns"];
   readonly ask: Ask;
   readonly bytes?: SessionBookOptions["bytes"];
+  readonly settle?: SessionBookOptions["settle"];
   readonly parties?: SessionBookOptions["parties"];
   /** Puts the session where it can be asked over, before it counts as a path; false: that has failed, so there is nothing to ask. */
   readonly reach?: ((session: DataSession) => Promise<boolean>) | undefined;
@@ -127,6 +128,7 @@ export async function createConnectivity(options: ConnectivityOptions): Promise<
     audit,
     registration: () => modem.status.registration,
     bytes: options.bytes,
+    settle: options.settle,
     parties: options.parties,
   });
   let throughput = initialThroughput;

@@ -9,6 +9,8 @@ import type { PathState } from "./keeper.ts";
 export interface ByteCounts {
   readonly receivedBytes: number;
   readonly sentBytes: number;
+  /** Both ways, where they are counted. */
+  readonly packets?: number;
 }
 
 export interface OpenSession {
@@ -38,6 +40,8 @@ export interface SessionBookOptions {
   readonly registration: () => Registration;
   /** A running total of what carries the data; undefined while nothing could be counted yet. */
   readonly bytes?: (() => ByteCounts | undefined) | undefined;
+  /** Brings the total up to the moment, where that takes asking for it; never rejects. */
+  readonly settle?: (() => Promise<void>) | undefined;
   /** Never rejects. */
   readonly parties?: (() => Promise<PartyCounts>) | undefined;
   readonly audit: (event: AuditEvent) => Promise<void>;
@@ -52,7 +56,7 @@ export interface SessionBook {
   close(reason: string): Promise<void>;
 }
 
-export function createSessionBook({ clock, registration, bytes, parties, audit }: SessionBookOptions): SessionBook {
+export function createSessionBook({ clock, registration, bytes, settle, parties, audit }: SessionBookOptions): SessionBook {
   let current: OpenSession | undefined;
   let gap: { readonly startMs: number; readonly reason: string } | undefined;
 
@@ -77,24 +81,28 @@ export function createSessionBook({ clock, registration, bytes, parties, audit }
     if (current === undefined) return Promise.resolve();
     const { startMs, startMonotonicMs, iccid, apn, address, plmn, rat, before, partiesBefore } = current;
     current = undefined;
-    const after = bytes?.();
-    const counted =
-      after === undefined
-        ? {}
-        : {
-            receivedBytes: Math.max(0, after.receivedBytes - (before?.receivedBytes ?? 0)),
-            sentBytes: Math.max(0, after.sentBytes - (before?.sentBytes ?? 0)),
-          };
+    const sinceBefore = (): object => {
+      const after = bytes?.();
+      if (after === undefined) return {};
+      return {
+        receivedBytes: Math.max(0, after.receivedBytes - (before?.receivedBytes ?? 0)),
+        sentBytes: Math.max(0, after.sentBytes - (before?.sentBytes ?? 0)),
+      };
+    };
+    // Read at once where it can be: the interface may be gone behind a turn of the event loop.
+    const countedNow = settle === undefined ? sinceBefore() : undefined;
     const seconds = Math.round((clock.monotonicMs() - startMonotonicMs) / 1_000);
-    const tell = (split: object): Promise<void> =>
-      audit({
+    const tell = async (split: object): Promise<void> => {
+      await settle?.();
+      await audit({
         event: "session.ended",
         cause: "connectivity",
         data: {
           ...{ start: new Date(startMs).toISOString(), seconds, iccid: iccid ?? null, apn: apn ?? null, address },
-          ...{ plmn: plmn ?? null, rat: rat ?? null, ...counted, ...split, end: reason },
+          ...{ plmn: plmn ?? null, rat: rat ?? null, ...(countedNow ?? sinceBefore()), ...split, end: reason },
         },
       });
+    };
     if (parties === undefined || partiesBefore === undefined) return tell({});
     return Promise.all([partiesBefore, parties()]).then(([first, last]) =>
       tell(

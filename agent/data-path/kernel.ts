@@ -23,8 +23,8 @@ export function kernelView(sysfs: Sysfs = {}): KernelView {
 export function countersOf(name: string, { sys = "/sys" }: Sysfs = {}): ByteCounts | undefined {
   const counter = (which: string): number => Number(readFileSync(join(sys, "class/net", name, "statistics", which), "utf8").trim());
   try {
-    const [receivedBytes, sentBytes] = [counter("rx_bytes"), counter("tx_bytes")];
-    return Number.isSafeInteger(receivedBytes) && Number.isSafeInteger(sentBytes) ? { receivedBytes, sentBytes } : undefined;
+    const [receivedBytes, sentBytes, packets] = [counter("rx_bytes"), counter("tx_bytes"), counter("rx_packets") + counter("tx_packets")];
+    return [receivedBytes, sentBytes, packets].every(Number.isSafeInteger) ? { receivedBytes, sentBytes, packets } : undefined;
   } catch {
     return undefined;
   }

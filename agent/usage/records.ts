@@ -6,7 +6,7 @@ import { type Cursor, keyOfRow, kindOf, parties, type UsageRow } from "./ledger.
 
 const rowKind = 1;
 const cursorKind = 2;
-const epochKinds: readonly string[] = ["interface", "firewall"];
+const epochKinds: readonly string[] = ["interface", "firewall", "module"];
 const iccidBytes = 10;
 /** 2^48 - 1: a counter that stands higher is written as this. */
 const mostBytes = 2 ** 48 - 1;

@@ -315,7 +315,8 @@ export async function createUsage(parts: UsageParts): Promise<Usage> {
 
   const countedBy = (): UsageReport["counted"] => {
     if (source === undefined) return "none";
-    return meter.epoch !== undefined && kindOf(meter.epoch) === "firewall" ? "firewall" : "interface";
+    const kind = meter.epoch === undefined ? undefined : kindOf(meter.epoch);
+    return kind === "firewall" || kind === "module" ? kind : "interface";
   };
 
   async function* rows(from?: string, to?: string): AsyncIterable<UsageRowReport> {

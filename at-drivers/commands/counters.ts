@@ -9,13 +9,13 @@ export interface CounterLine {
   readonly receivedBytes: number;
 }
 
-/** A count: digits, and few enough that the number is exact. */
+/** A count: digits, and few enough that the number is exact, also of several lines together, and of kilobytes as octets. */
 function count<N extends string>(name: N): Field<N, number> {
   return {
     name,
     read: (field, refuse) => {
       if (field === undefined) return refuse("is missing");
-      return /^\d{1,15}$/.test(field.text) ? Number(field.text) : refuse(`is not a count (${field.text.length} characters)`);
+      return /^\d{1,12}$/.test(field.text) ? Number(field.text) : refuse(`is not a count (${field.text.length} characters)`);
     },
   };
 }

@@ -126,7 +126,9 @@ export function rendered(report: UsageReport, out: Output): string {
           ? `management ${bytesText(managementBytes)}${reserveBytes === undefined ? "" : ` of ${bytesText(reserveBytes)} kept back for it`}`
           : counted === "interface"
             ? "management included: there is no firewall to tell it apart"
-            : out.paint("yellow", "nothing counts what passes: it needs [net]"),
+            : counted === "module"
+              ? "management included: the module's own count, read once a minute"
+              : out.paint("yellow", "nothing counts what passes: it needs [net], or a module that counts"),
       ],
     ],
   ];

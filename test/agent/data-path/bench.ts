@@ -62,6 +62,7 @@ export class PathBench {
       },
       start: async (kind, cid) => void this.done.push(`start ${kind} ${cid}`),
       stop: async (kind, cid) => void this.done.push(`stop ${kind} ${cid}`),
+      counters: async () => undefined,
       dialled: (cid) => `*99***${cid}#`,
     };
     Object.defineProperty(dataInterface, "kinds", { get: () => this.kinds });
