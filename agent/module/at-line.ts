@@ -69,14 +69,20 @@ export function commandsOf(line: string): readonly string[] {
   return found;
 }
 
-/** Throws AT_COMMAND for what is no line, AT_DENIED for what is not for it, EMERGENCY_ACTIVE for what does more than read during one. */
+/** Throws AT_COMMAND for what is no line of one command, AT_DENIED for what is not for it, EMERGENCY_ACTIVE for what does more than read during one. */
 export function judgeLine(line: string, emergencySources: readonly string[]): void {
-  for (const command of commandsOf(line)) {
+  const commands = commandsOf(line);
+  for (const command of commands) {
     const found = denied.find(({ pattern }) => pattern.test(command));
     if (found !== undefined) throw new SimwardError("AT_DENIED", { detail: `AT${nameOf(command)}: ${found.why}` });
     if (emergencySources.length > 0 && !/^\+?[^=]*\?$/.test(command))
       throw new SimwardError("EMERGENCY_ACTIVE", { detail: `AT${nameOf(command)}; only what ends in ? reads and nothing else` });
   }
+  // Of what a later command answers, nothing tells it from a URC.
+  if (commands.length > 1)
+    throw new SimwardError("AT_COMMAND", {
+      detail: `${commands.length} commands (${commands.map((one) => `AT${nameOf(one)}`).join(", ")}): give one a line`,
+    });
 }
 
 /** For the audit trail: what was wanted, without what it was given, which may be a code. Never throws. */

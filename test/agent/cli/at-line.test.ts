@@ -81,6 +81,12 @@ describe("an AT line typed by hand", () => {
       expect([line, codeOf(line)]).toEqual([line, "AT_COMMAND"]);
   });
 
+  test("holds one command: what a later one answers could be lost", () => {
+    for (const line of ["AT+CSQ;+CREG?", "AT+CSQ ; +COPS?", "ATI;+CGMM", "ATI1I2"])
+      expect([line, codeOf(line)]).toEqual([line, "AT_COMMAND"]);
+    for (const line of ["AT+CSQ;", 'AT+CGDCONT=1,"IP","a;b"']) expect([line, codeOf(line)]).toEqual([line, "ok"]);
+  });
+
   test("during an emergency only reads", () => {
     expect(codeOf("AT+COPS?", ["call"])).toBe("ok");
     for (const line of ["AT+COPS=?", "AT+COPS=0", "ATH", "AT+CGATT=0"])
