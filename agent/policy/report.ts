@@ -59,7 +59,9 @@ export const simulatedFacts = strictObject({
   ),
   /** As `policy explain --json` shows it. */
   roaming: optional(looseObject({ standings: array(unknown()) })),
+  market: optional(strictObject({ country, enteredFrom: optional(country) })),
   lifecycle: optional(looseObject({ stage: picklist(stages) })),
+  tunnel: optional(looseObject({ phase: picklist(["idle", "connecting", "up", "waiting"]) })),
   usage: optional(looseObject({ caps: array(unknown()), management: looseObject({}) })),
   euiccPackage: optional(looseObject({ changesProfile: boolean(), wayBack: picklist(["rollback", "fallback", "none", "not needed"]) })),
   download: optional(looseObject({})),

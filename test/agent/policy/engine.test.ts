@@ -1,10 +1,14 @@
 // The policy engine: when it decides, what it records, what it has done, and that an emergency comes first.
+import { parse } from "valibot";
 import { describe, expect, test } from "vitest";
 import type { AuditEvent, AuditRecord } from "../../../agent/audit/types.ts";
+import { parseConfig } from "../../../agent/config/load.ts";
 import { createPolicyEngine, evaluate, type RememberedVerdicts } from "../../../agent/policy/engine.ts";
 import { replay } from "../../../agent/policy/replay.ts";
+import { simulatedFacts } from "../../../agent/policy/report.ts";
 import { imeiLock } from "../../../agent/policy/rules/imei-lock.ts";
-import { type BoundRule, bind, type Decision, type Facts, silent } from "../../../agent/policy/types.ts";
+import { bindRules } from "../../../agent/policy/rules/table.ts";
+import { type BoundRule, bind, type Decision, type Facts, type LastingFacts, silent } from "../../../agent/policy/types.ts";
 import type { Verdict } from "../../../ipa/ports.ts";
 
 const by = (rule: string, kind: "warn" | "throttle" | "refuse", reason = "because"): Verdict => ({
@@ -168,6 +172,63 @@ describe("a replay over a trail", () => {
       if (change !== undefined) changes.push(`${change.record.seq} ${change.data.kind} ${change.actions.map(({ kind }) => kind).join()}`);
     expect(changes).toEqual(["3 warn ", "5 refuse alarm,pollEim", "6 warn ", "7 allow "]);
   });
+});
+
+describe("a replay of what the tunnel and caps said", () => {
+  const rules = bindRules(
+    parseConfig(
+      '[modem]\naddress = "pty:/x"\n[tunnel]\ngateway = "v.example"\nlocal_id = "a.example"\nremote_id = "v.example"\nca = "/ca"\ncertificate_credential = "c"\nkey_credential = "k"\n',
+    ),
+  );
+  const record = (seq: number, event: string, data: object, day: number): AuditRecord => ({
+    ...{ seq, time: `2026-06-0${day}T00:00:00.000Z`, timeSource: "nitz", event, cause: "x", prev: "" },
+    data: data as NonNullable<AuditRecord["data"]>,
+  });
+  const cap = { cap: "all", usedBytes: 9, limitBytes: 10, action: "block", from: "2026-06-01", to: "2026-06-02" };
+
+  test("refuses while they did, and until the period's end", async () => {
+    async function* trail(): AsyncIterable<AuditRecord> {
+      yield record(1, "daemon.started", {}, 1);
+      yield record(2, "tunnel.up", {}, 1);
+      yield record(3, "usage.warned", { ...cap, percent: 90 }, 1);
+      yield record(4, "usage.capReached", { ...cap, percent: 100 }, 1);
+      yield record(5, "usage.reset", { cap: "all" }, 2);
+      yield record(6, "usage.capReached", { ...cap, percent: 100 }, 2);
+      yield record(7, "eim.pollAsked", {}, 3);
+      yield record(8, "tunnel.down", { reason: "the gateway is gone" }, 3);
+    }
+    const changes: string[] = [];
+    for await (const { change } of replay(rules, trail()))
+      if (change !== undefined)
+        changes.push(`${change.record.seq} ${change.data.kind} ${change.data.kind === "allow" ? "" : change.data.rule}`);
+    expect(changes).toEqual([
+      "1 refuse tunnel_required",
+      "2 allow ",
+      "3 warn usage",
+      "4 refuse usage",
+      "5 allow ",
+      "6 refuse usage",
+      "7 allow ",
+      "8 refuse tunnel_required",
+    ]);
+  });
+});
+
+test("facts as policy explain shows them, whatever sections they have, are taken by policy simulate", () => {
+  const vehicle = { iccid: "89490200001000000017", clockTrusted: true, todayDay: 20_000 };
+  const facts: { readonly [K in keyof Required<LastingFacts>]: LastingFacts[K] } = {
+    vehicle,
+    lock: { state: "match", differs: [] },
+    roaming: { standings: [], country: "DE", homeCountry: "DE", isCertain: true },
+    market: { country: "DE", enteredFrom: "AT" },
+    lifecycle: { stage: "operational" },
+    usage: {
+      ...{ caps: [], management: { usedBytes: 0, reserveBytes: 0, isUsedUp: false, fitsDownload: true } },
+      ...{ reserveEnd: "alarm", periodEndMs: 0, isCertain: true, isCounted: true },
+    },
+    tunnel: { required: true, phase: "up" },
+  };
+  expect(parse(simulatedFacts, JSON.parse(JSON.stringify(facts)))).toEqual(facts);
 });
 
 describe("after a restart", () => {
