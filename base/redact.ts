@@ -16,10 +16,16 @@ const named = new RegExp(`(["']?\\b${secretName}["']?\\s*[:=]\\s*)("(?:[^"\\\\]|
 /** The same within a string of JSON, its quotes escaped. */
 const escaped = new RegExp(`(\\\\"${secretName}\\\\"\\s*:\\s*)(\\\\"(?:[^"\\\\]|\\\\[^"])*\\\\")`, "gi");
 
+/** Identifiers within hex, whatever they are written in. */
+export function maskDigits(text: string): string {
+  return text.replace(digits, maskIdentifier);
+}
+
 export function redactText(text: string): string {
-  return maskSecrets(text)
-    .replace(escaped, '$1\\"<secret>\\"')
-    .replace(named, (_all, name: string, value: string) => `${name}${value.startsWith('"') ? '"<secret>"' : "<secret>"}`)
-    .replace(opaque, (run) => (/^[0-9A-Fa-f]{64}$/.test(run) ? run : `<${run.length} characters>`))
-    .replace(digits, maskIdentifier);
+  return maskDigits(
+    maskSecrets(text)
+      .replace(escaped, '$1\\"<secret>\\"')
+      .replace(named, (_all, name: string, value: string) => `${name}${value.startsWith('"') ? '"<secret>"' : "<secret>"}`)
+      .replace(opaque, (run) => (/^[0-9A-Fa-f]{64}$/.test(run) ? run : `<${run.length} characters>`)),
+  );
 }

@@ -2,6 +2,7 @@
 import { toHexUpper } from "../../base/bytes.ts";
 import { asSimwardError } from "../../base/errors.ts";
 import { maskIdentifier, maskSecrets, maskText } from "../../base/mask.ts";
+import { maskDigits } from "../../base/redact.ts";
 import { type ExplainedTlv, examine, guessTypes } from "../../ipa/asn1/explain.ts";
 import { parseMessage, type ReceivedMessage } from "../../transports/coap/message.ts";
 import type { TraceLine, TraceNode } from "../api/trace-types.ts";
@@ -153,8 +154,14 @@ function decodedAs(name: string | undefined, octets: Uint8Array, showIds: boolea
   };
 }
 
+/** A certificate is hex here, and has the EID in its subject. */
+function maskedValue(value: string): string {
+  return /^[0-9A-F]{14,}\b/.test(value) ? maskDigits(value) : maskText(value);
+}
+
 function nodeOf(node: ExplainedTlv, showIds: boolean): TraceNode {
   const { path, name, depth, tagName, offset, length, kind, value, note } = node;
-  const shown = showIds ? value : identifierFields.test(name) && value !== "" ? maskIdentifier(value.split(" ")[0] ?? "") : maskText(value);
+  const shown =
+    showIds || value === "" ? value : identifierFields.test(name) ? maskIdentifier(value.split(" ")[0] ?? "") : maskedValue(value);
   return { ...{ path, name, depth, tag: tagName, offset, length, kind, value: shown }, ...(note === undefined ? {} : { note }) };
 }

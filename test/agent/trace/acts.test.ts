@@ -9,13 +9,14 @@ import { runCli } from "../../../agent/cli/main.ts";
 import { createTraceActs } from "../../../agent/trace/acts.ts";
 import { createLogTail } from "../../../agent/trace/log-tail.ts";
 import { openTraceStore } from "../../../agent/trace/store.ts";
-import { fromHex, utf8 } from "../../../base/bytes.ts";
+import { concatBytes, fromHex, toHexUpper, utf8 } from "../../../base/bytes.ts";
 import { VirtualClock } from "../../../base/clock.ts";
 import { SimwardError } from "../../../base/errors.ts";
 import { faultDisk } from "../../../base/fault-disk.ts";
 import { createLog, silentLog } from "../../../base/log.ts";
 import { seededRandom } from "../../../base/random.ts";
 import { createTraceBus, type TraceBus, traceId, traceLayers } from "../../../base/trace.ts";
+import { writeTlv } from "../../../ipa/asn1/tlv.ts";
 import { encodeMessage } from "../../../transports/coap/message.ts";
 import { quietLocalActs } from "../../support/local-acts.ts";
 
@@ -138,6 +139,25 @@ describe("what each role sees", () => {
     expect(audited).toEqual([]);
     expect((await simward(["trace", "esipa", "--decode", "--show-ids"])).out).toContain(eid);
     expect(audited).toEqual([{ act: "trace.read", role: "engineer", what: "identifiers", layers: "esipa, es9", traceId: null }]);
+  });
+
+  test("an identifier inside a certificate is masked like any other", async () => {
+    // Of a certificate's shape, with the EID where its subject has it.
+    const subject = concatBytes(
+      writeTlv(0x30, writeTlv(0x13, utf8(eid))),
+      writeTlv(0x30, new Uint8Array(0)),
+      writeTlv(0x03, new Uint8Array(1)),
+    );
+    bus.emit("es10", "rx", {
+      name: "ES10b.GetCerts",
+      type: "GetCertsResponse",
+      octets: writeTlv(0xbf56, writeTlv(0xa0, concatBytes(writeTlv(0xa5, subject), writeTlv(0xa6, subject)))),
+    });
+    const inHex = toHexUpper(utf8(eid));
+    expect((await simward(["trace", "es10", "--decode", "--show-ids"])).out).toContain(inHex);
+    const { out } = await simward(["trace", "es10", "--decode"]);
+    expect(out).not.toContain(inHex.slice(8, -8));
+    expect(out).toContain("ES10b.GetCerts");
   });
 
   test("the engineer's socket gives no octets, whatever is asked", async () => {
