@@ -70,7 +70,7 @@ export function readBitString(content: Uint8Array, refuse: RefuseRead): BitStrin
   const unusedBits = content[0];
   if (unusedBits === undefined) return refuse("ASN1_VALUE", "a BIT STRING without octets");
   if (unusedBits > 7) return refuse("ASN1_VALUE", `a BIT STRING with ${unusedBits} unused bits`);
-  const bytes = content.slice(1);
+  const bytes = new Uint8Array(content.subarray(1));
   const last = bytes.length - 1;
   if (last < 0) return { bytes, unusedBits: 0 };
   // Unused bits carry no meaning; some cards do not clear them.

@@ -46,7 +46,8 @@ export function isStructure(what: EmbeddedKind, tlv: Tlv, path: readonly string[
 }
 
 function swapTag(raw: Uint8Array, tag: number): Uint8Array {
-  const out = raw.slice();
+  // A copy: `slice` of a Buffer is a view, and the octets of the caller would change.
+  const out = new Uint8Array(raw);
   out[0] = tag;
   return out;
 }

@@ -26,7 +26,7 @@ export function shortened(bytes: Uint8Array): Uint8Array | undefined {
     at = header.contentStart;
   }
   if (open.length === 0) return undefined;
-  const out = bytes.slice(0, cutAt);
+  const out = new Uint8Array(bytes.subarray(0, cutAt));
   for (const { lengthAt, lengthOctets, contentStart } of open) {
     let rest = Math.max(0, cutAt - contentStart);
     if (lengthOctets === 1) out[lengthAt] = rest;

@@ -173,7 +173,7 @@ export function octets(tag = 0x04, size: Size = {}): Type<Uint8Array> {
     { kind: "octets", min, max },
     (content, refuse) => {
       if (content.length < min || content.length > max) refuse("ASN1_VALUE", `${content.length} octets, allowed ${range(min, max)}`);
-      return content.slice();
+      return new Uint8Array(content);
     },
     (value, refuse) => (value.length < min || value.length > max ? refuse(`${value.length} octets, allowed ${range(min, max)}`) : value),
   );
@@ -285,7 +285,7 @@ export function anyType(): Type<Uint8Array> {
     tags: [],
     shape,
     read: (tlv, context) => {
-      const raw = rawOf(tlv).slice();
+      const raw = new Uint8Array(rawOf(tlv));
       context.visit?.({ path: context.path, tlv, shape, value: raw });
       return raw;
     },
@@ -347,7 +347,7 @@ export function seq<F extends Fields>(fields: F, tag = 0x30): Type<SeqValue<F>> 
           const twice = known.map((index) => parts[index]).find((one) => one?.type.tags.includes(child.tag));
           if (twice !== undefined)
             fail("ASN1_TAG", [...context.path, twice.name], child.start, `${tagName(child.tag)} where it was given before`);
-          unknown.push({ before: next, raw: rawOf(child).slice() });
+          unknown.push({ before: next, raw: new Uint8Array(rawOf(child)) });
           context.visit?.({ path: [...context.path, "(unknown)"], tlv: child, shape: undefined, value: rawOf(child) });
           continue;
         }
@@ -435,7 +435,7 @@ function makeChoice(alternatives: Alternatives, extensible: boolean): Type<{ rea
           tlv.start,
           `${tagName(tlv.tag)}, expected one of ${parts.map(([, type]) => expected(type)).join(", ")}`,
         );
-      const raw = rawOf(tlv).slice();
+      const raw = new Uint8Array(rawOf(tlv));
       context.visit?.({ path: [...context.path, "(unknown)"], tlv, shape: undefined, value: raw });
       return { kind: "unknown", value: raw };
     },
@@ -505,7 +505,7 @@ export function signed<T>(inner: Type<T>): Type<Signed<T>> {
     alsoTags: inner.alsoTags,
     contents: inner.contents,
     shape: { kind: "signed", inner: inner as Type<unknown> },
-    read: (tlv, context) => ({ value: inner.read(tlv, context), raw: rawOf(tlv).slice() }),
+    read: (tlv, context) => ({ value: inner.read(tlv, context), raw: new Uint8Array(rawOf(tlv)) }),
     write: (value, { path }) => wholeTlv(value.raw, path),
   };
 }

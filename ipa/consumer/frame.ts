@@ -100,7 +100,7 @@ function nameIn(command: Uint8Array): NamedOrder {
     const eimId = parts.find(({ tag }) => tag === 0x80);
     const transaction = parts.find(({ tag }) => tag === 0x82);
     if (eimId === undefined) throw incorrectData();
-    const id = transaction === undefined ? undefined : contentOf(transaction).slice();
+    const id = transaction === undefined ? undefined : new Uint8Array(contentOf(transaction));
     const usable = id !== undefined && id.length >= 1 && id.length <= 16;
     return { eimId: decode(eimIdComponent, rawOf(eimId)), eimTransactionId: usable ? id : undefined };
   } catch (error) {

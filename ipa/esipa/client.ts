@@ -409,7 +409,7 @@ function transactionIdOf(member: Tlv): Uint8Array | undefined {
   try {
     const holder = member.tag === 0xbf51 ? childrenOf(member).find((child) => child.tag === 0x30) : member;
     const found = holder === undefined ? undefined : childrenOf(holder).find((child) => child.tag === tag);
-    const value = found === undefined ? undefined : contentOf(found).slice();
+    const value = found === undefined ? undefined : new Uint8Array(contentOf(found));
     return value !== undefined && value.length >= 1 && value.length <= 16 ? value : undefined;
   } catch {
     return undefined;
