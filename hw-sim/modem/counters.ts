@@ -69,7 +69,7 @@ export class DataCounters {
   #look(): void {
     const now = this.#options.traffic();
     const passed = minus(now, this.#seen);
-    this.#seen = now;
+    this.#seen = { ...now };
     const factor = 1 + this.#options.driftPercent() / 100;
     this.#counted = {
       sentBytes: this.#counted.sentBytes + passed.sentBytes * factor,

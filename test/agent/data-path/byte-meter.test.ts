@@ -113,7 +113,9 @@ describe("sessions on an interface", () => {
     const kernel = kernelView({ sys });
     expect(kernel.counters("wwan0")).toBeUndefined();
     await writeFile(join(dir, "tx_bytes"), "789\n");
-    expect(kernel.counters("wwan0")).toEqual(bytes(123_456, 789));
+    await writeFile(join(dir, "rx_packets"), "100\n");
+    await writeFile(join(dir, "tx_packets"), "11\n");
+    expect(kernel.counters("wwan0")).toEqual({ ...bytes(123_456, 789), packets: 111 });
     expect(kernel.counters("ppp0")).toBeUndefined();
   });
 });

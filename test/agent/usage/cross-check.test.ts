@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { createAlarms } from "../../../agent/alarms.ts";
 import type { AuditEvent } from "../../../agent/audit/types.ts";
+import { createSessionBook } from "../../../agent/connectivity/sessions.ts";
 import { type CrossCheck, compare, createCrossCheck, type Pair } from "../../../agent/usage/cross-check.ts";
 import { countedSince, createModuleCount } from "../../../agent/usage/module-count.ts";
 import type { ModuleCounters } from "../../../at-drivers/data-interface.ts";
@@ -232,4 +233,24 @@ describe("where nobody else counts", () => {
     await clock.advance(60_000);
     expect((await count.read())?.fleet).toEqual({ sentBytes: 0, receivedBytes: 0 });
   });
+});
+
+test("a session's record waits for the module's last word, and has its octets without [net]", async () => {
+  const clock = new VirtualClock();
+  let module = counters(1_000, 1_000);
+  const count = createModuleCount({ clock, log: silentLog, read: async () => module, mayAsk: () => true, run: "0011223344556677" });
+  await count.refresh();
+  const events: AuditEvent[] = [];
+  const book = createSessionBook({
+    clock,
+    registration: () => ({ status: "home" }),
+    bytes: count.total,
+    settle: count.refresh,
+    audit: async (event) => void events.push(event),
+  });
+  const session = { cid: 1, apn: "iot", address: "10.0.0.2", gateway: undefined, dns: [], mtuBytes: undefined };
+  book.path({ up: true, session, iccid: "8949", apn: "iot", reason: undefined, isExhausted: false });
+  module = counters(4_000, 7_000);
+  await book.close("the test ends");
+  expect(events).toMatchObject([{ event: "session.ended", data: { sentBytes: 3_000, receivedBytes: 6_000 } }]);
 });
