@@ -10,18 +10,26 @@ for (const stream of [process.stdout, process.stderr])
 process.exitCode = await runCli(process.argv.slice(2), {
   stdout: (text) => process.stdout.write(text),
   stderr: (text) => process.stderr.write(text),
-  progressColumns: process.stderr.isTTY === true ? process.stderr.columns : undefined,
+  progressColumns: columnsOf(process.stderr),
   ask: process.stdin.isTTY === true && process.stderr.isTTY === true ? askAtTerminal : undefined,
-  columns: process.stdout.isTTY === true ? process.stdout.columns : undefined,
+  columns: columnsOf(process.stdout),
   env: process.env,
   signal: interrupted.signal,
 });
 
+/** A serial console is a terminal that does not know how wide it is. */
+function columnsOf({ isTTY, columns }: NodeJS.WriteStream): number | undefined {
+  return isTTY === true ? columns || 80 : undefined;
+}
+
 async function askAtTerminal(question: string, signal: AbortSignal): Promise<string> {
   const { createInterface } = await import("node:readline/promises");
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // A raw terminal gives Ctrl-C as a key, and its end (Ctrl-D, hang-up) settles no question by itself.
+  terminal.once("SIGINT", () => interrupted.abort());
+  const ended = new Promise<string>((done) => terminal.once("close", () => done("")));
   try {
-    return await terminal.question(question, { signal });
+    return await Promise.race([terminal.question(question, { signal }), ended]);
   } finally {
     terminal.close();
   }

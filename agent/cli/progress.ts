@@ -48,7 +48,8 @@ function progressOf(out: Output, plan: readonly string[]): (event: ApiEvent) => 
     }
     if (event.kind === "segment") {
       const { number: n, of } = event;
-      out.live(`[${n}/${of}] segment`);
+      const step = plan[done];
+      out.live(step === undefined ? `[${n}/${of}] segment` : `${count(done + 1)} ${step} ${n}/${of}`);
       out.progress({ ...event, step: "segment", n }, () => renderEvent(event, out));
       return;
     }

@@ -1,9 +1,11 @@
 // simward as a process: pipes that break, disks that are full, and a bundle in which what a verb does not need is not set up.
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { closeSync, constants, openSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openPty } from "../support/pty.ts";
 
 let dir = "";
 beforeAll(async () => {
@@ -50,4 +52,39 @@ describe("simward, the program", () => {
       stderr: expect.stringContaining("GetEimPackageResponse"),
     });
   });
+});
+
+describe("the question at a terminal", () => {
+  /** Types the first key when the program asks, the next ones when it asks again. */
+  function typed(...keys: readonly string[]): Promise<{ readonly code: number | null; readonly screen: string }> {
+    const pty = openPty();
+    const fd = openSync(pty.path, constants.O_RDWR | constants.O_NOCTTY);
+    let screen = "";
+    let asked = 0;
+    const args = [join(dir, "simward.mjs"), "notif", "drop", "7", "--force", "--socket", "/nowhere"];
+    const child = spawn(process.execPath, args, { stdio: [fd, fd, fd], env: { ...process.env, NO_COLOR: "1" } });
+    closeSync(fd);
+    pty.onData((octets) => {
+      screen += octets.toString("latin1");
+      const questions = screen.match(/\[y\/N\] |trail\)\? /g)?.length ?? 0;
+      const key = keys[asked];
+      if (questions <= asked || key === undefined) return;
+      asked = questions;
+      pty.write(key);
+    });
+    return new Promise((done) =>
+      child.once("close", (code) => {
+        pty.hangUp();
+        done({ code, screen });
+      }),
+    );
+  }
+
+  test("yes and a reason go on to the daemon, no ends it, Ctrl-C is an interruption, and an end of input is no yes", async () => {
+    expect(await typed("y\r", "ticket 123\r")).toMatchObject({ code: 4, screen: expect.stringContaining("API_NOT_RUNNING") });
+    expect(await typed("n\r")).toMatchObject({ code: 2, screen: expect.stringContaining("not done") });
+    expect(await typed("\u0003")).toMatchObject({ code: 130 });
+    expect(await typed("\u0004")).toMatchObject({ code: 2, screen: expect.stringContaining("not done") });
+    expect(await typed("y\r", "\u0004")).toMatchObject({ code: 2, screen: expect.stringContaining("--reason") });
+  }, 60_000);
 });

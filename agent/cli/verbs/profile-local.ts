@@ -11,6 +11,18 @@ import { type CliContext, reasonOption, textOption, type Verb, type VerbInput } 
 const timeoutSeconds = 1_200;
 const target = { name: "profile", help: "its ICCID or nickname, or a beginning that only one has" };
 
+/** SGP.22 §3.1.3, as the steps are named in events; what else is asked between them is not counted. */
+export const downloadPlan = [
+  "ES10b.GetEUICCInfo1",
+  "ES10b.GetEUICCChallenge",
+  "ES9+.InitiateAuthentication",
+  "ES10b.AuthenticateServer",
+  "ES9+.AuthenticateClient",
+  "ES10b.PrepareDownload",
+  "ES9+.GetBoundProfilePackage",
+  "ES10b.LoadBoundProfilePackage",
+] as const;
+
 export const profileDownload: Verb = {
   name: "profile download",
   summary: "download and install a profile by its activation code; it stays disabled",
@@ -25,9 +37,8 @@ export const profileDownload: Verb = {
   async run(context, input) {
     const { activationCode, confirmationCode } = await codesOf(textOption(input, "ac") ?? "-", textOption(input, "cc"));
     const body = { activationCode, ...(confirmationCode === undefined ? {} : { confirmationCode }) };
-    const done = await withProgress(context, input, () =>
-      context.api("engineer").call<ProfileDownloaded>("POST", "/v1/profiles/download", body),
-    );
+    const ask = () => context.api("engineer").call<ProfileDownloaded>("POST", "/v1/profiles/download", body);
+    const done = await withProgress(context, input, ask, downloadPlan);
     const { out } = context;
     out.result(
       done,
