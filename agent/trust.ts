@@ -145,6 +145,14 @@ export async function createTrust(parts: TrustParts): Promise<Trust> {
 /** A root that cannot be read is an alarm: without it no ring is believed. */
 function rootsOf(pem: string | undefined, lost: (why: SimwardError) => void): readonly VerifyingKey[] {
   if (pem === undefined) return [];
+  if (pem === "") {
+    lost(
+      new SimwardError("KEYS_NO_ROOT", {
+        detail: "the file that keys.root names could not be read, or is empty; the daemon's log says why",
+      }),
+    );
+    return [];
+  }
   try {
     return verifyingKeys(pem, "keys.root");
   } catch (error) {

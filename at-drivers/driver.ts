@@ -159,6 +159,7 @@ class Driver implements Modem {
       link: link.kind,
       port: this.#link.portAddress,
       reason: "reason" in link ? link.reason : undefined,
+      heard: link.kind === "ready" ? undefined : this.#link.heard,
       family: this.#identity === undefined ? undefined : this.#family.id,
       identity: this.#identity,
       imei: this.#imei,

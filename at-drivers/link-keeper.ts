@@ -32,6 +32,8 @@ export interface LinkKeeperOptions {
 /** A module that does not answer this often in a row is given up, and its port opened anew. */
 const timeoutsUntilLost = 10;
 const restartLimitMs = 180_000;
+/** Enough to tell what speaks on a port. */
+const heardOctets = 256;
 
 export class LinkKeeper {
   readonly #options: LinkKeeperOptions;
@@ -47,6 +49,7 @@ export class LinkKeeper {
   #wasReady = false;
   #life = 0;
   #complaint = "";
+  #heard: Uint8Array = new Uint8Array();
 
   constructor(options: LinkKeeperOptions) {
     this.#options = options;
@@ -76,6 +79,11 @@ export class LinkKeeper {
   /** Ready, and no command under way or waiting. */
   get isFree(): boolean {
     return this.state.kind === "ready" && this.#port?.isBusy === false;
+  }
+
+  /** The end of what came on the port that is open, or was last, while the module was not ready. */
+  get heard(): Uint8Array {
+    return this.#heard;
   }
 
   /** How often the module was initialised. */
@@ -233,6 +241,7 @@ export class LinkKeeper {
     // Only what was made of the configured address remembers where that module was found.
     const channel = await (address === this.#options.address ? this.#openChannel({ clock }) : (open ?? openChannel)(address, { clock }));
     this.#portAddress = channel.address;
+    this.#heard = new Uint8Array();
     const port: OwnedAtPort = createAtPort({
       ...{ channel, clock, log },
       ...(trace === undefined ? {} : { trace }),
@@ -240,6 +249,9 @@ export class LinkKeeper {
       onEchoAgain: () => this.rebooted(port, "the module has restarted (its echo is back)"),
     });
     onPort(port);
+    channel.onData((octets) => {
+      if (this.state.kind !== "ready") this.#heard = Uint8Array.from([...this.#heard, ...octets].slice(-heardOctets));
+    });
     return port;
   }
 

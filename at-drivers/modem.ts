@@ -29,6 +29,8 @@ export interface ModemStatus {
   readonly port?: string | undefined;
   /** Why the link is not ready, in words. */
   readonly reason: string | undefined;
+  /** The last octets that came on the port before the module was identified, at most 256: of a port that is no module's AT port, or at a wrong rate. */
+  readonly heard?: Uint8Array | undefined;
   readonly family: string | undefined;
   readonly identity: ModemIdentity | undefined;
   readonly imei: string | undefined;

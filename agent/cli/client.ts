@@ -114,8 +114,9 @@ function parse(text: string, what: string): unknown {
 function connectionError(error: Error & { readonly code?: string }, socketPath: string, signal: AbortSignal | undefined): SimwardError {
   if (error instanceof SimwardError) return error;
   if (signal?.aborted) return new SimwardError("ABORTED", { cause: error });
-  if (error.code === "EACCES") return new SimwardError("API_FORBIDDEN", { detail: `no permission to open ${socketPath}`, cause: error });
-  if (error.code === "ENOENT" || error.code === "ECONNREFUSED")
+  if (error.code === "EACCES")
+    return new SimwardError("API_FORBIDDEN", { detail: `no permission to open ${socketPath}: its group may, and root`, cause: error });
+  if (error.code === "ENOENT" || error.code === "ECONNREFUSED" || error.code === "ENOTDIR")
     return new SimwardError("API_NOT_RUNNING", { detail: socketPath, cause: error });
   return new SimwardError("API_RESPONSE", { detail: error.message, cause: error });
 }

@@ -1,6 +1,6 @@
 // What the command line prints: results on stdout, progress and hints on stderr; text for people or JSON; identifiers masked before anything is laid out.
 import type { Clock } from "../../base/clock.ts";
-import { type ErrorReport, errorReport, type SimwardError } from "../../base/errors.ts";
+import { type ErrorReport, errorReport, SimwardError } from "../../base/errors.ts";
 import { maskText, maskValue } from "../../base/mask.ts";
 import { fieldsOf, tableOf, wrapped } from "./layout.ts";
 import { createSpinner } from "./spinner.ts";
@@ -52,6 +52,19 @@ export interface Output {
 export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 const codes: Record<Style, number> = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 };
 
+/** A document that lacks what it should have is from a daemon of another version. Throws API_RESPONSE. */
+function understood(document: object, human: () => string): string {
+  try {
+    return human();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const { schema = "its document", version } = document as { readonly schema?: string; readonly version?: string };
+    const from = version === undefined ? "" : ` (simwardd ${version})`;
+    const detail = `${schema}${from} is not as this simward knows it: are both of one version? --json shows it as it came`;
+    throw new SimwardError("API_RESPONSE", { detail, cause: error });
+  }
+}
+
 export function createOutput(options: OutputOptions): Output {
   const { json, showIds, width, stdout, lines = false } = options;
   const paint = (style: Style, text: string): string => (options.color ? `\u001b[${codes[style]}m${text}\u001b[0m` : text);
@@ -71,8 +84,9 @@ export function createOutput(options: OutputOptions): Output {
     paint,
     result: (value, human, asItIs = false) => {
       spinner.end();
-      if (asItIs && !json) stdout(`${shown(human())}\n`);
-      else write(stdout, isTyped ? { type: "result", ...value } : value, human);
+      const text = (): string => understood(value, human);
+      if (asItIs && !json) stdout(`${shown(text())}\n`);
+      else write(stdout, isTyped ? { type: "result", ...value } : value, text);
     },
     line: (value, human) => write(stdout, value, human),
     progress: (value, human) => write(lines ? stdout : stderr, { type: "progress", ...value }, human),

@@ -47,6 +47,8 @@ export interface DoctorContext extends LocalContext {
     scheme: "coaps" | "https",
     signal: AbortSignal,
   ) => Promise<readonly (EimBindingTest & { readonly eimId: string })[]>;
+  /** A secret by the name of its systemd credential. Throws CONFIG_READ. */
+  readonly credential: (name: string) => Promise<string>;
   /** GSMA CI certificates of `rsp.ci_dir`, DER. */
   readonly ciCertificates: readonly Uint8Array[];
   /** Asks simward-netd; undefined where it has nothing to do. */

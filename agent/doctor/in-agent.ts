@@ -8,7 +8,7 @@ import type { DoctorContext } from "./context.ts";
 import { createDoctor, type DoctorActs } from "./service.ts";
 
 export interface DoctorParts {
-  readonly ports: Pick<AgentPorts, "config" | "configFile" | "clock" | "disk" | "peers" | "rsp" | "net">;
+  readonly ports: Pick<AgentPorts, "config" | "configFile" | "clock" | "disk" | "peers" | "rsp" | "net" | "credential">;
   readonly modem: Modem;
   readonly ipa: Ipa;
   readonly askCard: DoctorContext["askCard"];
@@ -25,6 +25,7 @@ export function doctorIn({ ports, modem, ipa, askCard, lockFacts, services, sign
   return createDoctor({
     ...{ config, configFile, clock, modem, askCard, peers, lockFacts, signal },
     stateDir: config.paths.state,
+    credential: ports.credential,
     ipa: () => ipa.status(),
     known: () => ipa.injectors,
     status: () => services().status(),

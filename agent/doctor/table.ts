@@ -1,6 +1,7 @@
 // Every check of doctor, from the ground up: of two that fail, the one that stands first is the likelier cause.
 import type { Check } from "./check.ts";
 import { cardChecks } from "./checks/card.ts";
+import { credentialChecks } from "./checks/credentials.ts";
 import { eimChecks } from "./checks/eim.ts";
 import { factoryChecks } from "./checks/factory.ts";
 import { moduleChecks } from "./checks/module.ts";
@@ -18,6 +19,7 @@ const eims = named(eimChecks, "eim-configured", "eim-trusted");
 
 export const checks: readonly Check<DoctorContext>[] = [
   ...localChecks,
+  ...credentialChecks,
   ...moduleChecks,
   ...cardChecks,
   ...policyChecks.filter(({ name }) => name !== "alarms"),

@@ -1,5 +1,5 @@
 // simward doctor: what is wrong, why, and what to type next. Where the daemon does not answer, what can be seen without it.
-import { SystemClock } from "../../../base/clock.ts";
+import { deadline, SystemClock } from "../../../base/clock.ts";
 import { asSimwardError, errorReport, isCode, SimwardError } from "../../../base/errors.ts";
 import type { DoctorMode, DoctorProgress, DoctorReport, Finding, FindingLevel } from "../../api/doctor-types.ts";
 import type { ImeiLockReport } from "../../api/types.ts";
@@ -45,31 +45,41 @@ async function pair({ api, out }: CliContext, mode: DoctorMode, input: VerbInput
   out.hint(`device and card: ${state}`);
 }
 
+/** The daemon tells its first finding at once; one that hangs tells nothing. */
+const firstLineMs = 8_000;
+
 async function examined({ api, out, stateDir, signal }: CliContext, mode: DoctorMode, input: VerbInput): Promise<DoctorReport> {
+  const clock = new SystemClock();
+  const late = (): SimwardError => new SimwardError("DEADLINE", { detail: `no sign of simwardd within ${firstLineMs / 1_000} s` });
+  const first = deadline(clock, firstLineMs, late, signal);
   try {
     let report: DoctorReport | undefined;
     await api("viewer").lines(
       `/v1/doctor/lines?mode=${mode}`,
       (line) => {
+        first.done();
         const said = line as DoctorProgress | DoctorReport;
         if (said.schema === "simward/doctor/1") report = said;
         else tell(said, out);
         return true;
       },
-      signal,
+      first.signal,
     );
     if (report !== undefined) return report;
     throw new SimwardError("API_RESPONSE", { detail: "the daemon ended before its report" });
-  } catch (error) {
+  } catch (thrown) {
+    const error = first.signal.aborted ? first.signal.reason : thrown;
     if (!isCode(error, "API_NOT_RUNNING", "API_FORBIDDEN", "API_RESPONSE", "DEADLINE")) throw error;
     out.hint(
       `${asSimwardError(error).message}\nwithout the daemon only these are looked at: its configuration, port, state directory, disk, audit trail and clock`,
     );
     return examineLocally({
-      ...{ clock: new SystemClock(), mode, stateDir, signal, problem: errorReport(error) },
+      ...{ clock, mode, stateDir, signal, problem: errorReport(error) },
       configPath: textOption(input, "config") ?? defaultConfig,
       onFinding: (finding, done, of) => tell({ schema: "simward/doctor-progress/1", done, of, finding }, out),
     });
+  } finally {
+    first.done();
   }
 }
 

@@ -4,8 +4,12 @@ import type { SimState } from "../../../at-drivers/modem.ts";
 import { toHexUpper } from "../../../base/bytes.ts";
 import { getCerts, getEuiccInfo1 } from "../../../ipa/euicc/es10.ts";
 import type { ImeiLockReport } from "../../api/types.ts";
+import type { LockFacts } from "../../policy/types.ts";
 import { type Check, fail, pass, type Said, skip, warn } from "../check.ts";
 import type { DoctorContext } from "../context.ts";
+
+/** How long module and card may take to say who they are, before what was judged last is told. */
+const lockPatienceMs = 4_000;
 
 const seat = "switch the power off, take the card out, clean and reseat it (an MFF2 chip: have it seen to), then simward doctor";
 
@@ -107,8 +111,11 @@ export const cardChecks: readonly Check<DoctorContext>[] = [
     about: "Whether device and card are those that were paired: an unexpected IMEI or card means that one of them is in another vehicle.",
     reach: "module",
     needs: ["module-answers", "sim"],
-    run: async ({ imeiLock, lockFacts, lifecycle, running, mode }) => {
-      const lock: Pick<ImeiLockReport, "state" | "differs" | "found" | "pairing"> = mode === "fast" ? lockFacts() : await imeiLock();
+    run: async ({ imeiLock, lockFacts, lifecycle, running, mode, clock }, signal) => {
+      const judged = (): Promise<LockFacts> => clock.sleep(lockPatienceMs, signal).then(() => lockFacts());
+      // A card that is being changed, or has no profile, answers late: what was judged last is still true of it.
+      const lock: Pick<ImeiLockReport, "state" | "differs" | "found" | "pairing"> =
+        mode === "fast" ? lockFacts() : await Promise.race([imeiLock(), judged()]);
       const data = { state: lock.state, differs: lock.differs };
       if (lock.state === "match") return pass("device and card are those that were paired", data);
       if (lock.state === "unlocked")

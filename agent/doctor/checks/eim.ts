@@ -77,7 +77,20 @@ export const eimChecks: readonly Check<DoctorContext>[] = [
     run: async ({ status, clock }) => {
       const { eims } = await status();
       const broken = eims.find(({ lastError }) => lastError !== undefined);
-      const becauseOf = ["dtls-handshake", "tls-handshake", "dns", "data-session", "data-path", "eim-trusted", "emergency", "policy"];
+      const becauseOf = [
+        "dtls-handshake",
+        "tls-handshake",
+        "dns",
+        "data-session",
+        "data-path",
+        "eim-trusted",
+        "emergency",
+        "policy",
+        "module-answers",
+        "sim",
+        "profile-enabled",
+        "registration",
+      ];
       if (broken?.lastError !== undefined)
         return warn(
           `eIM ${broken.eimId} did not serve at the last poll: ${broken.lastError.message}`,

@@ -1,7 +1,9 @@
 // Checks of the module: whether it answers, what it is, whether its radio is on, what it may use, and whether an assistant of its own is in the way.
+import { familyOf } from "../../../at-drivers/families/table.ts";
 import { noHandover } from "../../connectivity/radio-plan.ts";
 import { type Check, fail, pass, skip, warn } from "../check.ts";
 import type { DoctorContext } from "../context.ts";
+import { heardOn } from "../heard.ts";
 
 /** Firmware of which something is known that a person should know, with its source in docs/modules.md. */
 const advisories: readonly { readonly family: string; readonly revision: RegExp; readonly words: string }[] = [
@@ -12,6 +14,9 @@ const advisories: readonly { readonly family: string; readonly revision: RegExp;
   },
 ];
 
+/** Until when a module that starts with the daemon may be silent. */
+const firstProbeMs = 10_000;
+
 export const moduleChecks: readonly Check<DoctorContext>[] = [
   {
     name: "module-answers",
@@ -19,8 +24,8 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
     about: "Whether the module answers AT commands on its port and could be identified.",
     reach: "module",
     needs: ["module-port", "port-permission", "port-contention"],
-    run: async ({ modem, ipa, functionLevel, clock, mode }, signal) => {
-      const { link, reason, port, identity } = modem.status;
+    run: async ({ modem, ipa, functionLevel, clock, mode, status }, signal) => {
+      const { link, reason, port, identity, heard } = modem.status;
       const hook =
         "simward modem list --ask; check the module's power and cable, or set modem.power_hook so that its power can be switched";
       if (link === "ready") {
@@ -33,6 +38,16 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
           return warn(`the module is busy with the card (${cardBusyWith})`, "wait a minute, then simward doctor");
         return fail(`the module does not answer AT on ${port ?? modem.address}, where it did before`, hook, { data: { link } });
       }
+      const speaks = heard === undefined ? undefined : heardOn(heard);
+      if (speaks !== undefined)
+        return fail(`no module answers AT on ${port ?? modem.address}: ${speaks.words}`, speaks.mend, { data: { link } });
+      const { uptimeMs } = await status();
+      if (link === "probing" && uptimeMs < firstProbeMs)
+        return fail(
+          `the module has not answered AT yet, ${Math.round(uptimeMs / 1_000)} s after the start${reason === undefined ? "" : `: ${reason}`}`,
+          "wait half a minute, then simward doctor",
+          { data: { link } },
+        );
       if (link === "probing" || (link === "opening" && reason === undefined))
         return fail(
           `the port ${port ?? modem.address} is open, and the module does not answer AT${reason === undefined ? "" : `: ${reason}`}`,
@@ -48,11 +63,18 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
     about: "Whether the module's family and firmware are known: a stranger is driven by what 3GPP TS 27.007 says alone.",
     reach: "nothing",
     needs: ["module-answers"],
-    run: ({ modem }) => {
+    run: ({ modem, running }) => {
       const { identity, family } = modem.status;
       if (identity === undefined) return skip("the module has not told yet what it is");
       const name = `${identity.manufacturer} ${identity.model}`;
       const data = { ...identity, family: family ?? "unknown" };
+      const own = familyOf(identity).id;
+      if (running.modem.family !== undefined && own !== family)
+        return warn(
+          `${name} is driven as ${family}, as modem.family says, and says of itself that it is ${own === "generic-3gpp" ? "of no known family" : own}`,
+          "remove modem.family from the configuration, then systemctl restart simwardd",
+          { data },
+        );
       const advisory = advisories.find((one) => one.family === family && one.revision.test(identity.revision));
       if (advisory !== undefined)
         return warn(`${name}, firmware ${identity.revision}: ${advisory.words}`, "update the module's firmware; see docs/modules.md", {

@@ -18,7 +18,8 @@ export const pathChecks: readonly Check<DoctorContext>[] = [
       const test = "correct [[apn]] in the configuration, then systemctl restart simwardd; try one before with: simward net apn test NAME";
       const apn = path.apn ?? "";
       const data = { apn, configured: running.apn.map(({ name }) => name) };
-      if (alarm !== undefined) return path.up ? warn(alarm.message, test, { data }) : fail(alarm.message, test, { data });
+      const more = { data, becauseOf: ["credentials"] };
+      if (alarm !== undefined) return path.up ? warn(alarm.message, test, more) : fail(alarm.message, test, more);
       if (!path.up && path.reason !== undefined && /\bAPN\b|ESM cause|user or password/i.test(path.reason))
         return fail(`${path.reason}${apn === "" ? "" : ` (APN ${JSON.stringify(apn)})`}`, test, { data });
       if (running.apn.length === 0 && !path.up) return warn("no [[apn]] is configured, so the network's own is used", test, { data });
@@ -39,7 +40,7 @@ export const pathChecks: readonly Check<DoctorContext>[] = [
           path.address === undefined ? undefined : { address: path.address },
         );
       return fail(`there is no data session: ${path.reason ?? "not yet connected"}`, "simward net status; simward net sessions", {
-        becauseOf: ["policy", "lifecycle", "emergency", "registration"],
+        becauseOf: ["credentials", "netd", "policy", "lifecycle", "emergency", "registration"],
       });
     },
   },
@@ -89,7 +90,7 @@ export const pathChecks: readonly Check<DoctorContext>[] = [
           : pass(`up to ${gateway}`, data);
       const words = `the tunnel to ${gateway} is not up (${phase})${problem === undefined ? "" : `: ${problem.message}`}`;
       const mend = `simward net tunnel; ${problem?.next ?? "simward log tail"}`;
-      const more = { data, becauseOf: ["dns", "clock", "emergency"] };
+      const more = { data, becauseOf: ["credentials", "dns", "clock", "emergency"] };
       return required ? fail(words, mend, more) : warn(words, mend, more);
     },
   },

@@ -17,9 +17,22 @@ const toldBy: readonly (readonly [code: RegExp, checks: readonly string[]])[] = 
   [/^CONFIG_/, ["config"]],
   [/^MODEM_OWN_LPA$/, ["own-lpa"]],
   [/^(AT_|MODEM_|PORT_)/, ["module-answers", "sim", "module-port", "port-permission", "port-contention"]],
+  [/^POLICY_ALARM$/, ["policy", "lifecycle", "usage"]],
+  [/^EMERGENCY/, ["emergency"]],
   [/^LIFECYCLE_/, ["lifecycle"]],
   [/^(TLS_|DTLS_|COAP_|HTTP_|ESIPA_)/, ["eim-contact", "dtls-handshake", "tls-handshake"]],
 ];
+
+/** The check that sees what a rule goes by. */
+const seenBy: readonly (readonly [rule: RegExp, checks: readonly string[]])[] = [
+  [/^lifecycle/, ["lifecycle"]],
+  [/^usage/, ["usage"]],
+  [/^tunnel/, ["tunnel", "credentials", "netd"]],
+  [/^imei/, ["imei-pairing"]],
+  [/^(roaming|market)/, ["roaming-days"]],
+];
+
+const reasonsOf = (rule = ""): readonly string[] => seenBy.find(([pattern]) => pattern.test(rule))?.[1] ?? [];
 
 export const policyChecks: readonly Check<DoctorContext>[] = [
   {
@@ -115,7 +128,7 @@ export const policyChecks: readonly Check<DoctorContext>[] = [
       const words = `rule ${verdict.rule ?? "?"} ${verdict.kind === "warn" ? "warns" : verdict.kind === "throttle" ? "throttles" : "refuses"} the fleet's traffic: ${verdict.reason ?? ""}${until}`;
       const more = {
         data: { kind: verdict.kind, rule: verdict.rule ?? "" },
-        becauseOf: ["imei-pairing", "lifecycle", "usage", "roaming-days", "tunnel"],
+        becauseOf: reasonsOf(verdict.rule),
       };
       return verdict.kind === "refuse" ? fail(words, "simward policy explain", more) : warn(words, "simward policy explain", more);
     },

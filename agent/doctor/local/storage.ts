@@ -1,6 +1,6 @@
 // Local checks of what is kept: the state directory and whose it is, room on the disk, the audit trail, the clock.
 import { constants } from "node:fs";
-import { access, readdir, readFile, stat, statfs } from "node:fs/promises";
+import { access, readdir, readFile, readlink, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { asSimwardError, reasonOf } from "../../../base/errors.ts";
 import { buildMs } from "../../../base/version.ts";
@@ -32,10 +32,18 @@ export const storageChecks: readonly Check<LocalContext>[] = [
       if (root instanceof Error || typeof root !== "object" || root === null || !("uid" in root)) {
         if (context.tryDisk !== undefined) return skip("the state is not in a directory of this machine");
         if (codeOf(root) === "EACCES") return skip(`${dir} cannot be looked into by this user; sudo simward doctor can`);
+        const leadsTo = codeOf(root) === "ENOENT" ? await readlink(dir).catch(() => undefined) : undefined;
+        if (leadsTo !== undefined)
+          return fail(
+            `${dir} is a symbolic link to ${leadsTo}, which is not there`,
+            `ls -l ${dir}; check that what it leads to is mounted; then systemctl restart simwardd`,
+          );
         if (codeOf(root) === "ENOENT") return pass(`${dir} is not there yet: simwardd makes it`);
         return fail(`${dir}: ${reasonOf(root)}`, `install -d -m 0700 -o simward -g simward ${dir}; systemctl restart simwardd`);
       }
       const owner = root as Awaited<ReturnType<typeof stat>>;
+      if (!owner.isDirectory())
+        return fail(`${dir} is not a directory`, `ls -l ${dir}; remove what is there, or set paths.state; then systemctl restart simwardd`);
       const user = await userName(Number(owner.uid));
       const foreign = await foreignFiles(dir, Number(owner.uid));
       if (foreign === undefined) return skip(`${dir} cannot be looked into by this user; sudo simward doctor can`);
@@ -94,6 +102,7 @@ export const storageChecks: readonly Check<LocalContext>[] = [
     section: "storage",
     about: "Whether the hash chain of the audit trail holds together, up to the head that the state remembers.",
     reach: "nothing",
+    needs: ["state-directory"],
     isLocal: true,
     run: async ({ verifyAudit }) => {
       try {
