@@ -22,12 +22,21 @@ export function createClient(socketPath: string, timeoutMs: number, signal?: Abo
     path: string,
     body: string | undefined,
     timeout: number | undefined,
+    leaving?: AbortSignal,
   ): Promise<{ request: ClientRequest; response: IncomingMessage }> =>
     new Promise((resolve, reject) => {
       const headers = body === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
       const options = { socketPath, method, path, headers, agent: false, ...(timeout === undefined ? {} : { timeout }) };
       const req = request({ ...options, ...(signal === undefined ? {} : { signal }) });
-      req.once("response", (response) => resolve({ request: req, response }));
+      // A daemon that hangs takes the connection and answers nothing.
+      const leave = (): void => {
+        req.destroy(new SimwardError("ABORTED"));
+      };
+      leaving?.addEventListener("abort", leave, { once: true });
+      req.once("response", (response) => {
+        leaving?.removeEventListener("abort", leave);
+        resolve({ request: req, response });
+      });
       req.once("timeout", () => req.destroy(new SimwardError("DEADLINE", { detail: `${method} ${path} after ${timeoutMs} ms` })));
       // It may fail again once it has been answered.
       req.on("error", (error) => reject(connectionError(error, socketPath, signal)));
@@ -36,7 +45,12 @@ export function createClient(socketPath: string, timeoutMs: number, signal?: Abo
 
   const textLines: ApiClient["textLines"] = async (path, onLine, leaving) => {
     if (leaving?.aborted) return "left";
-    const { request: req, response } = await open("GET", path, undefined, undefined);
+    const opened = await open("GET", path, undefined, undefined, leaving).catch((error: unknown) => {
+      if (leaving?.aborted) return undefined;
+      throw error;
+    });
+    if (opened === undefined) return "left";
+    const { request: req, response } = opened;
     if (response.statusCode !== 200) throw errorFrom(parse(await readAll(response, socketPath, signal), path));
     const leave = (): void => {
       req.destroy();
