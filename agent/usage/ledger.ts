@@ -80,7 +80,9 @@ function difference(before: PartyBytes, now: PartyBytes, elapsedMs: number | und
 function step(before: number, now: number, elapsedMs: number | undefined): number | undefined {
   if (now >= before) return now - before;
   const wrapped = now + wrapBytes - before;
-  return before < wrapBytes && elapsedMs !== undefined && wrapped <= elapsedMs * fastestBytesPerMs ? wrapped : undefined;
+  // A step of more than half the range is no wrap: a driver has set its figures back, and the fleet must not pay 4 GiB for it.
+  const isPlausible = before < wrapBytes && wrapped <= wrapBytes / 2 && elapsedMs !== undefined && wrapped <= elapsedMs * fastestBytesPerMs;
+  return isPlausible ? wrapped : undefined;
 }
 
 function elapsedSince({ atMs, monotonicMs, certain }: Cursor, now: Moment): number | undefined {

@@ -140,6 +140,12 @@ describe("counters", () => {
     ["goes on", [cursor("interface:a", 100)], at("interface:a", 150), 50],
     ["wraps at 4 GiB", [cursor("interface:a", 2 ** 32 - 10)], at("interface:a", 90), 100],
     ["falls, and cannot have wrapped: it has begun anew", [cursor("interface:a", 2 ** 31)], at("interface:a", 90), 90],
+    [
+      "falls after an hour without a look: a driver has set it back",
+      [{ ...cursor("interface:a", 1_000_000), monotonicMs: -3_600_000 }],
+      at("interface:a", 90),
+      90,
+    ],
     ["falls from beyond 4 GiB: it has begun anew", [cursor("interface:a", 2 ** 33)], at("interface:a", 90), 90],
     ["is another of its kind: all of it is new", [cursor("interface:a", 100)], at("interface:b", 90), 90],
     [
