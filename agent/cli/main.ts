@@ -10,6 +10,7 @@ import { patient, Rehearsed, rehearsing } from "./client-manners.ts";
 import { exitCodeOf, exitCodes } from "./exit.ts";
 import { type GlobalOptions, globalOptions, takeGlobals } from "./options.ts";
 import { createOutput, type Output } from "./output.ts";
+import type { Screen } from "./screen.ts";
 import { type CliContext, durationMs, optionsOf, textOption, type Verb, type VerbInput } from "./verb.ts";
 import { loadVerbs, type VerbRow, verbRows } from "./verbs/table.ts";
 
@@ -25,6 +26,8 @@ export interface CliIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
   readonly clock?: Clock;
+  /** The terminal that stdout is, as a whole. */
+  readonly screen?: Screen | undefined;
 }
 
 /** Runs one command line; answers the exit code. Never throws. */
@@ -174,5 +177,8 @@ function contextFor(options: GlobalOptions, verb: Verb, out: Output, io: CliIo, 
     },
     stateDir: options.stateDir ?? "/var/lib/simward",
     signal: io.signal,
+    clock,
+    screen: options.plain === true ? undefined : io.screen,
+    outputAt: (columns) => outputFor(options, verb, { ...io, columns }, clock),
   };
 }

@@ -1,7 +1,9 @@
 // What a verb of the command line is. Adding one is one file in verbs/ and one row in verbs/table.ts.
+import type { Clock } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 import type { ApiClient } from "./client.ts";
 import type { Output } from "./output.ts";
+import type { Screen } from "./screen.ts";
 
 export interface VerbInput {
   readonly args: readonly string[];
@@ -14,6 +16,11 @@ export interface CliContext {
   api(role: "viewer" | "engineer" | "admin"): ApiClient;
   readonly stateDir: string;
   readonly signal: AbortSignal;
+  readonly clock: Clock;
+  /** The terminal that stdout is; undefined where it is none. */
+  readonly screen?: Screen | undefined;
+  /** The same output for another width. */
+  readonly outputAt: (columns: number) => Output;
 }
 
 export interface VerbArgument {

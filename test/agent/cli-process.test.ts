@@ -88,3 +88,25 @@ describe("the question at a terminal", () => {
     expect(await typed("y\r", "\u0004")).toMatchObject({ code: 2, screen: expect.stringContaining("--reason") });
   }, 60_000);
 });
+
+describe("status --watch at a terminal", () => {
+  test.each(["SIGTERM", "SIGHUP", "Ctrl-C"] as const)("waits for the daemon, and at %s gives the terminal back", async (how) => {
+    const pty = openPty();
+    const fd = openSync(pty.path, constants.O_RDWR | constants.O_NOCTTY);
+    const args = [join(dir, "simward.mjs"), "status", "--watch", "--socket", "/nowhere"];
+    const child = spawn(process.execPath, args, { stdio: [fd, fd, fd], env: { ...process.env, NO_COLOR: "1" } });
+    closeSync(fd);
+    let seen = "";
+    pty.onData((octets) => {
+      const before = seen;
+      seen += octets.toString("latin1");
+      if (!seen.includes("waiting for it") || before.includes("waiting for it")) return;
+      child.kill(how === "Ctrl-C" ? "SIGINT" : how);
+    });
+    const code = await new Promise((done) => child.once("close", done));
+    pty.hangUp();
+    expect(seen.startsWith("\u001b[?1049h\u001b[?25l")).toBe(true);
+    expect(seen.endsWith("\u001b[?25h\u001b[?1049l")).toBe(true);
+    expect([0, 130]).toContain(code);
+  });
+});

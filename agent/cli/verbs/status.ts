@@ -1,4 +1,5 @@
 // simward status: one screen of where the vehicle stands.
+import { SimwardError } from "../../../base/errors.ts";
 import type { CardStatus, RoamingStanding, Status } from "../../api/types.ts";
 import type { UsageSummary } from "../../api/usage-types.ts";
 import { bytesText } from "../../usage/words.ts";
@@ -10,7 +11,17 @@ export const status: Verb = {
   name: "status",
   summary: "one screen: card, profile, network, eIM, what is under way, alarms",
   example: "simward status --json",
-  async run({ api, out }) {
+  options: [{ flags: "--watch", help: "the same, kept true on the whole terminal; with --jsonl a line whenever something has happened" }],
+  async run({ api, out, signal, clock, screen, outputAt }, { options }) {
+    if (options.watch === true) {
+      const { watchStatus, followStatus } = await import("../watch-status.ts");
+      const watching = { api: api("viewer"), clock, signal };
+      if (out.json) await followStatus({ ...watching, tell: (report) => out.line(report, () => undefined) });
+      else if (screen === undefined)
+        throw new SimwardError("USAGE", { detail: "--watch needs a terminal; a program takes --jsonl --watch" });
+      else await watchStatus({ ...watching, screen, outputAt, render: renderStatus });
+      return undefined;
+    }
     const report = await api("viewer").call<Status>("GET", "/v1/status");
     out.result(report, () => renderStatus(report, out));
     return undefined;

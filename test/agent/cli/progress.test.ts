@@ -46,7 +46,7 @@ async function shown(vehicle: Vehicle, how: { readonly json: boolean; readonly p
       return "ended" as const;
     },
   });
-  const context = { api, out, stateDir: "/nowhere", signal: new AbortController().signal };
+  const context = { api, out, clock, outputAt: () => out, stateDir: "/nowhere", signal: new AbortController().signal };
   await withProgress(context, { args: [], options: {} }, () => clock.advance(1_200), downloadPlan);
   return stderr;
 }
