@@ -1,8 +1,10 @@
 // Routes about what is wrong: doctor as one document or with its progress, and the test of the ways to an eIM.
 import { nonEmpty, optional, picklist, pipe, strictObject, string } from "valibot";
-import type { DoctorProgress, DoctorReport } from "./doctor-types.ts";
+import { SimwardError } from "../../base/errors.ts";
+import type { DoctorMode, DoctorProgress, DoctorReport } from "./doctor-types.ts";
 import { route } from "./route.ts";
 import type { Route } from "./routes.ts";
+import type { Role } from "./types.ts";
 
 const mode = strictObject({ mode: optional(picklist(["fast", "full", "factory"]), "full") });
 
@@ -13,11 +15,12 @@ export const doctorRoutes: readonly Route[] = [
     access: "viewer",
     summary:
       "Looks at everything and says what is wrong, why, and what to do; docs/doctor.md has the checks. `mode=fast` sends nothing over the network, " +
-      "`mode=factory` is the production line's. Who asks while one is under way gets that one's answer.",
+      "`mode=factory` is the production line's; the others need `engineer.sock`, since they cost data and the card's time. Who asks while one is " +
+      "under way gets that one's answer.",
     answer: "simward/doctor/1",
     example: "mode=fast",
     input: mode,
-    run: ({ services }, { mode: wanted }) => services.doctor.examine(wanted),
+    run: ({ services, role }, { mode: wanted }) => services.doctor.examine(allowed(role, wanted)),
   }),
   route({
     method: "GET",
@@ -27,7 +30,7 @@ export const doctorRoutes: readonly Route[] = [
     answer: "simward/doctor/1",
     example: "mode=fast",
     input: mode,
-    lines: ({ services }, { mode: wanted }) => linesOf((tell) => services.doctor.examine(wanted, tell)),
+    lines: ({ services, role }, { mode: wanted }) => linesOf((tell) => services.doctor.examine(allowed(role, wanted), tell)),
   }),
   route({
     method: "POST",
@@ -48,6 +51,12 @@ export const doctorRoutes: readonly Route[] = [
     },
   }),
 ];
+
+/** Throws API_FORBIDDEN: whoever only looks must not be able to use up the vehicle's data. */
+function allowed(role: Role, wanted: DoctorMode): DoctorMode {
+  if (role !== "viewer" || wanted === "fast") return wanted;
+  throw new SimwardError("API_FORBIDDEN", { detail: `doctor, mode ${wanted}, needs engineer.sock; mode=fast is for viewers too` });
+}
 
 async function* linesOf(examine: (tell: (progress: DoctorProgress) => void) => Promise<DoctorReport>): AsyncIterable<string> {
   const said: DoctorProgress[] = [];

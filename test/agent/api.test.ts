@@ -106,6 +106,11 @@ describe("the local API", () => {
     }
   });
 
+  test("a viewer's doctor costs no data: the whole of it is an engineer's", async () => {
+    for (const path of ["/v1/doctor", "/v1/doctor?mode=full", "/v1/doctor?mode=factory", "/v1/doctor/lines"])
+      await expect(client("viewer").call("GET", path)).rejects.toMatchObject({ code: "API_FORBIDDEN" });
+  });
+
   test("a role may do what those before it may, and no more", async () => {
     await expect(client("viewer").call("POST", "/v1/eim/poll", {})).rejects.toMatchObject({
       code: "API_FORBIDDEN",

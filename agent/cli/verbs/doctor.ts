@@ -48,13 +48,30 @@ async function pair({ api, out }: CliContext, mode: DoctorMode, input: VerbInput
 /** The daemon tells its first finding at once; one that hangs tells nothing. */
 const firstLineMs = 8_000;
 
-async function examined({ api, out, stateDir, signal }: CliContext, mode: DoctorMode, input: VerbInput): Promise<DoctorReport> {
+/** Who may only look gets what viewers may have. */
+async function examined(context: CliContext, mode: DoctorMode, input: VerbInput): Promise<DoctorReport> {
+  if (mode === "fast") return examinedAs("viewer", context, mode, input);
+  try {
+    return await examinedAs("engineer", context, mode, input);
+  } catch (error) {
+    if (!isCode(error, "API_FORBIDDEN") || mode === "factory") throw error;
+    context.out.hint("the network and the card are an engineer's to try (engineer.sock): only what can be seen without is looked at");
+    return examinedAs("viewer", context, "fast", input);
+  }
+}
+
+async function examinedAs(
+  role: "viewer" | "engineer",
+  { api, out, stateDir, signal }: CliContext,
+  mode: DoctorMode,
+  input: VerbInput,
+): Promise<DoctorReport> {
   const clock = new SystemClock();
   const late = (): SimwardError => new SimwardError("DEADLINE", { detail: `no sign of simwardd within ${firstLineMs / 1_000} s` });
   const first = deadline(clock, firstLineMs, late, signal);
   try {
     let report: DoctorReport | undefined;
-    await api("viewer").lines(
+    await api(role).lines(
       `/v1/doctor/lines?mode=${mode}`,
       (line) => {
         first.done();
@@ -69,6 +86,7 @@ async function examined({ api, out, stateDir, signal }: CliContext, mode: Doctor
     throw new SimwardError("API_RESPONSE", { detail: "the daemon ended before its report" });
   } catch (thrown) {
     const error = first.signal.aborted ? first.signal.reason : thrown;
+    if (role === "engineer" && isCode(error, "API_FORBIDDEN")) throw error;
     if (!isCode(error, "API_NOT_RUNNING", "API_FORBIDDEN", "API_RESPONSE", "DEADLINE")) throw error;
     out.hint(
       `${asSimwardError(error).message}\nwithout the daemon only these are looked at: its configuration, port, state directory, disk, audit trail and clock`,
