@@ -123,9 +123,11 @@ function belongs(record: AuditRecord, received: AuditRecord): boolean {
   });
 }
 
-function resultOf(records: readonly AuditRecord[]): Shown["result"] {
+export function resultOf(records: readonly Pick<AuditRecord, "event" | "data">[]): Shown["result"] {
   const last = records.findLast(({ event }) => /^(package\.(reported|unreported|malformed)|download\.(finished|failed))$/.test(event));
   if (last === undefined) return "under way";
+  // That a failure was reported does not make it less of one.
+  if (records.findLast(({ event }) => /^download\.(finished|failed)$/.test(event))?.event === "download.failed") return "failed";
   if (/(failed|malformed|unreported)$/.test(last.event)) return "failed";
   const executed = records.find(({ event }) => event === "package.executed");
   return executed !== undefined && executed.data?.result !== "euiccPackageResultSigned" ? "failed" : "done";
