@@ -162,10 +162,7 @@ class Driver implements Modem {
       heard: link.kind === "ready" ? undefined : this.#link.heard,
       family: this.#identity === undefined ? undefined : this.#family.id,
       identity: this.#identity,
-      imei: this.#imei,
-      iccid: this.#iccid,
-      sim: this.#sim,
-      ownLpa: this.#ownLpa,
+      ...{ imei: this.#imei, iccid: this.#iccid, sim: this.#sim, ownLpa: this.#ownLpa },
       registration: this.#registration,
       consecutiveTimeouts: this.#link.port?.consecutiveTimeouts ?? 0,
     };

@@ -23,8 +23,8 @@ import {
 import { eimFeatures } from "../../ipa/options.ts";
 import { noHandover, ratChoices } from "../connectivity/radio-plan.ts";
 import { lifecycleConfig } from "../lifecycle/config.ts";
-import { tunnelConfig } from "../tunnel/config.ts";
 import { traceConfig } from "../trace/config.ts";
+import { tunnelConfig } from "../tunnel/config.ts";
 import { usageConfig } from "../usage/config.ts";
 
 const seconds = (from: number, to: number) => pipe(number(), integer("must be a whole number of seconds"), minValue(from), maxValue(to));
