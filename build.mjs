@@ -1,5 +1,5 @@
 // Bundles the programs into dist/. Native addons stay outside and are loaded lazily by the code that needs them.
-import { chmod, mkdir, readFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readFile } from "node:fs/promises";
 import { build } from "esbuild";
 
 const programs = {
@@ -35,3 +35,5 @@ const requireShim =
 await build({ ...common, entryPoints: programs, banner: { js: `#!/usr/bin/env node\n${requireShim}` } });
 await build({ ...common, entryPoints: library, banner: { js: requireShim } });
 for (const name of Object.keys(programs)) await chmod(`dist/${name}.mjs`, 0o755);
+// Read by simward ui, which is part of dist/simward.mjs.
+await copyFile("agent/ui/page.html", "dist/page.html");

@@ -121,6 +121,7 @@ export const verbRows: readonly VerbRow[] = [
   row("audit key", () => import("./audit.ts"), "auditKey"),
   row("audit verify", () => import("./audit.ts"), "auditVerify"),
   row("bugreport", () => import("./bugreport.ts"), "bugreport"),
+  row("ui", () => import("./ui.ts"), "ui"),
   row("events", () => import("./events.ts"), "events"),
   row("config validate", () => import("./config-validate.ts"), "configValidate"),
   row("config show", () => import("./config.ts"), "configShow"),

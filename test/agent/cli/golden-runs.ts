@@ -89,6 +89,7 @@ export function goldenRuns({ dir, second }: Places): readonly GoldenRun[] {
     run("audit key"),
     run("audit verify", `${dir}/none`),
     { ...run("events", "--after", "0"), lines: 1 },
+    run("ui", "--port", "99999"),
     run("config validate", `${dir}/simward.toml`),
     run("config show", `${dir}/simward.toml`),
     run("config schema", "radio."),

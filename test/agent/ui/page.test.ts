@@ -1,0 +1,194 @@
+// The page of `simward ui` in a real browser: what it shows, what it never runs, and how it bears a daemon that comes and goes.
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, afterEach, describe, expect, it, onTestFinished } from "vitest";
+import { need, program } from "../../support/programs.ts";
+import { record, sampleDocuments, sampleSteps, startUiStub, type UiStub } from "../../support/ui-stub.ts";
+
+const chromiumProgram = program("chromium");
+const screenshots = process.env.UI_SCREENSHOTS;
+const budgetMs = 60_000;
+let browser: Browser | undefined;
+const stubs: UiStub[] = [];
+
+afterEach(async () => {
+  for (const stub of stubs.splice(0)) await stub.stop();
+});
+afterAll(() => browser?.close());
+
+interface Opened {
+  readonly page: Page;
+  readonly stub: UiStub;
+  /** What the console was told at level error, exceptions and breaches of the policy; the browser's own line for an answer that is no success is not one. */
+  readonly complaints: readonly string[];
+}
+
+async function open(
+  context: Parameters<typeof need>[0],
+  change: (stub: UiStub["documents"]) => void = () => {},
+  { width = 1280, dark = false }: { readonly width?: number; readonly dark?: boolean } = {},
+): Promise<Opened> {
+  const executablePath = need(context, chromiumProgram);
+  browser ??= await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  const documents = sampleDocuments();
+  change(documents);
+  const stub = await startUiStub(documents);
+  stubs.push(stub);
+  const viewer = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: dark ? "dark" : "light" });
+  onTestFinished(() => viewer.close());
+  const page = await viewer.newPage();
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("dialog", (dialog) => {
+    complaints.push(`dialog ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  page.on("console", (message) => {
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) complaints.push(message.text());
+  });
+  await page.goto(stub.url);
+  return { page, stub, complaints };
+}
+
+const says = (page: Page, id: string, text: string): Promise<void> => page.locator(`#${id}`, { hasText: text }).waitFor();
+const pageWidth = (page: Page): Promise<number> => page.evaluate("document.documentElement.scrollWidth");
+
+describe("the page of simward ui", () => {
+  it("shows what the documents say", { timeout: budgetMs }, async (context) => {
+    const { page, stub, complaints } = await open(context);
+    for (const step of sampleSteps) stub.publish("step", step);
+    await says(page, "link", "live");
+    await says(page, "alarms", "82 of 90 days");
+    await says(page, "alarms", "Next: simward roaming status");
+    for (const text of ["72411", "lte", "-97 dBm RSRP", "iot.fleet.example", "10.20.30.40"]) await says(page, "network", text);
+    await says(page, "profiles", "Fleet Brazil");
+    for (const text of ["operational", "match", "up"]) await says(page, "vehicle", text);
+    await says(page, "module", "EG91-EX");
+    await says(page, "card", "8904…0123");
+    await says(page, "eims", "12 min ago");
+    await says(page, "eims", "in 48 min");
+    await page.getByRole("img", { name: "br-90-in-365: 82 of 90 days, act" }).waitFor();
+    await page.getByRole("img", { name: "741.0 MB of 950.0 MB used, warn" }).waitFor();
+    await page.getByRole("img", { name: "Data of 24 days" }).waitFor();
+    expect(await page.locator("#trail li strong").allTextContents()).toEqual(
+      stub.documents.audit.records.map((one) => one.event).reverse(),
+    );
+    expect(await page.locator("#emergency").isVisible()).toBe(false);
+    expect(complaints).toEqual([]);
+  });
+
+  it("draws the last package from trail and steps of one trace", { timeout: budgetMs }, async (context) => {
+    const { page, stub } = await open(context, ({ audit }) => {
+      const other = { traceId: "package-0-1", eimId: "eim.other.example" };
+      const earlier = record(35, "package.received", "eim:eim.other.example", other, "08:00:00.000");
+      Object.assign(audit, { records: [earlier, ...audit.records] });
+    });
+    for (const step of sampleSteps) stub.publish("step", step);
+    await says(page, "package", "11 steps in 14 s");
+    const lines = await page.locator("#package li").allTextContents();
+    expect(lines[0]).toContain("+0 ms simward to eIM: ESipa.GetEimPackage");
+    expect(lines[0]).toContain("310 ms");
+    expect(lines[1]).toContain("eIM to simward: package.received");
+    expect(lines.some((line) => line.includes("simward to eUICC: ES10b.LoadEuiccPackage"))).toBe(true);
+    expect(lines.some((line) => line.includes("simward to SM-DP+: ES9+.HandleNotification"))).toBe(true);
+    expect(lines.some((line) => line.includes("network to simward: profile.online") && line.includes("11 s"))).toBe(true);
+    expect(lines.join()).not.toContain("eim.other");
+    expect(await page.locator("#package svg g").count()).toBe(11);
+  });
+
+  it("takes markup from outside for text", { timeout: budgetMs }, async (context) => {
+    const evil = `<img src=x onerror="globalThis.ran=1"><script>globalThis.ran=1</script>`;
+    const { page, stub, complaints } = await open(context, (documents) => {
+      const { status, roaming, audit } = documents;
+      documents.status = {
+        ...status,
+        profiles: [{ iccid: evil, state: "enabled", nickname: evil, serviceProvider: evil }],
+        network: { ...status.network, apn: evil, refused: evil, plmn: evil },
+        eims: [{ eimId: evil, host: evil, port: 1, binding: evil }],
+        emergency: { sources: [evil] },
+        alarms: status.alarms.map((alarm) => ({ ...alarm, message: evil, next: evil })),
+      };
+      documents.roaming = { ...roaming, standings: roaming.standings.map((standing) => ({ ...standing, rule: evil, words: evil })) };
+      documents.audit = {
+        ...audit,
+        records: audit.records.map((one) => ({ ...one, cause: evil, data: { ...one.data, eimId: evil, note: evil } })),
+      };
+    });
+    stub.publish("step", { ...sampleSteps[0], name: `ES10b.${evil}`, error: evil });
+    await says(page, "package", `ES10b.${evil}`);
+    for (const id of ["profiles", "network", "eims", "emergency", "alarms", "roaming", "trail", "package"]) await says(page, id, evil);
+    expect(await page.locator("main img, main script").count()).toBe(0);
+    expect(await page.evaluate("globalThis.ran")).toBeUndefined();
+    expect(complaints).toEqual([]);
+  });
+
+  it("bears 5,000 records, finds among them, and shows more on demand", { timeout: budgetMs }, async (context) => {
+    const { page, complaints } = await open(context, (documents) => {
+      const records = Array.from({ length: 5_000 }, (_, i) => {
+        const clock = `${String(Math.floor(i / 3_600)).padStart(2, "0")}:${String(Math.floor(i / 60) % 60).padStart(2, "0")}:${String(i % 60).padStart(2, "0")}.000`;
+        return record(i + 1, i === 17 ? "profile.enabled" : "package.received", "ipa", { traceId: "package-1-1", number: i }, clock);
+      });
+      documents.audit = { ...documents.audit, records };
+    });
+    await says(page, "count", "5000 of 5000 records, the newest 100 shown");
+    expect(await page.locator("#trail li").count()).toBe(100);
+    await page.getByRole("button", { name: "Show older records" }).click();
+    expect(await page.locator("#trail li").count()).toBe(600);
+    await page.getByRole("searchbox").fill("profile.enabled NUMBER");
+    await says(page, "count", "1 of 5000 records");
+    expect(await page.locator("#trail li").count()).toBe(1);
+    await says(page, "package", "the first 150 drawn");
+    expect(complaints).toEqual([]);
+  });
+
+  it("waits for a daemon that is gone, and goes on behind the last event", { timeout: budgetMs }, async (context) => {
+    const { page, stub, complaints } = await open(context);
+    stub.publish("path.up", {});
+    await says(page, "link", "live");
+    await page.waitForResponse((response) => response.url().endsWith("/status"));
+    stub.setDaemon(false);
+    await says(page, "waiting", "simwardd is not running, waiting");
+    expect(await page.locator("#profiles").textContent()).toContain("Fleet Brazil");
+    stub.documents.status = { ...stub.documents.status, stage: "suspended" };
+    stub.setDaemon(true);
+    await says(page, "vehicle", "suspended");
+    await page.locator("#waiting").waitFor({ state: "hidden" });
+    await says(page, "link", "live");
+    expect(stub.askedAfter[0]).toBe(0);
+    expect(stub.askedAfter.at(-1)).toBe(100);
+    expect(complaints).toEqual([]);
+  });
+
+  it("reads the status again on an event, however many come together", { timeout: budgetMs }, async (context) => {
+    const { page, stub } = await open(context);
+    await says(page, "link", "live");
+    const before = stub.statusReads();
+    stub.documents.status = { ...stub.documents.status, alarms: [], emergency: { sources: ["call"] } };
+    for (let i = 0; i < 300; i++) stub.publish("segment", { number: i, of: 300 });
+    await says(page, "alarms", "Nothing needs a person");
+    await page.getByRole("alert").filter({ hasText: "Emergency (call)" }).waitFor();
+    expect(stub.statusReads() - before).toBeLessThan(10);
+  });
+
+  it("says so where the usage is not for the viewer", { timeout: budgetMs }, async (context) => {
+    const { page, complaints } = await open(context, (documents) => {
+      documents.usage = { error: { code: "FORBIDDEN", message: "needs the role engineer", next: "ask on engineer.sock" } };
+    });
+    await says(page, "usage", "The data usage is not shown: FORBIDDEN · needs the role engineer");
+    expect(await page.locator("#days").textContent()).toBe("");
+    expect(complaints).toEqual([]);
+  });
+
+  for (const width of [390, 1280]) {
+    for (const dark of [false, true]) {
+      it(`fits ${width} pixels, ${dark ? "dark" : "light"}`, { timeout: budgetMs }, async (context) => {
+        const { page, stub } = await open(context, () => {}, { width, dark });
+        for (const step of sampleSteps) stub.publish("step", step);
+        await says(page, "package", "ES10b.LoadEuiccPackage");
+        await says(page, "link", "live");
+        expect(await pageWidth(page)).toBeLessThanOrEqual(width);
+        const path = `${screenshots}/ui-${width}-${dark ? "dark" : "light"}.png`;
+        if (screenshots !== undefined) await page.screenshot({ path, fullPage: true });
+      });
+    }
+  }
+});
