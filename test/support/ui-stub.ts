@@ -65,7 +65,11 @@ export async function startUiStub(documents: Documents): Promise<UiStub> {
     if (pathname === "/roaming") return json(response, 200, roaming);
     if (pathname === "/usage") return json(response, isForbidden ? 403 : 200, usage);
     if (pathname === "/usage/days") return json(response, isForbidden ? 403 : 200, isForbidden ? usage : days);
-    if (pathname === "/audit") return json(response, 200, audit);
+    if (pathname === "/audit") {
+      // As far as the server goes.
+      const isAsked = Number(searchParams.get("last")) <= 500;
+      return json(response, isAsked ? 200 : 400, isAsked ? audit : {});
+    }
     json(response, 404, {});
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
