@@ -1,6 +1,6 @@
 // simward as a process: pipes that break, disks that are full, and a bundle in which what a verb does not need is not set up.
 import { execFile, spawn } from "node:child_process";
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
@@ -54,6 +54,14 @@ describe("simward, the program", () => {
   });
 });
 
+const lastWord = "<that was all>";
+/** Behind all that the program has written: it may have ended before the terminal has taken it. */
+function sayLastWord(path: string): void {
+  const fd = openSync(path, constants.O_RDWR | constants.O_NOCTTY);
+  writeSync(fd, lastWord);
+  closeSync(fd);
+}
+
 describe("the question at a terminal", () => {
   /** Types the first key when the program asks, the next ones when it asks again. */
   function typed(...keys: readonly string[]): Promise<{ readonly code: number | null; readonly screen: string }> {
@@ -61,23 +69,30 @@ describe("the question at a terminal", () => {
     const fd = openSync(pty.path, constants.O_RDWR | constants.O_NOCTTY);
     let screen = "";
     let asked = 0;
+    let code: number | null = null;
     const args = [join(dir, "simward.mjs"), "notif", "drop", "7", "--force", "--socket", "/nowhere"];
     const child = spawn(process.execPath, args, { stdio: [fd, fd, fd], env: { ...process.env, NO_COLOR: "1" } });
     closeSync(fd);
+    let tell = (_end: { readonly code: number | null; readonly screen: string }): void => {};
     pty.onData((octets) => {
       screen += octets.toString("latin1");
+      if (screen.includes(lastWord)) {
+        pty.hangUp();
+        return tell({ code, screen });
+      }
       const questions = screen.match(/\[y\/N\] |trail\)\? /g)?.length ?? 0;
       const key = keys[asked];
       if (questions <= asked || key === undefined) return;
       asked = questions;
       pty.write(key);
     });
-    return new Promise((done) =>
-      child.once("close", (code) => {
-        pty.hangUp();
-        done({ code, screen });
-      }),
-    );
+    child.once("close", (ended) => {
+      code = ended;
+      sayLastWord(pty.path);
+    });
+    return new Promise((done) => {
+      tell = done;
+    });
   }
 
   test("yes and a reason go on to the daemon, no ends it, Ctrl-C is an interruption, and an end of input is no yes", async () => {
@@ -97,16 +112,23 @@ describe("status --watch at a terminal", () => {
     const child = spawn(process.execPath, args, { stdio: [fd, fd, fd], env: { ...process.env, NO_COLOR: "1" } });
     closeSync(fd);
     let seen = "";
+    let isSeen = (): void => {};
+    const allSeen = new Promise<void>((done) => {
+      isSeen = done;
+    });
     pty.onData((octets) => {
       const before = seen;
       seen += octets.toString("latin1");
+      if (seen.includes(lastWord)) isSeen();
       if (!seen.includes("waiting for it") || before.includes("waiting for it")) return;
       child.kill(how === "Ctrl-C" ? "SIGINT" : how);
     });
     const code = await new Promise((done) => child.once("close", done));
+    sayLastWord(pty.path);
+    await allSeen;
     pty.hangUp();
     expect(seen.startsWith("\u001b[?1049h\u001b[?25l")).toBe(true);
-    expect(seen.endsWith("\u001b[?25h\u001b[?1049l")).toBe(true);
+    expect(seen.endsWith(`\u001b[?25h\u001b[?1049l${lastWord}`)).toBe(true);
     expect([0, 130]).toContain(code);
   });
 });
