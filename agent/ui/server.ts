@@ -62,7 +62,6 @@ export async function serveUi(options: UiOptions): Promise<RunningUi> {
     { keepAliveTimeout: 5_000, requestTimeout: 10_000, headersTimeout: 5_000, maxHeaderSize: 8_192 },
     (request, response) => {
       response.on("error", () => {});
-      lastMs = clock.monotonicMs();
       serve(request, response).catch((error: unknown) => sendError(response, asSimwardError(error)));
     },
   );
@@ -76,7 +75,9 @@ export async function serveUi(options: UiOptions): Promise<RunningUi> {
     const { origin } = request.headers;
     if (origin !== undefined && !names.some((name) => origin === `http://${name}`)) throw forbidden(`a page of ${origin} asks`);
     if (request.method !== "GET") throw new SimwardError("API_METHOD", { detail: `${request.method}; it takes GET` });
-    const { pathname, searchParams } = new URL(request.url ?? "/", `http://${host}`);
+    // As it is written: a path that would have to be made simpler is none of ours.
+    const [pathname = "/", query = ""] = (request.url ?? "/").split("?", 2);
+    const searchParams = new URLSearchParams(query);
     const given = searchParams.get("token");
     if (pathname === "/" && given !== null) {
       if (token === undefined || !isSame(given, token))
@@ -88,10 +89,11 @@ export async function serveUi(options: UiOptions): Promise<RunningUi> {
       return;
     }
     if (!isSame(cookieOf(request) ?? "", session)) throw forbidden("open the address that simward ui has printed");
+    lastMs = clock.monotonicMs();
     if (pathname === "/") {
       const nonce = secret();
       response.writeHead(200, { ...headersOf(nonce), "content-type": "text/html; charset=utf-8" }).end(page.replaceAll("__NONCE__", nonce));
-    } else if (pathname === "/events") stream(response, searchParams);
+    } else if (pathname === "/events") await stream(response, searchParams);
     else {
       const read = Object.hasOwn(documents, pathname) ? documents[pathname] : undefined;
       if (read === undefined) throw new SimwardError("API_NOT_FOUND", { detail: pathname });
@@ -99,17 +101,18 @@ export async function serveUi(options: UiOptions): Promise<RunningUi> {
     }
   };
 
-  const stream = (response: ServerResponse, query: URLSearchParams): void => {
+  const stream = async (response: ServerResponse, query: URLSearchParams): Promise<void> => {
     if (streams >= maxStreams) throw new SimwardError("QUEUE_FULL", { detail: `${maxStreams} listen already` });
     const after = query.get("after");
     const path = after === null ? "/v1/events" : `/v1/events?after=${wholeNumber(after, 0, Number.MAX_SAFE_INTEGER)}`;
+    // What keeps it from beginning is told as for any document; afterwards there is only its end.
+    await api.call("GET", "/v1/version");
     streams++;
     const left = new AbortController();
     response.on("close", () => left.abort());
     response.writeHead(200, { ...headersOf(), "content-type": "application/x-ndjson" });
     response.flushHeaders();
     const tell = (line: unknown): boolean => {
-      lastMs = clock.monotonicMs();
       // A page that does not read is let go; it asks again from where it was.
       return response.writableLength < 1_048_576 && response.write(`${JSON.stringify(maskValue(line as object, false))}\n`) !== undefined;
     };

@@ -99,7 +99,18 @@ describe("who may", () => {
   test("only reading, and only what the page needs", async () => {
     const own = { cookie: await cookie() };
     for (const method of ["POST", "PUT", "DELETE", "PATCH"]) expect((await ask("/status", own, method)).status).toBe(405);
-    for (const path of ["/v1/status", "/../v1/audit", "/status/", "/bugreport", "//v1/trace", "/__proto__", "/constructor", "/%2e%2e/eim"])
+    for (const path of [
+      "/v1/status",
+      "/../v1/audit",
+      "/status/",
+      "/bugreport",
+      "//v1/trace",
+      "/__proto__",
+      "/constructor",
+      "/%2e%2e/eim",
+      "//",
+      "/x/../status",
+    ])
       expect((await ask(path, own)).status).toBe(404);
     for (const path of ["/audit?last=501", "/audit?last=-1", "/audit?last=5;x", "/events?after=x"])
       expect((await ask(path, own)).status).toBe(400);
@@ -148,6 +159,7 @@ describe("what it answers", () => {
     isUp = false;
     const away = await ask("/status", own);
     expect([away.status, JSON.parse(away.body)]).toMatchObject([502, { error: { code: "API_NOT_RUNNING" } }]);
+    expect((await ask("/events", own)).status).toBe(502);
     isUp = true;
     expect((await ask("/status", own)).status).toBe(200);
     const again = serveUi({ api, page: "", port, clock: new SystemClock(), random: systemRandom, signal: end.signal, idleMs: 60_000 });
