@@ -11,7 +11,7 @@ import type { AddInitialEimRequest } from "../ipa/messages/eim-config.ts";
 import type { EimPeer } from "../ipa/options.ts";
 import type { RspPorts } from "../ipa/ports.ts";
 import type { ClosableEsipaTransport } from "../transports/esipa.ts";
-import type { ApiServices } from "./api/routes.ts";
+import type { ApiServices } from "./api/route.ts";
 import type { Config } from "./config/schema.ts";
 import type { Ask } from "./connectivity/probe-net.ts";
 import type { TraceActsOptions } from "./trace/acts.ts";

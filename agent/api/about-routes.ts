@@ -3,8 +3,7 @@ import { strictObject } from "valibot";
 // Made from the route table by test/agent/docs.test.ts.
 import openapi from "../../docs/openapi.json" with { type: "json" };
 import { metricsOf, metricsType } from "./metrics.ts";
-import { route } from "./route.ts";
-import type { Route } from "./routes.ts";
+import { type Route, route } from "./route.ts";
 import { versionReport } from "./version-report.ts";
 
 const nothing = strictObject({});

@@ -1,8 +1,7 @@
 // The route of the bug report.
 import { optional, strictObject } from "valibot";
 import { reason } from "./input.ts";
-import { route } from "./route.ts";
-import type { Route } from "./routes.ts";
+import { type Route, route } from "./route.ts";
 
 export const bugreportRoutes: readonly Route[] = [
   route({

@@ -1,8 +1,7 @@
 // Routes about the card: what it says of itself, its certificates and eIMs; notifications dropped and packages loaded by hand.
 import { integer, literal, maxLength, maxValue, minValue, number, pipe, regex, strictObject, string } from "valibot";
 import { reason } from "./input.ts";
-import { route } from "./route.ts";
-import type { Route } from "./routes.ts";
+import { type Route, route } from "./route.ts";
 
 const nothing = strictObject({});
 

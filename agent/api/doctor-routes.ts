@@ -2,8 +2,7 @@
 import { nonEmpty, optional, picklist, pipe, strictObject, string } from "valibot";
 import { SimwardError } from "../../base/errors.ts";
 import type { DoctorMode, DoctorProgress, DoctorReport } from "./doctor-types.ts";
-import { route } from "./route.ts";
-import type { Route } from "./routes.ts";
+import { type Route, route } from "./route.ts";
 import type { Role } from "./types.ts";
 
 const mode = strictObject({ mode: optional(picklist(["fast", "full", "factory"]), "full") });

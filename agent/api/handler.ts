@@ -11,7 +11,8 @@ import { type Connections, createConnections } from "./connections.ts";
 import { httpStatusOf } from "./http-status.ts";
 import { type ApiLimits, createPlaces, createRateLimiter } from "./limits.ts";
 import { type PeerCredentials, peerCredentials } from "./peer.ts";
-import { type ApiServices, parseInput, type Route, type RouteContext, routes } from "./routes.ts";
+import type { ApiServices, Route, RouteContext } from "./route.ts";
+import { parseInput, routes } from "./routes.ts";
 import { type ApiError, type Role, roles } from "./types.ts";
 
 /** A larger body is read to its end, so that its sender hears why it is refused; but not more than this. */

@@ -17,8 +17,7 @@ import {
 } from "valibot";
 import { stages } from "../policy/types.ts";
 import { reason } from "./input.ts";
-import { route } from "./route.ts";
-import type { Route } from "./routes.ts";
+import { type Route, route } from "./route.ts";
 
 const count = pipe(number(), integer(), minValue(0), maxValue(Number.MAX_SAFE_INTEGER));
 const km = pipe(number(), minValue(0), maxValue(10_000_000));

@@ -15,8 +15,7 @@ import {
   string,
 } from "valibot";
 import { reason } from "./input.ts";
-import { route } from "./route.ts";
-import type { Route } from "./routes.ts";
+import { type Route, route } from "./route.ts";
 
 const nothing = strictObject({});
 const plmn = pipe(string(), regex(/^\d{5,6}$/, "must be MCC and MNC digits"));

@@ -17,8 +17,7 @@ import {
 } from "valibot";
 import type { NetActs } from "../connectivity/net-acts.ts";
 import { ratChoices } from "../connectivity/radio-plan.ts";
-import { route } from "./route.ts";
-import type { Route, RouteContext } from "./routes.ts";
+import { type Route, type RouteContext, route } from "./route.ts";
 
 const nothing = strictObject({});
 const netOf = ({ services }: RouteContext): NetActs => services.net;

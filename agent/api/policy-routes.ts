@@ -1,8 +1,7 @@
 // Routes of what policies say: now, of facts that somebody made up, and of the trail.
 import { isoTimestamp, optional, pipe, strictObject, string } from "valibot";
 import { simulatedFacts } from "../policy/report.ts";
-import { route } from "./route.ts";
-import type { Route } from "./routes.ts";
+import { type Route, route } from "./route.ts";
 
 const time = pipe(string(), isoTimestamp("must be RFC 3339, e.g. 2026-06-01T00:00:00Z"));
 

@@ -2,8 +2,7 @@
 // and go nowhere else.
 import { array, boolean, maxLength, nonEmpty, optional, picklist, pipe, regex, strictObject, string } from "valibot";
 import { reason, text } from "./input.ts";
-import { route } from "./route.ts";
-import type { Route } from "./routes.ts";
+import { type Route, route } from "./route.ts";
 
 const target = text(64);
 

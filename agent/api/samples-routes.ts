@@ -1,7 +1,6 @@
 // What was sampled of signal, place and usage, as far as it may leave the vehicle.
 import { strictObject } from "valibot";
-import { route } from "./route.ts";
-import type { Route } from "./routes.ts";
+import { type Route, route } from "./route.ts";
 
 export const sampleRoutes: readonly Route[] = [
   route({

@@ -10,7 +10,7 @@ import type { Log } from "../../base/log.ts";
 import type { Config } from "../config/schema.ts";
 import { createHandler, type Handler } from "./handler.ts";
 import { type ApiLimits, apiLimits } from "./limits.ts";
-import type { ApiServices } from "./routes.ts";
+import type { ApiServices } from "./route.ts";
 import { type Role, roles } from "./types.ts";
 
 const socketUmask = 0o117;

@@ -3,8 +3,7 @@ import { boolean, check, optional, picklist, pipe, regex, strictObject, string, 
 import { type TraceLayer, traceLayers } from "../../base/trace.ts";
 import type { TraceReading } from "../trace/acts.ts";
 import { reason } from "./input.ts";
-import { route } from "./route.ts";
-import type { Route } from "./routes.ts";
+import { type Route, route } from "./route.ts";
 
 const isLayer = (text: string): text is TraceLayer => (traceLayers as readonly string[]).includes(text);
 const flag = pipe(

@@ -1,8 +1,7 @@
 // Routes of roaming days, their rules, and markets.
 import { maxLength, nonEmpty, optional, pipe, regex, strictObject, string } from "valibot";
 import { reason } from "./input.ts";
-import { route } from "./route.ts";
-import type { Route } from "./routes.ts";
+import { type Route, route } from "./route.ts";
 
 export const travelRoutes: readonly Route[] = [
   route({

@@ -1,8 +1,7 @@
 // Routes of what the fleet trusts the vehicle by: its keys, and the pairing of device and card.
 import { maxLength, nonEmpty, optional, pipe, regex, strictObject, string } from "valibot";
 import { reason, text } from "./input.ts";
-import { route } from "./route.ts";
-import type { Route } from "./routes.ts";
+import { type Route, route } from "./route.ts";
 
 const token = text(1_000);
 

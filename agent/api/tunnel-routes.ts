@@ -1,7 +1,6 @@
 // The route about the private APN's tunnel.
 import { strictObject } from "valibot";
-import { route } from "./route.ts";
-import type { Route } from "./routes.ts";
+import { type Route, route } from "./route.ts";
 
 export const tunnelRoutes: readonly Route[] = [
   route({

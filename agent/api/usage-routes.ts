@@ -2,8 +2,7 @@
 import { integer, maxValue, minValue, number, optional, pipe, regex, strictObject, string } from "valibot";
 import { SimwardError } from "../../base/errors.ts";
 import { reason, text } from "./input.ts";
-import { route } from "./route.ts";
-import type { Route, RouteContext } from "./routes.ts";
+import { type Route, type RouteContext, route } from "./route.ts";
 import { roles } from "./types.ts";
 
 const date = pipe(string(), regex(/^\d{4}-\d{2}-\d{2}$/, "must be RFC 3339 full-date, e.g. 2026-06-01"));

@@ -4,7 +4,7 @@ import { type Disk, subDisk } from "../../base/disk.ts";
 import { asSimwardError, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Alarms } from "../alarms.ts";
-import type { ApiServices } from "../api/routes.ts";
+import type { ApiServices } from "../api/route.ts";
 import { openDeviceKey } from "./checkpoint.ts";
 import { type CheckpointKeeper, keepCheckpoints } from "./keeping.ts";
 import { openAudit } from "./log.ts";

@@ -7,7 +7,7 @@ import { maskValue } from "../../base/mask.ts";
 import type { Random } from "../../base/random.ts";
 import { redactText } from "../../base/redact.ts";
 import type { Bugreport, BugreportFile } from "../api/bugreport-types.ts";
-import type { ApiServices, RouteContext } from "../api/routes.ts";
+import type { ApiServices, RouteContext } from "../api/route.ts";
 import { roles } from "../api/types.ts";
 import { versionReport } from "../api/version-report.ts";
 import type { Config } from "../config/schema.ts";

@@ -1,7 +1,7 @@
 // doctor in its place: what it asks is taken from the agent's own services, so that it sees what the local API shows.
 import type { Modem } from "../../at-drivers/modem.ts";
 import type { Ipa } from "../../ipa/ipa.ts";
-import type { ApiServices } from "../api/routes.ts";
+import type { ApiServices } from "../api/route.ts";
 import type { LockFacts } from "../policy/types.ts";
 import type { AgentPorts } from "../ports.ts";
 import type { DoctorContext } from "./context.ts";

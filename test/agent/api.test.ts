@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createEventHub, type EventHub } from "../../agent/api/events.ts";
-import type { ApiServices } from "../../agent/api/routes.ts";
+import type { ApiServices } from "../../agent/api/route.ts";
 import { type ApiServer, serveApi } from "../../agent/api/server.ts";
 import type { ApiEvent, Status } from "../../agent/api/types.ts";
 import { createClient } from "../../agent/cli/client.ts";

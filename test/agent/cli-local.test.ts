@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { ApiServices } from "../../agent/api/routes.ts";
+import type { ApiServices } from "../../agent/api/route.ts";
 import { type ApiServer, serveApi } from "../../agent/api/server.ts";
 import { runCli } from "../../agent/cli/main.ts";
 import { SimwardError } from "../../base/errors.ts";

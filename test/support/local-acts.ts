@@ -1,6 +1,6 @@
 // The acts ordered on the vehicle itself, for tests of what lies before them: nothing is under way, every change goes well.
 
-import type { ApiServices } from "../../agent/api/routes.ts";
+import type { ApiServices } from "../../agent/api/route.ts";
 import type { RoamingRulesReport } from "../../agent/api/types.ts";
 import type { UsageReport } from "../../agent/api/usage-types.ts";
 import type { CardActs } from "../../agent/card-acts.ts";

@@ -5,7 +5,8 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { createGenerator } from "ts-json-schema-generator";
 import { expect } from "vitest";
 import { codesByStatus } from "../../agent/api/http-status.ts";
-import { type Route, routes } from "../../agent/api/routes.ts";
+import type { Route } from "../../agent/api/route.ts";
+import { routes } from "../../agent/api/routes.ts";
 import { type ErrorCode, errorTable } from "../../base/errors.ts";
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };

@@ -1,6 +1,6 @@
 // A vehicle on which nothing happens, as the local API sees it: for tests of what lies before the agent.
 import { createEventHub, type EventHub } from "../../agent/api/events.ts";
-import type { ApiServices } from "../../agent/api/routes.ts";
+import type { ApiServices } from "../../agent/api/route.ts";
 import { VirtualClock } from "../../base/clock.ts";
 import { quietLocalActs } from "./local-acts.ts";
 

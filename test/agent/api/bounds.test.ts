@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type ApiLimits, apiLimits } from "../../../agent/api/limits.ts";
-import type { ApiServices } from "../../../agent/api/routes.ts";
+import type { ApiServices } from "../../../agent/api/route.ts";
 import { type ApiServer, serveApi } from "../../../agent/api/server.ts";
 import { createClient } from "../../../agent/cli/client.ts";
 import { VirtualClock } from "../../../base/clock.ts";
