@@ -1,5 +1,5 @@
 // Bundles the programs into dist/. Native addons stay outside and are loaded lazily by the code that needs them.
-import { chmod, copyFile, mkdir, readFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
 
 const programs = {
@@ -21,6 +21,9 @@ const common = {
   outdir: "dist",
   external: ["koffi", "serialport", "@serialport/*"],
   sourcemap: "linked",
+  // A stack trace needs the places, not the text; a gateway's flash is small.
+  sourcesContent: false,
+  metafile: true,
   legalComments: "none",
   define: {
     SIMWARD_VERSION: JSON.stringify(JSON.parse(await readFile("package.json", "utf8")).version),
@@ -32,8 +35,23 @@ const common = {
 // CommonJS dependencies (pino, coap-packet) call require(); ES modules have none.
 const requireShim =
   'import { createRequire as simwardCreateRequire } from "node:module"; const require = simwardCreateRequire(import.meta.url);';
-await build({ ...common, entryPoints: programs, banner: { js: `#!/usr/bin/env node\n${requireShim}` } });
-await build({ ...common, entryPoints: library, banner: { js: requireShim } });
+const built = [
+  await build({ ...common, entryPoints: programs, banner: { js: `#!/usr/bin/env node\n${requireShim}` } }),
+  await build({ ...common, entryPoints: library, banner: { js: requireShim } }),
+];
 for (const name of Object.keys(programs)) await chmod(`dist/${name}.mjs`, 0o755);
 // Read by simward ui, which is part of dist/simward.mjs.
 await copyFile("agent/ui/page.html", "dist/page.html");
+
+// What is bundled takes its licence along.
+const inputs = built.flatMap(({ metafile }) => Object.keys(metafile.inputs));
+const folders = new Set(
+  inputs.map((path) => path.match(/^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0]).filter((path) => path !== undefined),
+);
+const notices = [...folders].sort().map(async (folder) => {
+  const { name, version, license } = JSON.parse(await readFile(`${folder}/package.json`, "utf8"));
+  if (license === undefined) throw new Error(`${folder}/package.json names no licence`);
+  const file = (await readdir(folder)).find((entry) => /^(licen[cs]e|copying)/i.test(entry));
+  return `${name} ${version} (${license})\n\n${file === undefined ? "" : await readFile(`${folder}/${file}`, "utf8")}`;
+});
+await writeFile("dist/LICENSES.txt", (await Promise.all(notices)).join(`\n${"-".repeat(80)}\n\n`));
