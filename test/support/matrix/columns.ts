@@ -94,6 +94,7 @@ const faultColumns: readonly Column[] = [
   },
   { id: "hang-up-after-data", at: "start", fault: () => ({ name: "hang-up-after-data", value: "1" }) },
   { id: "urc-port", at: "start", fault: () => ({ name: "urc-port", value: "2" }) },
+  { id: "counter-drift", at: "start", fault: () => ({ name: "counter-drift", value: "25" }) },
   { id: "only-port", at: "start", fault: () => ({ name: "only-port", value: "2" }) },
   atApdu("reset", "download", "", cut),
   atApdu("reset", "change", "", cut),
