@@ -11,7 +11,7 @@ import { among, inForce, number, plain, type Setting, setting } from "./setting.
 export interface TelitHabits {
   /** #WS46: LTE-M and NB-IoT apart. */
   readonly iot: boolean;
-  /** Values of #USBCFG, that of ECM first. */
+  /** Values of #USBCFG. */
   readonly usb: readonly number[];
   readonly usbFactory: number;
 }

@@ -1,4 +1,4 @@
-// Telit ME310, ME910 (LTE-M) and LE910 (Cat-1bis): what ModemManager's plugin and public threads tell [TEL]; the manuals were not to be had.
+// Telit ME310, ME910 (LTE-M) and LE910 (Cat-1, Cat-1bis): what ModemManager's plugin and public threads tell [TEL]; the manuals were not to be had.
 import { powerSavingCommands } from "../commands/power-saving.ts";
 import { type TelitHabits, telitCommands, telitRats } from "../commands/telit.ts";
 import { generic3gpp, type Personality } from "../personality.ts";
@@ -47,16 +47,26 @@ function lteM(id: string, model: string, revision: string, usb: Pick<TelitHabits
   };
 }
 
+const le910: Personality = {
+  ...telitCommon,
+  id: "telit-le910",
+  makes: "Telit LE910C1, LE910R1",
+  model: "LE910C1-EUX",
+  revision: "25.30.226",
+  chosenRats: telitRats(false),
+  commands: telitCommands({ iot: false, usb: [0, 1, 2, 3, 4, 5], usbFactory: 0 }),
+};
+
 export const telit: readonly Personality[] = [
   lteM("telit-me310", "ME310G1-WW", "M0F.670004", { usb: [0, 1, 2, 3], usbFactory: 0 }),
   lteM("telit-me910", "ME910C1-E1", "30.00.209", { usb: [0, 1, 2, 3], usbFactory: 0 }),
+  le910,
   {
-    ...telitCommon,
-    id: "telit-le910",
-    makes: "Telit LE910C1, LE910R1",
-    model: "LE910C1-EUX",
-    revision: "25.30.226",
-    chosenRats: telitRats(false),
-    commands: telitCommands({ iot: false, usb: [0, 1, 2, 3, 4, 5], usbFactory: 0 }),
+    ...le910,
+    id: "telit-le910q1",
+    makes: "Telit LE910Q1, LE910Cx-WWX",
+    model: "LE910Q1-SN",
+    revision: "M0J.000001",
+    commands: telitCommands({ iot: false, usb: [0, 1], usbFactory: 0 }),
   },
 ];

@@ -192,6 +192,12 @@ export const dialogues: Readonly<Record<string, readonly Turn[]>> = {
     ["AT#USBCFG=4", [], "MM"],
     ["AT#USBCFG?", ["#USBCFG: 4"], "MM"],
   ],
+  "telit-le910q1": [
+    ["AT+CGMM", ["LE910Q1-SN"], "unsure"],
+    ["AT#USBCFG=4", ["+CME ERROR: 50"], "MM: its ECM is 1"],
+    ["AT#USBCFG=1", [], "MM"],
+    ["AT#USBCFG?", ["#USBCFG: 1"], "MM"],
+  ],
   "nordic-nrf91": [
     ["AT+CGMM", ["nRF9160-SICA"], "NOR, unsure"],
     ["AT+CGSN=1", ['+CGSN: "356938035643809"'], "NOR: quoted"],
