@@ -150,7 +150,12 @@ export function createHandler({ role, services, log, clock, limits }: HandlerPar
       const open = known.get(socket)?.open ?? new Set();
       const mayAnswer =
         socket.writable && error.code !== "ECONNRESET" && [...open].every((response, at) => at === 0 && !response.headersSent);
-      if (!mayAnswer) return void socket.destroy();
+      if (!mayAnswer) {
+        // What was answered before it still goes out; what is not written to its end by now would never be whole.
+        if ([...open].every((response) => response.writableEnded)) socket.destroySoon();
+        else socket.destroy();
+        return;
+      }
       if (error.code === "ERR_HTTP_REQUEST_TIMEOUT")
         refuse(socket, 408, new SimwardError("DEADLINE", { detail: "the request was not whole" }));
       else if (error.code === "HPE_HEADER_OVERFLOW")

@@ -1,5 +1,7 @@
 // What a client of the local API may take, and that nobody else pays for it: slow, silent, half-open, pipelining, malformed, too many.
+import { once } from "node:events";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -99,6 +101,20 @@ describe("what is a request, if not a usual one", () => {
       "404 API_NOT_FOUND",
       "200 simward/status/1",
     ]);
+  });
+
+  test("an answer that is larger than what the line holds is whole, also for who announced a body and ends without it", async () => {
+    const socket = connect({ path: at("viewer"), allowHalfOpen: true });
+    socket.write("GET /v1/openapi.json HTTP/1.1\r\ncontent-length: 7\r\n\r\n");
+    await once(socket, "readable");
+    socket.end();
+    // The server has seen the end by then, and nobody has read yet.
+    await isWell();
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket) chunks.push(chunk as Buffer);
+    const [answer] = answersIn(Buffer.concat(chunks).toString("latin1"));
+    expect(JSON.parse(answer?.body ?? "")).toMatchObject({ openapi: "3.1.1" });
+    await isWell();
   });
 
   test("what stands in the body of a refused request is not the next one", async () => {
