@@ -34,7 +34,7 @@ export function makeProfile(plan: ProfilePlan, random: Random = systemRandom): M
       iccid: iccidToBytes(plan.iccid),
       serviceProviderName: plan.serviceProvider,
       profileName: plan.profileName,
-      profileClass: "operational",
+      profileClass: plan.profileClass ?? "operational",
       profileOwner: { mccMnc: plmnToBytes(plmn) },
       ...(plan.fallbackAllowed === true ? { fallbackAllowed: true } : {}),
       ...(plan.ecallIndication === true ? { ecallIndication: true } : {}),

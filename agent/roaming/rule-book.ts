@@ -94,7 +94,7 @@ export async function openRuleBook({ disk, keys, file, onLost }: RuleBookOptions
   const install: RuleBook["install"] = async (content, signature) => {
     const current = inForce();
     if (current !== undefined && store.get().content === fromUtf8(content)) return "already";
-    if (!keys.has("policy")) throw refused('the key ring has no key for "policy"; simward keys show');
+    if (!keys.has("policy")) throw refused('the key ring has no key for "policy"; simward keys list shows it');
     const signedBy = keys.signerOf("policy", content, signature) ?? keys.signerOf("policy", content, fromBase64(signature));
     if (signedBy === undefined) throw refused("the signature is of no key that the fleet has for policies");
     const rules = readRoamingRules(content);

@@ -11,6 +11,8 @@ export interface ProfilePlan {
   /** At most 16 characters. */
   readonly serviceProvider: string;
   readonly profileName: string;
+  /** operational by default. */
+  readonly profileClass?: "operational" | "provisioning";
   /** An eIM may make it the one to fall back to (SGP.32 §3.4.5). */
   readonly fallbackAllowed?: boolean;
   /** It is the emergency profile (SGP.32 §3.4.6). */

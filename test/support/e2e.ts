@@ -10,7 +10,7 @@ import type { AuditRecord } from "../../agent/audit/types.ts";
 import { parseConfig } from "../../agent/config/load.ts";
 import { createAgent } from "../../agent/main.ts";
 import { peersOf } from "../../agent/peers.ts";
-import type { Agent } from "../../agent/ports.ts";
+import type { Agent, AgentPorts } from "../../agent/ports.ts";
 import { rspOf } from "../../agent/rsp.ts";
 import { openNatMemory } from "../../agent/state/nat-memory.ts";
 import { openTlsSessions } from "../../agent/state/tls-sessions.ts";
@@ -22,7 +22,7 @@ import { type Disposer, SystemClock, VirtualClock } from "../../base/clock.ts";
 import { subDisk } from "../../base/disk.ts";
 import { asSimwardError, type ErrorCode } from "../../base/errors.ts";
 import { type FaultDisk, faultDisk } from "../../base/fault-disk.ts";
-import { createLog, silentLog } from "../../base/log.ts";
+import { createLog, type Log, silentLog } from "../../base/log.ts";
 import { seededRandom } from "../../base/random.ts";
 import { createTraceBus, type TraceBus } from "../../base/trace.ts";
 import type { Eim } from "../../hw-sim/eim/eim.ts";
@@ -77,6 +77,12 @@ export interface Given {
   readonly config?: string;
   /** What systemd would give the daemon, by name. */
   readonly credentials?: Readonly<Record<string, string>>;
+  /** What the daemon's process would give the agent beside all this. */
+  readonly ports?: Partial<Pick<AgentPorts, "rootKeys" | "programLog">>;
+  /** Hears the log. */
+  readonly log?: Log;
+  /** TOML of the APNs; those of the demo by default. */
+  readonly apns?: string;
   /** Milliseconds of the scenario's clock in one of the machine's. */
   readonly speed?: number;
   /** Do not wait for the data path before `run`. */
@@ -252,7 +258,7 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
   started.add(stop);
   // E2E_LOG=debug shows what the daemon says.
   const level = process.env.E2E_LOG as "debug" | "info" | undefined;
-  const log = level === undefined ? silentLog : createLog({ level, clock });
+  const log = given.log ?? (level === undefined ? silentLog : createLog({ level, clock }));
   const portKind = given.port ?? "tcp";
   const personality = given.personality === undefined ? undefined : personalities[given.personality];
   const vehicle = await createVehicle({
@@ -292,7 +298,7 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
   const dir = given.direct === true ? await temporaryDir(started) : undefined;
   if (dir !== undefined) await writeFile(join(dir, "ci.pem"), pki.get("ci").certificatePem);
   const rsp = dir === undefined ? "" : `[rsp]\nci_dir = "${dir}"\n`;
-  const config = parseConfig(`[modem]\naddress = "${address}"\n${baseConfig}${eim}${peer}${rsp}${more}`);
+  const config = parseConfig(`[modem]\naddress = "${address}"\n${given.apns ?? baseConfig}${eim}${peer}${rsp}${more}`);
   const random = seededRandom(given.seed ?? 1);
   const trace = createTraceBus({ clock, random: seededRandom(7) });
   const modem = openModem({ address, clock, log, random, trace: atTrace(trace) });
@@ -320,6 +326,7 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
     transports: transports.all,
     peers: await peersOf(config.eim.peer),
     credential,
+    ...given.ports,
     rsp: await rspOf(config.rsp, transports.es9, credential, (error) => {
       throw error;
     }),
