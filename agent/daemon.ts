@@ -1,6 +1,7 @@
 // The program simwardd: configuration, ports and sockets of a real gateway around the agent; tells systemd when it is ready, ends cleanly when asked.
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
+import { uptime } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { dialData } from "../at-drivers/dial.ts";
@@ -196,6 +197,7 @@ async function serve(configPath: string, { config, text, problem }: ConfigInForc
       initialEims: await readInitialEims(config.eim.consumer_initial_eim),
       uplink: await uplinkPostOf(config.uplink, transports.https, credential),
       net: { netd, kernel: kernelView(), dial: dialData, resolver },
+      bootMs: () => uptime() * 1_000,
       trace,
       programLog: {
         tail,

@@ -38,11 +38,11 @@ import { createPolicyService } from "./policy/service.ts";
 import { createPolls } from "./polls.ts";
 import type { Agent, AgentPorts } from "./ports.ts";
 import { openSamples } from "./samples/service.ts";
-
 import { type AgentState, openAgentState } from "./state/agent-state.ts";
 import { openCardMemory } from "./state/card-memory.ts";
 import { consumerMemory } from "./state/consumer-memory.ts";
 import { statusOf } from "./status.ts";
+import { watchSuspend } from "./suspend.ts";
 import { openTraces } from "./trace/service.ts";
 import { createTraffic } from "./traffic.ts";
 import { apnsOf, createTravel } from "./travel.ts";
@@ -288,6 +288,16 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     poller.pathUp();
   };
 
+  const onAwake = (asleepMs: number): void => {
+    const asleepSeconds = Math.round(asleepMs / 1_000);
+    log.info("the machine was asleep", { asleepSeconds });
+    void record({ event: "daemon.awake", cause: "suspend", data: { asleepSeconds } });
+    // Nobody between here and the eIMs remembers the way, and the session may be gone.
+    for (const transport of ports.transports) transport.pathChanged();
+    void keeper.check();
+    poller.awake();
+  };
+
   const { dataPath, enforcement, tunnel, follow } = createTraffic({
     ...{ config, net: ports.net, modem, clock, random, log, alarms, emergency, engine: policy.engine, audit: record },
     ...{ publish: hub.publish, credential: ports.credential, hold: (reason) => keeper.hold(reason), poll: () => poller.news() },
@@ -382,6 +392,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         () => emergency.stop(),
         () => fallback.stop(),
       );
+      if (ports.bootMs !== undefined) disposers.push(watchSuspend({ clock, bootMs: ports.bootMs, onAwake }));
       if (config.emergency.voice_call) disposers.push(watchCalls({ modem, clock, log, onCall: emergency.call }));
       policy.start({
         modem,

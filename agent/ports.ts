@@ -43,6 +43,8 @@ export interface AgentPorts {
   readonly uplink?: UplinkPost | undefined;
   /** PEM of `keys.root`. */
   readonly rootKeys?: string | undefined;
+  /** Milliseconds since the kernel started, time asleep included; without it nobody notices that the machine was suspended. */
+  readonly bootMs?: (() => number) | undefined;
   /** What the layers below tell of what passes them. */
   readonly trace?: TraceBus | undefined;
   /** Without it the log is somebody else's. */

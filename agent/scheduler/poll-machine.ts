@@ -34,6 +34,8 @@ export type PollInput =
   /** The eIMs have something to be told. */
   | { readonly kind: "news" }
   | { readonly kind: "pathUp" }
+  /** The machine was suspended, and its timers with it. */
+  | { readonly kind: "awake" }
   /** A poll has begun, by timer or because somebody asked. */
   | { readonly kind: "pollBegun" }
   | { readonly kind: "pollEnded"; readonly retry: RetryClass | undefined; readonly unfinished: boolean; readonly isHeld?: boolean };
@@ -98,6 +100,14 @@ export function nextPoll(state: PollState, input: PollInput): Step<PollState, Po
             effects: [{ kind: "schedule", why: "backOff", retry: "online", failures: state.failures }],
           }
         : stay;
+    case "awake":
+      // As after a start: by the clock on the wall, and made up for within a window where it is overdue.
+      if (state.phase === "startFailed")
+        return { state, effects: [{ kind: "schedule", why: "backOff", retry: state.retry, failures: state.failures }] };
+      if (state.phase !== "idle" || state.isHeld === true) return stay;
+      return state.failures === 0
+        ? { state, effects: [{ kind: "schedule", why: "start" }] }
+        : { state, effects: [{ kind: "schedule", why: "backOff", retry: "online", failures: state.failures }] };
     case "pollBegun":
       return state.phase === "idle" ? { state: { phase: "polling", failures: state.failures }, effects: [{ kind: "unschedule" }] } : stay;
     case "pollEnded": {

@@ -34,6 +34,8 @@ export interface Poller {
   cardReady(): void;
   cardGone(): void;
   pathUp(): void;
+  /** The machine was suspended: what is due is counted anew. */
+  awake(): void;
   /** The emergency is over: what was put off is made up for now. */
   released(): void;
   /** The eIMs have something to be told: asked soon. */
@@ -161,6 +163,7 @@ export function createPoller(options: PollerOptions, signal: AbortSignal): Polle
     cardReady: () => machine.send({ kind: "cardReady" }),
     cardGone: () => machine.send({ kind: "cardGone" }),
     pathUp: () => machine.send({ kind: "pathUp" }),
+    awake: () => machine.send({ kind: "awake" }),
     released: () => machine.send({ kind: "released" }),
     news: () => machine.send({ kind: "news" }),
     ask(eimId) {

@@ -144,6 +144,14 @@ export class FaultBench {
   /** The card's memory as it was when the power went while the card was at work. */
   #cutSnapshot: Uint8Array | undefined;
 
+  #asleepMs = 0;
+
+  /** The gateway is suspended to memory and wakes up again: its timers stood still, the world went on. */
+  suspend(ms: number): void {
+    this.#asleepMs += ms;
+    this.clock.setWall({ ms: this.clock.now() + ms });
+  }
+
   constructor(options: FaultBenchOptions) {
     const { pki, seed, noCoverage = false, blows = [], forgetful = false, installed = [], config, personality } = options;
     const { clock } = this;
@@ -353,6 +361,7 @@ export class FaultBench {
         transports: [this.#transportOf(life)],
         peers: [],
         credential: async () => this.#credential,
+        bootMs: () => life.clock.monotonicMs() + this.#asleepMs,
         ...(this.#recorder === undefined ? {} : { trace: this.#recorder.trace, programLog: { tail: this.#recorder.tail, level: "debug" } }),
         ask: async (_question, limitMs, signal) => {
           const isUp = this.module.bearer.up;
