@@ -150,7 +150,15 @@ export function chainsOf(rules: FirewallRules, uid: number): Readonly<Record<str
       ...limit.map((one) => `iifname "${name}" ${one}`),
     ]),
     input: refuses ? through.map((name) => `iifname "${name}" jump reached`) : [],
-    reached: [...pass, `${marked(ourBits)} accept`, ...linkReceived.map((one) => `${one} accept`), ...listening, "drop"],
+    // By its mark; or by the socket that waits for it: what was asked while the table was away has none.
+    reached: [
+      ...pass,
+      `${marked(ourBits)} accept`,
+      `meta skuid ${uid} accept`,
+      ...linkReceived.map((one) => `${one} accept`),
+      ...listening,
+      "drop",
+    ],
   };
 }
 

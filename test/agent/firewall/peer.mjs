@@ -8,6 +8,9 @@ const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 const heard = new Map();
 const open = new Map();
 let stream;
+/** What is still to be answered, while answers are held back. */
+let held;
+const answer = (act) => (held === undefined ? act() : held.push(act));
 
 function serve(port) {
   for (const type of ["udp4", "udp6"]) {
@@ -16,7 +19,7 @@ function serve(port) {
       const [who] = octets.toString("latin1").split(" ", 1);
       const before = heard.get(who) ?? { datagrams: 0, bytes: 0 };
       heard.set(who, { datagrams: before.datagrams + 1, bytes: before.bytes + octets.length + (type === "udp4" ? 28 : 48) });
-      if (octets.at(-1) === 63) socket.send(octets, from.port, from.address);
+      if (octets.at(-1) === 63) answer(() => socket.send(octets, from.port, from.address));
     });
     socket.bind(port, type === "udp4" ? "0.0.0.0" : "::");
   }
@@ -24,7 +27,7 @@ function serve(port) {
     net
       .createServer((socket) => {
         socket.on("error", () => {});
-        socket.on("data", (octets) => socket.write(octets));
+        socket.on("data", (octets) => answer(() => socket.write(octets)));
       })
       .listen({ host, port, ipv6Only: true });
   }
@@ -82,9 +85,11 @@ function talk({ id, waitMs = 1000 }) {
 /** Datagrams without end, one a millisecond, until told otherwise. Refusals are what is wanted. */
 function flood({ hosts, port, who, bytes = 100 }) {
   const sockets = hosts.map((host) => ({ host, socket: dgram.createSocket(net.isIP(host) === 6 ? "udp6" : "udp4").on("error", () => {}) }));
+  let tried = 0;
   let sent = 0;
   let wire = 0;
   const timer = setInterval(() => {
+    tried += sockets.length;
     for (const { host, socket } of sockets)
       socket.send(`${who} ${"x".repeat(bytes)}`, port, host, (error) => {
         if (error) return;
@@ -97,7 +102,7 @@ function flood({ hosts, port, who, bytes = 100 }) {
     return new Promise((resolve) =>
       setTimeout(() => {
         for (const { socket } of sockets) socket.close();
-        resolve({ datagrams: sent, bytes: wire });
+        resolve({ tried, datagrams: sent, bytes: wire });
       }, 100),
     );
   };
@@ -111,6 +116,15 @@ const acts = {
   talk,
   flood: async (order) => flood(order),
   calm: () => stream(),
+  hold: async () => {
+    held = [];
+  },
+  held: async () => held.length,
+  release: async () => {
+    const all = held;
+    held = undefined;
+    for (const act of all) act();
+  },
   heard: async ({ who }) => heard.get(who) ?? { datagrams: 0, bytes: 0 },
 };
 

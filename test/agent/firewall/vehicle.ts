@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { type NetdClient as AgentNetdClient, createNetdClient } from "../../../agent/data-path/netd-client.ts";
 import { SystemClock } from "../../../base/clock.ts";
 import { program } from "../../support/programs.ts";
-import { canNamespace, NetdBench, type Started } from "../netd/bench.ts";
+import { addQuietNamespace, canNamespace, NetdBench, type Started } from "../netd/bench.ts";
 
 export const managementUid = 12_345;
 export const far = { v4: "203.0.113.1", v6: "2001:db8:f::1" } as const;
@@ -71,7 +71,7 @@ export class VehicleBench {
     bench.addNamespace();
     for (const name of ["core", "ecu"]) {
       const space = vehicle.space(name);
-      execFileSync("/sbin/ip", ["netns", "add", space]);
+      addQuietNamespace(space);
       vehicle.#spaces.push(space);
     }
     vehicle.addModule();
@@ -140,6 +140,15 @@ export class VehicleBench {
     if (netd === undefined) return;
     netd.kill();
     await netd.exited;
+  }
+
+  /** It sees and does nothing until it is resumed. */
+  pauseNetd(): void {
+    this.#netd?.signal("SIGSTOP");
+  }
+
+  resumeNetd(): void {
+    this.#netd?.signal("SIGCONT");
   }
 
   client(path = this.bench.socketPath): AgentNetdClient {

@@ -16,6 +16,7 @@ export interface Started {
   readonly stop: () => void;
   /** At once, as power does it. */
   readonly kill: () => void;
+  readonly signal: (signal: NodeJS.Signals) => void;
   readonly output: () => string;
   readonly exited: Promise<number | null>;
 }
@@ -51,7 +52,7 @@ export class NetdBench {
   }
 
   addNamespace(): void {
-    execFileSync("/sbin/ip", ["netns", "add", this.namespace]);
+    addQuietNamespace(this.namespace);
     this.#hasNamespace = true;
     this.ip("link", "set", "dev", "lo", "up");
   }
@@ -79,6 +80,7 @@ export class NetdBench {
     const started = {
       stop: () => end("SIGTERM"),
       kill: () => end("SIGKILL"),
+      signal: end,
       output: () => text,
       exited: new Promise<number | null>((resolve) => child.once("exit", resolve)),
     };
@@ -105,6 +107,13 @@ export class NetdBench {
     if (this.#hasNamespace) execFileSync("/sbin/ip", ["netns", "delete", this.namespace]);
     await rm(this.dir, { recursive: true, force: true });
   }
+}
+
+/** Whose links say nothing by themselves that would be counted for the fleet: nobody looks for routers, or for who else has an address. */
+export function addQuietNamespace(name: string): void {
+  execFileSync("/sbin/ip", ["netns", "add", name]);
+  const quiet = ["router_solicitations", "accept_ra", "dad_transmits"].map((key) => `net.ipv6.conf.default.${key}=0`);
+  execFileSync("/sbin/ip", ["netns", "exec", name, "sysctl", "-qw", ...quiet]);
 }
 
 export class NetdClient {

@@ -91,7 +91,7 @@ describe("in a network namespace", () => {
     expect(filters).toMatchObject([
       { ok: true, data: { present: true, hash: expect.stringMatching(/^[0-9a-f]{64}$/) } },
       { ok: true, data: { shaping: 64 } },
-      { ok: true, data: { present: true, shaping: 64, fleet: { sentBytes: 0 } } },
+      { ok: true, data: { present: true, shaping: 64, fleet: { sentBytes: 0, receivedBytes: 0 } } },
       { ok: true },
       { ok: true, data: { present: false } },
     ]);
