@@ -137,7 +137,11 @@ export const errorTable = {
   ESIPA_RESPONSE: row("later", "the eIM's answer is not of the function's type", "simward eim poll"),
   ESIPA_STATUS: row("later", "the eIM answered with an error status", "simward eim poll"),
   ESIPA_REFUSED: row("operator", "the eIM refused", "check the eIM's registration of this eUICC"),
-  EIM_NOT_CONFIGURED: row("operator", "the eUICC knows no eIM", "simward eim add-initial, or have its maker associate one"),
+  EIM_NOT_CONFIGURED: row(
+    "operator",
+    "the eUICC knows no eIM",
+    "simward eim add-initial FILE --reason WHY, or have its maker associate one",
+  ),
   EIM_NO_TRUST: row(
     "operator",
     "the eIM's configuration has no trustedPublicKeyDataTls and no [[eim.peer]] ca is configured",

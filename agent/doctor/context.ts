@@ -8,10 +8,12 @@ import type { Resolve } from "../../transports/resolve.ts";
 import type { DoctorMode, EimBindingTest, Finding } from "../api/doctor-types.ts";
 import type { NetReport, ProbeReport } from "../api/net-types.ts";
 import type { TunnelReport } from "../api/tunnel-types.ts";
-import type { ImeiLockReport, LifecycleReport, PolicyReport, RoamingReport, Status } from "../api/types.ts";
+import type { ImeiLockReport, LifecycleReport, MarketReport, PolicyReport, RoamingReport, Status } from "../api/types.ts";
+import type { AuditQuery, AuditRecord } from "../audit/types.ts";
 import type { Config } from "../config/schema.ts";
 import type { LockFacts } from "../policy/types.ts";
 import type { LocalContext } from "./local/context.ts";
+import type { Restart } from "./restarts.ts";
 
 /** An eIM as the card has it, and how it would be reached. */
 export interface EimView {
@@ -39,6 +41,12 @@ export interface DoctorContext extends LocalContext {
   readonly lifecycle: () => Promise<LifecycleReport>;
   readonly roaming: () => RoamingReport;
   readonly policy: () => PolicyReport;
+  /** Of the country where the vehicle is. */
+  readonly market: () => MarketReport;
+  /** Of the audit trail, the oldest first. */
+  readonly records: (query: AuditQuery) => Promise<readonly AuditRecord[]>;
+  /** Restarts of the module by itself, within the last hour and since the daemon's start. */
+  readonly restarts: () => readonly Restart[];
   /** Throws BUSY while something else is at work with the card. */
   readonly askCard: <T>(why: string, use: (es10: Es10) => Promise<T>) => Promise<T>;
   readonly eims: () => Promise<readonly EimView[]>;

@@ -5,6 +5,7 @@ import type { ApiServices } from "../api/route.ts";
 import type { LockFacts } from "../policy/types.ts";
 import type { AgentPorts } from "../ports.ts";
 import type { DoctorContext } from "./context.ts";
+import { watchRestarts } from "./restarts.ts";
 import { createDoctor, type DoctorActs } from "./service.ts";
 
 export interface DoctorParts {
@@ -13,7 +14,10 @@ export interface DoctorParts {
   readonly ipa: Ipa;
   readonly askCard: DoctorContext["askCard"];
   readonly lockFacts: () => LockFacts;
-  readonly services: () => Pick<ApiServices, "status" | "net" | "trust" | "lifecycle" | "travel" | "policy" | "tunnel" | "verifyAudit">;
+  readonly services: () => Pick<
+    ApiServices,
+    "status" | "net" | "trust" | "lifecycle" | "travel" | "policy" | "tunnel" | "verifyAudit" | "auditRecords"
+  >;
   readonly signal: AbortSignal;
 }
 
@@ -22,6 +26,8 @@ const triedBytes = 4_096;
 
 export function doctorIn({ ports, modem, ipa, askCard, lockFacts, services, signal }: DoctorParts): DoctorActs {
   const { config, configFile, clock, disk, peers, rsp, net } = ports;
+  const restarts = watchRestarts({ modem, clock });
+  signal.addEventListener("abort", () => restarts.stop(), { once: true });
   return createDoctor({
     ...{ config, configFile, clock, modem, askCard, peers, lockFacts, signal },
     stateDir: config.paths.state,
@@ -35,6 +41,9 @@ export function doctorIn({ ports, modem, ipa, askCard, lockFacts, services, sign
     lifecycle: () => services().lifecycle.lifecycle(),
     roaming: () => services().travel.roaming(),
     policy: () => services().policy.explain(),
+    market: () => services().travel.market(undefined),
+    records: async (query) => (await services().auditRecords(query)).records,
+    restarts: restarts.list,
     tunnel: () => services().tunnel(),
     resolve: net?.resolver?.resolve,
     ciCertificates: rsp?.ciCertificates ?? [],

@@ -4,8 +4,10 @@ import { cardChecks } from "./checks/card.ts";
 import { credentialChecks } from "./checks/credentials.ts";
 import { eimChecks } from "./checks/eim.ts";
 import { factoryChecks } from "./checks/factory.ts";
+import { marketChecks } from "./checks/market.ts";
 import { moduleChecks } from "./checks/module.ts";
 import { networkChecks } from "./checks/network.ts";
+import { orderChecks } from "./checks/orders.ts";
 import { pathChecks } from "./checks/path.ts";
 import { policyChecks } from "./checks/policy.ts";
 import type { DoctorContext } from "./context.ts";
@@ -23,11 +25,13 @@ export const checks: readonly Check<DoctorContext>[] = [
   ...moduleChecks,
   ...cardChecks,
   ...policyChecks.filter(({ name }) => name !== "alarms"),
+  ...marketChecks,
   ...networkChecks,
   ...pathChecks.filter((check) => !resolving.includes(check)),
   ...eims,
   ...resolving,
   ...eimChecks.filter((check) => !eims.includes(check)),
+  ...orderChecks,
   ...factoryChecks,
   ...named(policyChecks, "alarms"),
 ];

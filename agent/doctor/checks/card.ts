@@ -79,7 +79,7 @@ export const cardChecks: readonly Check<DoctorContext>[] = [
         case "sgp32-ipae":
           return warn(
             `the eUICC runs its own IPA (IPAe), so simward stays passive: ${card.why}`,
-            "simward status; where simward is to manage it, have the eUICC's maker switch its IPAe off",
+            "simward status; where it is to be managed by simward, have the eUICC's maker switch its IPAe off",
             { data },
           );
         case "sgp22":
@@ -87,7 +87,7 @@ export const cardChecks: readonly Check<DoctorContext>[] = [
             ? pass(`a consumer eUICC (SGP.22), on which eIMs are obeyed: ${card.why}`, data)
             : warn(
                 `a consumer eUICC (SGP.22), which no eIM manages: ${card.why}`,
-                "simward profile download; or set eim.on_consumer_euicc = true and systemctl restart simwardd",
+                "simward profile download --ac FILE; or set eim.on_consumer_euicc = true and systemctl restart simwardd",
                 { data },
               );
         case "sgp02":
@@ -119,7 +119,11 @@ export const cardChecks: readonly Check<DoctorContext>[] = [
       const data = { state: lock.state, differs: lock.differs };
       if (lock.state === "match") return pass("device and card are those that were paired", data);
       if (lock.state === "unlocked")
-        return warn(`another ${lock.differs.join(" and ")} than paired, and allowed by a token`, "simward imei-lock repair", { data });
+        return warn(
+          `another ${lock.differs.join(" and ")} than paired, and allowed by a token`,
+          `simward imei-lock repair --token FILE --reason "another ${lock.differs.join(" and ")}"`,
+          { data },
+        );
       if (lock.state === "mismatch") {
         const { found, pairing } = lock;
         const facts = lock.differs.map((what) =>
@@ -132,7 +136,7 @@ export const cardChecks: readonly Check<DoctorContext>[] = [
                 : `ICCID ${found?.iccid ?? "none"}, which is not paired`,
         );
         const mend =
-          "simward imei-lock show; put the card back into its own vehicle, or have the fleet sign a token: simward imei-lock repair";
+          "simward imei-lock show; put the card back into its own vehicle, or have the fleet sign a token: simward imei-lock repair --token FILE --reason WHY";
         const words = `the card is in another device than the one it was paired with: ${facts.join("; ")}`;
         return running.policy.imei_lock === "refuse" ? fail(words, mend, { data }) : warn(words, mend, { data });
       }
@@ -162,7 +166,9 @@ export const cardChecks: readonly Check<DoctorContext>[] = [
       if (profiles.length === 0)
         return fail(
           "there is no profile on the eUICC",
-          eims.length > 0 ? "have the eIM order a download; simward eim poll" : "simward profile download LPA:1$…",
+          eims.length > 0
+            ? "have the eIM order a download; simward eim poll"
+            : "simward profile download --ac FILE, with its activation code",
         );
       return fail(
         `none of the ${profiles.length} profiles on the eUICC is enabled`,

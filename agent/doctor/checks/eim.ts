@@ -1,12 +1,22 @@
 // Checks of the eIMs: configured, trusted, reached by DTLS or TLS with what is pinned, heard from; and what waits to be delivered.
+import type { ErrorCode } from "../../../base/errors.ts";
 import type { EimBindingTest } from "../../api/doctor-types.ts";
 import { type Check, fail, pass, type Said, skip, warn } from "../check.ts";
 import type { DoctorContext } from "../context.ts";
 import { pinnedUntilMs, trustWords } from "../handshake.ts";
+import { isOfServer } from "./orders.ts";
 
 const dayMs = 86_400_000;
 const soonMs = 30 * dayMs;
 const staleMs = 3 * dayMs;
+
+/** What its own faults call for, where another poll would meet the same. */
+const pollMends: Partial<Record<ErrorCode, string>> = {
+  ESIPA_STATUS: "the way to it is well: have the eIM's operator look at its log; then simward eim poll",
+  ESIPA_RESPONSE: "simward trace esipa --last 20; have the eIM's operator look at what it answers; then simward eim poll",
+  ESIPA_REFUSED: "have the eIM's operator check that this EID is registered there (simward card info --show-ids); then simward eim poll",
+  ESIPA_UNREACHABLE: "simward eim test: where that is well, have the eIM's operator look why it answers no request; then simward eim poll",
+};
 
 export const eimChecks: readonly Check<DoctorContext>[] = [
   {
@@ -25,7 +35,7 @@ export const eimChecks: readonly Check<DoctorContext>[] = [
       if (all.length === 0)
         return fail(
           "the eUICC knows no eIM",
-          "simward eim add-initial FILE, with the AddInitialEimRequest of the eIM's operator; or have the eUICC's maker associate one",
+          "simward eim add-initial FILE --reason WHY, with the AddInitialEimRequest of the eIM's operator; or have the eUICC's maker associate one",
         );
       const unusable = all.find(({ error }) => error !== undefined && error.code !== "EIM_NO_TRUST");
       if (unusable?.error !== undefined) return fail(`eIM ${unusable.eimId}: ${unusable.error.message}`, unusable.error.next);
@@ -76,7 +86,8 @@ export const eimChecks: readonly Check<DoctorContext>[] = [
     needs: ["eim-configured"],
     run: async ({ status, clock }) => {
       const { eims } = await status();
-      const broken = eims.find(({ lastError }) => lastError !== undefined);
+      // An SM-DP+ that does not serve is no fault of the eIM that named it: last-download tells of it.
+      const broken = eims.find(({ lastError }) => lastError !== undefined && !isOfServer(lastError));
       const becauseOf = [
         "dtls-handshake",
         "tls-handshake",
@@ -94,8 +105,8 @@ export const eimChecks: readonly Check<DoctorContext>[] = [
       if (broken?.lastError !== undefined)
         return warn(
           `eIM ${broken.eimId} did not serve at the last poll: ${broken.lastError.message}`,
-          "simward eim test; simward eim poll",
-          { becauseOf },
+          pollMends[broken.lastError.code] ?? "simward eim test; simward eim poll",
+          { data: { code: broken.lastError.code }, becauseOf },
         );
       const silent = eims.find(({ lastContact }) => lastContact !== undefined && clock.now() - Date.parse(lastContact) > staleMs);
       if (silent !== undefined)
@@ -181,6 +192,13 @@ export function judged(
         { data },
       );
     default:
+      // That nobody listens is an answer: the way to it is well.
+      if (/nobody listens|ECONNREFUSED/.test(reason))
+        return fail(
+          `${where} does not come about: ${reason}`,
+          `simward eim test; check address and port of its [[eim.peer]], or have the eIM's operator start what listens at port ${port}`,
+          { data, becauseOf: ["netd", "tunnel"] },
+        );
       return fail(
         `${where} does not come about: ${reason}`,
         `simward eim test; simward net probe; have the operator let ${scheme(protocol)} port ${port} pass, or try another binding in [[eim.peer]]`,

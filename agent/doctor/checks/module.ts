@@ -4,6 +4,7 @@ import { noHandover } from "../../connectivity/radio-plan.ts";
 import { type Check, fail, pass, skip, warn } from "../check.ts";
 import type { DoctorContext } from "../context.ts";
 import { heardOn } from "../heard.ts";
+import { causeOfRestarts, restartInTrail, windowMs } from "../restarts.ts";
 
 /** Firmware of which something is known that a person should know, with its source in docs/modules.md. */
 const advisories: readonly { readonly family: string; readonly revision: RegExp; readonly words: string }[] = [
@@ -13,6 +14,10 @@ const advisories: readonly { readonly family: string; readonly revision: RegExp;
     words: "it gives no access to the card's channels before modem firmware 1.3.1",
   },
 ];
+
+/** Times within an hour that no parking garage and no update explains. */
+const unsteady = 3;
+const veryUnsteady = 6;
 
 /** Until when a module that starts with the daemon may be silent. */
 const firstProbeMs = 10_000;
@@ -55,6 +60,38 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
           { data: { link } },
         );
       return fail(`the module does not answer (${link})${reason === undefined ? "" : `: ${reason}`}`, hook, { data: { link } });
+    },
+  },
+  {
+    name: "module-steady",
+    section: "module",
+    about:
+      "How often the module went away or had to be recovered within the last hour, and what these times have in common: supply, USB, firmware, a watchdog.",
+    reach: "nothing",
+    run: async ({ restarts, records, clock, status }) => {
+      const nowMs = clock.now();
+      const startedMs = nowMs - (await status()).uptimeMs;
+      const from = new Date(nowMs - windowMs).toISOString();
+      const before = (await records({ event: "path.down", from })).flatMap(({ time, data }) => {
+        const reason = restartInTrail.exec(String(data?.reason ?? ""))?.[1];
+        return reason === undefined || Date.parse(time) >= startedMs ? [] : [{ reason, upMs: undefined, wasRegistered: true }];
+      });
+      const recoveries = await records({ event: "module.recovery", from });
+      const all = [...before, ...restarts()];
+      const count = Math.max(all.length, recoveries.length);
+      const data = { restarts: all.length, recoveries: recoveries.length };
+      if (count === 0) return pass("it has not gone away within the last hour", data);
+      const last = all.at(-1)?.reason;
+      const words = [
+        `the module has gone away ${all.length} ${all.length === 1 ? "time" : "times"} within the last hour`,
+        ...(last === undefined ? [] : [`the last time: ${last}`]),
+        ...(recoveries.length === 0 ? [] : [`it was brought back by force ${recoveries.length} times`]),
+      ].join("; ");
+      if (count < unsteady) return pass(words, data);
+      const cause = causeOfRestarts(all);
+      return count >= veryUnsteady
+        ? fail(`${words}: ${cause.words}`, cause.mend, { data })
+        : warn(`${words}: ${cause.words}`, cause.mend, { data });
     },
   },
   {

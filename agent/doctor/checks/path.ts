@@ -115,10 +115,18 @@ export const pathChecks: readonly Check<DoctorContext>[] = [
           becauseOf: ["policy", "netd", "tunnel"],
         });
       if (answers.length === 0) return pass(dns.length === 0 ? "nobody is configured to be asked" : "nobody answered yet", data);
+      const others = ["policy", "netd", "tunnel"];
+      // Where the network's own name servers are as silent as the eIM, it is the way that they have in common.
+      if (silent.some((target) => !target.startsWith("eim ")))
+        return warn(
+          `there is a session, and nobody has answered over it so far: not ${silent.join(", ")}`,
+          `${mend}; where it carries data nevertheless, set probe.hosts to a host that surely answers`,
+          { data, becauseOf: others },
+        );
       return warn(
         `nobody has answered a probe so far: ${silent.join(", ")}`,
         "simward net probe; set probe.hosts to a host that surely answers",
-        { data, becauseOf: ["dns", "dtls-handshake", "tls-handshake", "policy"] },
+        { data, becauseOf: ["dns", "dtls-handshake", "tls-handshake", ...others] },
       );
     },
   },
@@ -143,7 +151,8 @@ export const pathChecks: readonly Check<DoctorContext>[] = [
           return fail(
             `the address of ${host} is not found (${words})${dns.length === 0 ? "" : `; the network's resolvers are ${dns.join(", ")}`}`,
             `getent hosts ${host}; resolvectl status; or give the eIM another address in [[eim.peer]]`,
-            { data: { host, code }, becauseOf: ["data-path", "netd"] },
+            // That there is no such name is an answer: the way is well.
+            { data: { host, code }, becauseOf: /NOT_?FOUND|REFUSED/.test(code) ? ["netd"] : ["data-path", "netd"] },
           );
         }
       }

@@ -68,11 +68,11 @@ export const policyChecks: readonly Check<DoctorContext>[] = [
           { data },
         );
       if (stage === "retired") return warn(how, "nothing: a retired vehicle has no network; simward lifecycle status", { data });
-      if (stage === "suspended") return warn(how, "simward lifecycle set operational, where the fleet wants that", { data });
+      if (stage === "suspended") return warn(how, "simward lifecycle set operational --reason WHY, where the fleet wants that", { data });
       if (capBytes !== undefined && usedBytes !== undefined && usedBytes >= capBytes)
         return fail(
           `the cap of ${stage} is used up: ${usedBytes} of ${capBytes} octets`,
-          "simward lifecycle set shipping, or operational; or raise lifecycle.test_cap_bytes and systemctl restart simwardd",
+          "simward lifecycle set shipping --reason WHY, or operational; or raise lifecycle.test_cap_bytes and systemctl restart simwardd",
           { data },
         );
       if (capBytes !== undefined && usedBytes !== undefined && usedBytes >= capBytes * 0.8)
@@ -91,7 +91,7 @@ export const policyChecks: readonly Check<DoctorContext>[] = [
       const { usedBytes, limitBytes, state, words } = usage;
       const said = `${usedBytes} of ${limitBytes} octets ${words}`;
       const data = { usedBytes, limitBytes, state };
-      const mend = "simward usage show; simward usage limit, where the fleet allows more";
+      const mend = "simward usage show; simward usage limit AMOUNT --reason WHY, where the fleet allows more";
       if (state === "block") return fail(`the data cap is used up, and the fleet's traffic is blocked: ${said}`, mend, { data });
       if (state === "throttle") return warn(`the data cap is reached, and the fleet's traffic is slowed: ${said}`, mend, { data });
       return state === "warn" ? warn(`the data cap is nearly used up: ${said}`, mend, { data }) : pass(said, data);

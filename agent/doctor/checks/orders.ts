@@ -1,0 +1,90 @@
+// Checks of what was ordered last: why the last download failed, and why the eUICC did not carry the last package out. By the audit trail.
+import type { AuditRecord } from "../../audit/types.ts";
+import { type Check, pass, skip, warn } from "../check.ts";
+import type { DoctorContext } from "../context.ts";
+import { downloadMeanings, type Meaning, meaningOf, packageMeanings } from "../refusals.ts";
+
+/** What is older has been lived with. */
+const concernsMs = 7 * 86_400_000;
+
+const text = (value: unknown): string => (typeof value === "string" || typeof value === "number" ? String(value) : "");
+const isOld = ({ time, timeSource }: AuditRecord, nowMs: number): boolean => timeSource !== "none" && nowMs - Date.parse(time) > concernsMs;
+
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly next: string;
+}
+
+export const orderChecks: readonly Check<DoctorContext>[] = [
+  {
+    name: "last-download",
+    section: "eim",
+    about: "Why the last download of a profile failed, or does not come to its end: memory, certificates, codes, the SM-DP+ itself.",
+    reach: "nothing",
+    run: async ({ records, clock, status }) => {
+      const [last] = await records({ event: "download.", last: 1 });
+      if (last === undefined) return skip("no profile was ever downloaded");
+      if (last.event === "download.finished") return pass(`of ${last.time}, installed`);
+      if (isOld(last, clock.now())) return pass(`the last one, of ${last.time}, did not succeed`);
+      const [start] = await records({ event: "download.started", last: 1 });
+      const server = text(start?.data?.smdpAddress);
+      const failure = last.event === "download.failed" ? (last.data?.error as unknown as Failure) : stalled(await status());
+      if (failure === undefined) return pass(`one is under way since ${start?.time ?? last.time}`);
+      const step = text(last.data?.step);
+      const said = `${failure.code} ${failure.message}`;
+      const known = meaningOf(downloadMeanings, said);
+      const way = start?.data?.way === "indirect" ? ", through the eIM" : "";
+      const from = server === "" ? "" : ` from ${server}${way}`;
+      return warn(`the last download${from}, of ${last.time}, failed: ${wordsOf(known, failure.message)}`, known?.mend ?? failure.next, {
+        data: { code: failure.code, step, server },
+        becauseOf: ["clock", "data-session", "data-path", "dns", "module-answers", "sim"],
+      });
+    },
+  },
+  {
+    name: "last-package",
+    section: "eim",
+    about:
+      "Why the eUICC did not carry out the last package of an eIM, or an operation of it: counter, signature, EID, a profile that is not there.",
+    reach: "nothing",
+    run: async ({ records, clock }) => {
+      const [done] = await records({ event: "package.executed", last: 1 });
+      if (done === undefined) return skip("no package was ever carried out");
+      if (isOld(done, clock.now())) return pass(`the last one was of ${done.time}`);
+      const { eimId, result, error, outcomes } = done.data ?? {};
+      const [back] = await records({ event: "profile.rolledBack", last: 1 });
+      if (back !== undefined && back.seq > done.seq)
+        return warn(
+          `the profile ${text(back.data?.fromIccid)}, which eIM ${text(eimId)} enabled, found no network, and the former one is enabled again`,
+          "simward package last; simward net apn test NAME, with the APN of that profile's operator; then have it ordered again",
+          { data: { iccid: text(back.data?.fromIccid) } },
+        );
+      const refused = (Array.isArray(outcomes) ? outcomes : [])
+        .map((one) => one as { readonly name?: string; readonly code?: unknown })
+        .find(({ code }) => code !== "ok");
+      if (result === "euiccPackageResultSigned" && refused === undefined) return pass(`of ${done.time}, carried out`);
+      const said = refused === undefined ? `${text(result)} ${text(error)}`.trim() : `${refused.name}: ${text(refused.code)}`;
+      const known = meaningOf(packageMeanings, said);
+      return warn(
+        `the eUICC did not carry out the last package of eIM ${text(eimId)}, of ${done.time}: ${wordsOf(known, said)}`,
+        known?.mend ?? "simward package last; have the eIM's operator look into it",
+        { data: { result: text(result), code: refused === undefined ? text(error) : text(refused.code) } },
+      );
+    },
+  },
+];
+
+function wordsOf(known: Meaning | undefined, said: string): string {
+  return known === undefined ? said : `${known.words} (${said})`;
+}
+
+/** Of a download that is tried again and again: an error of its server stands at the eIM that ordered it. */
+function stalled({ eims }: { readonly eims: readonly { readonly lastError?: Failure }[] }): Failure | undefined {
+  return eims.map(({ lastError }) => lastError).find((error) => error !== undefined && isOfServer(error));
+}
+
+/** ES9+ and ES11 are spoken with an SM-DP+ or SM-DS, not with an eIM. */
+export function isOfServer({ message }: Pick<Failure, "message">): boolean {
+  return /\bES(9\+|11)\./.test(message);
+}
