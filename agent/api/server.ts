@@ -1,11 +1,11 @@
 // Listens for the local API: one UNIX socket a role, each with bounds of its own; a slow, silent or wild client harms nobody else.
-import { chown, readFile, unlink } from "node:fs/promises";
+import { chown, lstat, readFile, unlink } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { type Clock, SystemClock } from "../../base/clock.ts";
 import { makeDirectory } from "../../base/directory.ts";
-import { reasonOf, SimwardError } from "../../base/errors.ts";
+import { asSimwardError, reasonOf, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Config } from "../config/schema.ts";
 import { createHandler, type Handler } from "./handler.ts";
@@ -14,6 +14,8 @@ import type { ApiServices } from "./route.ts";
 import { type Role, roles } from "./types.ts";
 
 const socketUmask = 0o117;
+/** How long the daemon may be deaf because its sockets have been removed. */
+const lookAfterMs = 10_000;
 
 export interface ApiServer {
   /** Connections that are open, all roles together. */
@@ -22,8 +24,8 @@ export interface ApiServer {
 }
 
 export interface ApiServerOptions {
-  /** Of the rates. */
-  readonly clock?: Pick<Clock, "monotonicMs">;
+  /** Of the rates, and of looking whether the sockets are still there. */
+  readonly clock?: Pick<Clock, "monotonicMs" | "every">;
   readonly limits?: ApiLimits;
 }
 
@@ -34,54 +36,64 @@ export async function serveApi(
   log: Log,
   { clock = new SystemClock(), limits = apiLimits }: ApiServerOptions = {},
 ): Promise<ApiServer> {
-  await makeDirectory(config.dir, 0o755).catch((error: unknown) => {
-    throw new SimwardError("CONFIG_INVALID", { detail: `api.dir ${config.dir}: ${reasonOf(error)}`, cause: error });
-  });
   const groups: Record<Role, string | undefined> = {
     viewer: config.viewer_group,
     engineer: config.engineer_group,
     admin: config.admin_group,
   };
+  /** All that may have connections, also those whose socket is gone. */
   const servers: Server[] = [];
-  const handlers: Handler[] = [];
-  const paths: string[] = [];
+  const doors: Door[] = [];
+
+  const open = async (path: string, role: Role, handler: Handler, former?: Server): Promise<Door> => {
+    await makeDirectory(config.dir, 0o755).catch((error: unknown) => {
+      throw new SimwardError("CONFIG_INVALID", { detail: `api.dir ${config.dir}: ${reasonOf(error)}`, cause: error });
+    });
+    await removeStale(path);
+    // Before the new one is there: closing a server removes the file of its name, whose ever it is. Who is connected stays.
+    former?.close();
+    const server = serverOf(handler, limits);
+    await listen(server, path);
+    servers.push(server);
+    const gid = await groupId(groups[role]);
+    if (gid !== undefined) await chown(path, process.getuid?.() ?? 0, gid);
+    return { path, role, handler, server, file: await fileAt(path) };
+  };
+
   try {
-    for (const role of roles) {
-      const path = join(config.dir, `${role}.sock`);
-      await removeStale(path);
-      const handler = createHandler({ role, services, log, clock, limits });
-      const server = createServer({
-        keepAliveTimeout: limits.keepAliveMs,
-        requestTimeout: limits.requestMs,
-        headersTimeout: limits.headersMs,
-        connectionsCheckingInterval: Math.min(5_000, limits.headersMs / 2),
-        maxHeaderSize: limits.headerBytes,
-        // There is one host.
-        requireHostHeader: false,
-      });
-      server.on("connection", handler.connection);
-      server.on("request", handler.request);
-      server.on("checkExpectation", handler.request);
-      server.on("clientError", handler.malformed);
-      server.on("connect", (_request, socket: Socket) =>
-        handler.refuse(socket, 405, new SimwardError("API_METHOD", { detail: "CONNECT" })),
-      );
-      handlers.push(handler);
-      await listen(server, path);
-      servers.push(server);
-      paths.push(path);
-      const gid = await groupId(groups[role]);
-      if (gid !== undefined) await chown(path, process.getuid?.() ?? 0, gid);
-    }
+    for (const role of roles)
+      doors.push(await open(join(config.dir, `${role}.sock`), role, createHandler({ role, services, log, clock, limits })));
   } catch (error) {
     for (const server of servers) server.close();
     throw error;
   }
+
+  /** Whoever tidied /run, or put something in the socket's place, does not make the daemon deaf. */
+  const look = async (): Promise<void> => {
+    for (const [i, door] of doors.entries()) {
+      if ((await fileAt(door.path)) === door.file) continue;
+      try {
+        doors[i] = await open(door.path, door.role, door.handler, door.server);
+        log.warn("a socket was gone and is there again", { path: door.path });
+      } catch (error) {
+        log.error("a socket is gone", { path: door.path, error: asSimwardError(error) });
+      }
+    }
+  };
+  let looking: Promise<void> | undefined;
+  const stopLooking = clock.every(lookAfterMs, () => {
+    looking ??= look().finally(() => {
+      looking = undefined;
+    });
+  });
+
   return {
     get connections() {
-      return handlers.reduce((all, { connections }) => all + connections.size, 0);
+      return doors.reduce((all, { handler }) => all + handler.connections.size, 0);
     },
     async close() {
+      stopLooking();
+      await looking;
       await Promise.all(
         servers.map((server) => {
           const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -89,9 +101,42 @@ export async function serveApi(
           return closed;
         }),
       );
-      for (const path of paths) await unlink(path).catch(() => {});
+      for (const { path } of doors) await unlink(path).catch(() => {});
     },
   };
+}
+
+/** A role's socket. */
+interface Door {
+  readonly path: string;
+  readonly role: Role;
+  readonly handler: Handler;
+  readonly server: Server;
+  /** Its file, as told from another under the same name; undefined: there is none. */
+  readonly file: string | undefined;
+}
+
+async function fileAt(path: string): Promise<string | undefined> {
+  const found = await lstat(path).catch(() => undefined);
+  return found === undefined ? undefined : `${found.dev} ${found.ino} ${found.birthtimeMs}`;
+}
+
+function serverOf(handler: Handler, limits: ApiLimits): Server {
+  const server = createServer({
+    keepAliveTimeout: limits.keepAliveMs,
+    requestTimeout: limits.requestMs,
+    headersTimeout: limits.headersMs,
+    connectionsCheckingInterval: Math.min(5_000, limits.headersMs / 2),
+    maxHeaderSize: limits.headerBytes,
+    // There is one host.
+    requireHostHeader: false,
+  });
+  server.on("connection", handler.connection);
+  server.on("request", handler.request);
+  server.on("checkExpectation", handler.request);
+  server.on("clientError", handler.malformed);
+  server.on("connect", (_request, socket: Socket) => handler.refuse(socket, 405, new SimwardError("API_METHOD", { detail: "CONNECT" })));
+  return server;
 }
 
 function listen(server: Server, path: string): Promise<void> {

@@ -2,7 +2,7 @@
 // What is put together is there together or not at all, whatever a power cut leaves; the file never grows and no write needs more room.
 import { crc32 } from "node:zlib";
 import type { Disk } from "../../base/disk.ts";
-import { SimwardError } from "../../base/errors.ts";
+import { isCode, SimwardError } from "../../base/errors.ts";
 import { Queue } from "../../base/queue.ts";
 
 export const recordBytes = 64;
@@ -46,7 +46,7 @@ interface Live {
   readonly payload: Uint8Array;
 }
 
-/** Throws DISK_READ, DISK_WRITE. */
+/** Throws DISK_READ. A disk without room for the file keeps nobody from starting: it is made with the first record that finds room. */
 export async function openKeyedRing({ disk, path, slots, keyOf, onLost }: RingOptions): Promise<KeyedRing> {
   const queue = new Queue();
   const live = new Map<string, Live>();
@@ -67,6 +67,11 @@ export async function openKeyedRing({ disk, path, slots, keyOf, onLost }: RingOp
 
   const content = await disk.read(path);
   const wholeBytes = slots * recordBytes;
+  let isMade = true;
+  const make = async (): Promise<void> => {
+    await disk.replace(path, new Uint8Array(wholeBytes));
+    isMade = true;
+  };
   if (content !== undefined && content.length === wholeBytes) {
     const { whole, lastSeq } = recover(content, slots);
     if (whole.length === 0 && content.some((octet) => octet !== 0))
@@ -76,7 +81,10 @@ export async function openKeyedRing({ disk, path, slots, keyOf, onLost }: RingOp
   } else {
     if (content !== undefined)
       onLost(new SimwardError("STATE_CORRUPT", { detail: `${path}: it has ${content.length} octets, not ${wholeBytes}` }));
-    await disk.replace(path, new Uint8Array(wholeBytes));
+    isMade = false;
+    await make().catch((error: unknown) => {
+      if (!isCode(error, "DISK_WRITE")) throw error;
+    });
   }
   const found = [...live.values()].sort((a, b) => a.seq - b.seq).map(({ payload }) => payload);
 
@@ -96,6 +104,7 @@ export async function openKeyedRing({ disk, path, slots, keyOf, onLost }: RingOp
 
   const putNow = async (payloads: readonly Uint8Array[]): Promise<void> => {
     if (payloads.length === 0) return;
+    if (!isMade) await make();
     const keys = payloads.map(keyOf);
     const { keys: copied, freeUntil } = toCopy(payloads.length, new Set(keys));
     const batch = [

@@ -62,7 +62,7 @@ interface Undated {
   readonly monotonicMs: number;
 }
 
-/** Throws DISK_READ, DISK_WRITE. */
+/** Throws DISK_READ. */
 export async function openUsageMeter(options: MeterOptions): Promise<UsageMeter> {
   const { disk, clock, log, onProblem } = options;
   const { slots = usageSlots, onLost } = options;

@@ -100,4 +100,18 @@ describe("the ring", () => {
     expect([...valuesOf((await open(disk, lost)).found)]).toEqual([["1", 10]]);
     expect(lost.length).toBe(2);
   });
+
+  test("a disk that is full before the file was ever made keeps nobody from starting: the first records that find room make it", async () => {
+    const disk = faultDisk(seededRandom(1));
+    disk.setFull(true);
+    const ring = await open(disk);
+    await expect(ring.put([payload(1, 10)])).rejects.toMatchObject({ code: "DISK_WRITE" });
+    disk.setFull(false);
+    await ring.put([payload(1, 11)]);
+    await ring.put([payload(2, 20)]);
+    expect([...valuesOf((await open(disk)).found)]).toEqual([
+      ["1", 11],
+      ["2", 20],
+    ]);
+  });
 });
