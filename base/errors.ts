@@ -160,7 +160,7 @@ export const errorTable = {
   PACKAGE_FORMAT: row("never", "the eIM package is malformed", "simward package decode"),
   PACKAGE_UNKNOWN: row("never", "the eIM package is of an unknown kind", "simward package decode"),
   DOWNLOAD_FAILED: row("operator", "the profile download failed", "simward audit tail"),
-  DOWNLOAD_REFUSED: row("operator", "the profile may not be downloaded", "simward audit tail --event policy."),
+  DOWNLOAD_REFUSED: row("operator", "the profile may not be downloaded", "do what the detail says; simward doctor"),
   PROFILE_NOT_ONLINE: row("later", "the new profile found no network in time", "simward status"),
   NO_DATA_PATH: row("online", "no data path came up in time", "simward status; it is tried again by itself"),
   APN_FAILED: row(
@@ -242,6 +242,8 @@ export const errorTable = {
   API_TOO_LARGE: row("never", "the request is larger than the local API takes", "send less; see docs/api.md"),
   API_RATE: row("soon", "too many requests in too short a time", "wait as long as Retry-After says"),
   API_INPUT: row("never", "the request is not valid", "correct the field named"),
+  UI_SESSION: row("operator", "this page is not let in", "run simward ui again, and open the address that it prints"),
+  UI_PORT: row("operator", "the page's port cannot be opened", "give simward ui another --port, or none: then it takes one that is free"),
   API_RESPONSE: row("later", "the daemon's answer could not be read", "simward status"),
   USAGE: row("never", "the command line is not valid", "simward --help"),
   NOT_FOUND: row("never", "there is no such thing", "check the name"),
