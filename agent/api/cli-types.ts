@@ -1,6 +1,7 @@
 // Documents that only the command line prints: put together there from answers of the daemon, or made without it.
 import type { ListedInterface, ListedPort } from "../../at-drivers/discovery/list.ts";
 import type { ExplainedTlv } from "../../ipa/asn1/explain.ts";
+import type { AuditRecord } from "../audit/types.ts";
 import type { ModemContext } from "./modem-types.ts";
 import type { NetReport, RadioReport } from "./net-types.ts";
 import type { EimStatus, ProfileStatus, Role } from "./types.ts";
@@ -111,4 +112,47 @@ export interface DecodedObject {
   readonly nodes: readonly ExplainedTlv[];
   /** Where it ends too early, and why. */
   readonly problem?: { readonly code: string; readonly message: string; readonly path?: string; readonly offset?: number };
+}
+
+/** What an eIM ordered, and what came of it. */
+export interface PackageDocument {
+  readonly schema: "simward/package/1";
+  readonly traceId: string | null;
+  readonly received: AuditRecord;
+  readonly result: "done" | "failed" | "under way";
+  readonly records: readonly AuditRecord[];
+  /** As far as the trace still has them, and this user may read it. */
+  readonly steps: readonly PackageStep[];
+}
+
+/** One exchange with the card, an eIM or an SM-DP+. */
+export interface PackageStep {
+  readonly name: string;
+  readonly durationMs: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly note?: string;
+}
+
+/** Where a browser on this machine finds the vehicle's page, once. */
+export interface UiAddress {
+  readonly schema: "simward/ui/1";
+  readonly url: string;
+}
+
+/** The archive that was written. */
+export interface BugreportArchive {
+  readonly schema: "simward/bugreport-file/1";
+  readonly id: string;
+  readonly file: string;
+  readonly bytes: number;
+  readonly files: number;
+  /** false: the daemon gave nothing to it. */
+  readonly complete: boolean;
+}
+
+/** Beside a result or a stream, for who reads along. */
+export interface Hint {
+  readonly schema: "simward/hint/1";
+  readonly hint: string;
 }

@@ -43,7 +43,7 @@ export function patient(
   };
   return {
     call: (method, path, body) => again(() => client.call(method, path, body)),
-    lines: (path, onLine, leaving) => again(() => client.lines(path, onLine, leaving)),
-    textLines: (path, onLine, leaving) => again(() => client.textLines(path, onLine, leaving)),
+    lines: (path, onLine, leaving, onOpen) => again(() => client.lines(path, onLine, leaving, onOpen)),
+    textLines: (path, onLine, leaving, onOpen) => again(() => client.textLines(path, onLine, leaving, onOpen)),
   };
 }

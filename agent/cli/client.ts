@@ -8,9 +8,10 @@ export interface ApiClient {
   /** Throws API_NOT_RUNNING, API_RESPONSE, API_FORBIDDEN, DEADLINE, ABORTED, and the daemon's own errors. */
   call<T>(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<T>;
   /** `left` when `onLine` answered false or `signal` aborted, `ended` when the daemon ended the stream. */
-  lines(path: string, onLine: (line: unknown) => boolean, signal?: AbortSignal): Promise<"left" | "ended">;
+  /** `onOpen` is told when the daemon has begun to answer: what happens from then on is among the lines. */
+  lines(path: string, onLine: (line: unknown) => boolean, signal?: AbortSignal, onOpen?: () => void): Promise<"left" | "ended">;
   /** The same, with each line as it came. */
-  textLines(path: string, onLine: (line: string) => boolean, signal?: AbortSignal): Promise<"left" | "ended">;
+  textLines(path: string, onLine: (line: string) => boolean, signal?: AbortSignal, onOpen?: () => void): Promise<"left" | "ended">;
 }
 
 const maxResponseBytes = 16 * 1024 * 1024;
@@ -43,7 +44,7 @@ export function createClient(socketPath: string, timeoutMs: number, signal?: Abo
       req.end(body);
     });
 
-  const textLines: ApiClient["textLines"] = async (path, onLine, leaving) => {
+  const textLines: ApiClient["textLines"] = async (path, onLine, leaving, onOpen) => {
     if (leaving?.aborted) return "left";
     const opened = await open("GET", path, undefined, undefined, leaving).catch((error: unknown) => {
       if (leaving?.aborted) return undefined;
@@ -52,6 +53,7 @@ export function createClient(socketPath: string, timeoutMs: number, signal?: Abo
     if (opened === undefined) return "left";
     const { request: req, response } = opened;
     if (response.statusCode !== 200) throw errorFrom(parse(await readAll(response, socketPath, signal), path));
+    onOpen?.();
     const leave = (): void => {
       req.destroy();
     };
@@ -82,7 +84,7 @@ export function createClient(socketPath: string, timeoutMs: number, signal?: Abo
 
   return {
     textLines,
-    lines: (path, onLine, leaving) =>
+    lines: (path, onLine, leaving, onOpen) =>
       textLines(
         path,
         (text) => {
@@ -92,6 +94,7 @@ export function createClient(socketPath: string, timeoutMs: number, signal?: Abo
           return onLine(line);
         },
         leaving,
+        onOpen,
       ),
     async call<T>(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<T> {
       const { response } = await open(method, path, body === undefined ? undefined : JSON.stringify(body), timeoutMs);

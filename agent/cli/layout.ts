@@ -17,10 +17,15 @@ export function tableOf(rows: readonly (readonly string[])[], width: number | un
   return rows.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : padded(cell, widths[i] ?? 0))).join("  ")).join("\n");
 }
 
+const leastRoom = 18;
+
 /** A label and what belongs to it, as much of it on a line as fits. */
 export function fieldsOf(rows: readonly (readonly [label: string, parts: readonly string[]])[], width: number | undefined): string {
-  const indent = Math.max(0, ...rows.map(([label]) => visibleLength(label))) + 2;
-  const room = Math.max(20, (width ?? Number.POSITIVE_INFINITY) - indent);
+  const beside = Math.max(0, ...rows.map(([label]) => visibleLength(label))) + 2;
+  // Labels that leave no room beside them have it below.
+  const isBelow = width !== undefined && width - beside < leastRoom;
+  const indent = isBelow ? 4 : beside;
+  const room = Math.max(leastRoom, (width ?? Number.POSITIVE_INFINITY) - indent);
   return rows
     .map(([label, parts]) => {
       const lines = [""];
@@ -34,7 +39,8 @@ export function fieldsOf(rows: readonly (readonly [label: string, parts: readonl
         if (visibleLength(part) <= room) add(part, "  ");
         else for (const [i, word] of part.split(" ").entries()) add(word, i === 0 ? "  " : " ");
       }
-      return `${padded(label, indent)}${lines.join(`\n${" ".repeat(indent)}`)}`.trimEnd();
+      const gap = `\n${" ".repeat(indent)}`;
+      return `${isBelow && label !== "" ? `${label}${gap}` : padded(label, indent)}${lines.join(gap)}`.trimEnd();
     })
     .join("\n");
 }

@@ -5,7 +5,7 @@ import { duration, progressBar } from "./layout.ts";
 import type { Output } from "./output.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
-type Render = (event: Fields, out: Output) => string | undefined;
+type Render = (event: Fields, out: Output, count: string) => string | undefined;
 
 const text = (value: unknown): string => (value === undefined || value === null ? "?" : String(value));
 const failure = (event: Fields): string => {
@@ -15,11 +15,12 @@ const failure = (event: Fields): string => {
 const bytes = (value: unknown): string => `${text(value)} B`;
 
 const renderers: Readonly<Record<string, Render>> = {
-  step: (e, out) => {
+  step: (e, out, count) => {
     const figures = [`${bytes(e.sentBytes)} out`, `${bytes(e.receivedBytes)} in`, duration(Number(e.durationMs))];
     const failed = e.error === undefined ? "" : `  ${out.paint("red", text(e.error))}`;
-    if (out.width !== undefined && out.width < 80) return `${out.fields([[`  ${text(e.name)}`, figures]])}${failed}`;
-    return `  ${text(e.name).padEnd(38)} ${figures.map((figure, i) => figure.padStart([12, 11, 8][i] ?? 0)).join(" ")}${failed}`;
+    const head = `${count}${text(e.name)}`;
+    if (out.width !== undefined && out.width < 80) return `${head}\n${" ".repeat(count.length + 2)}${figures.join("  ")}${failed}`;
+    return `${head.padEnd(40)} ${figures.map((figure, i) => figure.padStart([12, 11, 8][i] ?? 0)).join(" ")}${failed}`;
   },
   segment: (e, out) => {
     const width = out.width === undefined ? 24 : Math.min(24, Math.max(6, out.width - 40));
@@ -53,7 +54,10 @@ const renderers: Readonly<Record<string, Render>> = {
   "profile.disabled": (e, out) => out.paint("yellow", `profile disabled: ${text(e.iccid)}`),
   "profile.deleted": (e) => `profile deleted: ${text(e.iccid)}`,
   "profile.online": (e, out) => out.paint("green", `online with ${text(e.iccid)} after ${duration(Number(e.durationMs))}`),
-  "profile.offline": (e, out) => out.paint("red", `no network with ${text(e.iccid)} after ${duration(Number(e.durationMs))}`),
+  "profile.offline": (e, out) =>
+    e.iccid === undefined
+      ? out.paint("yellow", "no profile is enabled: no network")
+      : out.paint("red", `no network with ${text(e.iccid)} after ${duration(Number(e.durationMs))}`),
   "profile.rolledBack": (e, out) => out.paint("yellow", `rolled back: ${text(e.fromIccid)} -> ${text(e.toIccid)}`),
   "profile.rollbackRefused": (e, out) => out.paint("red", `the eUICC refused the rollback: ${text(e.code)}`),
   "profile.fellBack": (e, out) => out.paint("yellow", `fell back: ${text(e.fromIccid)} -> ${text(e.toIccid)}`),
@@ -88,6 +92,7 @@ const renderers: Readonly<Record<string, Render>> = {
   },
 };
 
-export function renderEvent(event: ApiEvent, out: Output): string | undefined {
-  return renderers[event.kind]?.(event, out);
+/** `count` stands before a step, where steps are counted. */
+export function renderEvent(event: ApiEvent, out: Output, count = "  "): string | undefined {
+  return renderers[event.kind]?.(event, out, count);
 }

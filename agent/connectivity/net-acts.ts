@@ -167,8 +167,9 @@ export function createNetActs(options: NetActsOptions): NetActs {
     async testApn({ name, type, cid }) {
       mayDisturb();
       const startMs = clock.monotonicMs();
-      // The keeper brings back what the configuration wants as soon as it has its turn again.
       return keeper.change(async (signal): Promise<ApnTestReport> => {
+        // Where the configuration names APNs the keeper brings them back as soon as it has its turn again; else nobody would.
+        const before = (await modem.contexts(signal)).find((one) => one.cid === cid);
         const said = { schema: "simward/apn-test/1", name, type, cid } as const;
         const limit = deadline(
           clock,
@@ -189,6 +190,7 @@ export function createNetActs(options: NetActsOptions): NetActs {
           return { ...said, outcome: "refused", tookMs: Math.round(clock.monotonicMs() - startMs), error: errorReport(explained) };
         } finally {
           limit.done();
+          if (before !== undefined) await modem.ensureContext(before, undefined, signal);
         }
       });
     },

@@ -60,6 +60,8 @@ export interface Given {
   readonly direct?: boolean;
   /** The eIM's, of SGP.32. */
   readonly esipaVersion?: "1.0";
+  /** Of the bootstrap profile; operational by default. */
+  readonly bootstrapClass?: ProfilePlan["profileClass"];
   /** Installed at the factory, disabled. */
   readonly installed?: readonly ProfilePlan[];
   readonly euicc?: Pick<EuiccOptions, "capabilities">;
@@ -253,6 +255,9 @@ name = "iot.nordfunk"
 iccid_prefix = "8949298"
 `;
 
+const bootstrapOf = ({ bootstrapClass }: Pick<Given, "bootstrapClass">): ProfilePlan =>
+  bootstrapClass === undefined ? bootstrap : { ...bootstrap, profileClass: bootstrapClass };
+
 async function build(given: Omit<Given, "run">, started: Started): Promise<World> {
   const { clock, stop } = timeLapse(given.speed ?? defaultSpeed);
   started.add(stop);
@@ -273,7 +278,7 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
     modem: [portKind === "tcp" ? { kind: "tcp", port: 0 } : { kind: portKind, path: undefined }],
     euicc: {
       ...given.euicc,
-      profiles: [bootstrap, ...(given.installed ?? [])].map((plan, index) => {
+      profiles: [bootstrapOf(given), ...(given.installed ?? [])].map((plan, index) => {
         const { upp, metadata } = makeProfile(plan, seededRandom(index));
         return { upp, metadata: encode(StoreMetadataRequest, metadata), enabled: index === 0 };
       }),

@@ -21,6 +21,7 @@ const numbers: readonly (readonly [RegExp, number])[] = [
 const texts: readonly (readonly [RegExp, string])[] = [
   [/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, time],
   [/\b[0-9a-f]{64}\b/g, hash],
+  [/\b[0-9a-f]{32}\b/g, "5eed".repeat(8)],
   [/\b[0-9A-F]{40}\b/g, "5EED".repeat(10)],
   [/\b\d+ MiB of \d+ MiB/g, "77000 MiB of 258000 MiB"],
   [/\b10\.50\.\d+\.\d+\b/g, "10.50.0.1"],
@@ -32,6 +33,18 @@ const texts: readonly (readonly [RegExp, string])[] = [
   [/\bin \d+(\.\d+)? (ms|s|min|h)\b/g, "in 1.0 s"],
   [/\/tmp\/simward-[\w-]+/g, "/tmp/simward"],
   [/\b\d+ ms\b/g, "1000 ms"],
+  [/\bapi-[0-9a-f]{4}-\d+\b/g, "t-1"],
+  [/\bbug-[0-9a-f]{4}(-\d+)+\b/g, "bug-5eed-1"],
+  [/\?token=[\w-]+/g, "?token=5eed"],
+  [/\bcertificate [0-9a-f]{16}\b/g, "certificate 5eed5eed5eed5eed"],
+  [/\bmid \d+ token [0-9a-f]+/g, "mid 7 token 5eed"],
+  [/\bepoch (\d+) seq \d+ length \d+/g, "epoch $1 seq 7 length 7"],
+  [/\b\d+ records, seq 1 to \d+, head\b/g, "7 records, seq 1 to 7, head"],
+  [/\b\d+ checkpoints, the last at seq \d+/g, "7 checkpoints, the last at seq 7"],
+  [/\b\d+(?=:(?:5eed){16}\b)/g, "7"],
+  [/\b\d+ files, \d+ KiB\b/g, "7 files, 7 KiB"],
+  // A package, signed.
+  [/\bBF4E[0-9A-F]{100,}\b/g, "BF4E5EED"],
 ];
 
 const textFields: Readonly<Record<string, string>> = {
@@ -41,9 +54,12 @@ const textFields: Readonly<Record<string, string>> = {
   ref: "t-1",
   cause: "operator:0",
   sha256: hash,
+  // Another test reads it.
+  script: "# bash completion",
 };
 
 export function settled(value: unknown, name = ""): unknown {
+  if (/^(fleet|management)Bytes$/.test(name)) return value === 0 ? 0 : 1_024;
   if (typeof value === "number") return numbers.find(([pattern]) => pattern.test(name))?.[1] ?? value;
   if (typeof value === "string") {
     const fixed = name === "cause" && !value.startsWith("operator:") ? undefined : textFields[name];

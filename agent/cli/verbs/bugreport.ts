@@ -56,6 +56,8 @@ export const bugreport: Verb = {
     const file = textOption(input, "output") ?? `simward-${id}.tgz`;
     const archive = gzipSync(tarOf(files, timeMs));
     await writeFile(file, archive, { mode: 0o600, flag: "wx" }).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === "EEXIST")
+        throw new SimwardError("USAGE", { detail: `${file} is there already, and is not written over: name another with -o` });
       throw new SimwardError("DISK_WRITE", { detail: `${file}: ${reasonOf(error)}`, cause: error });
     });
     const report = { schema: "simward/bugreport-file/1", id, file, bytes: archive.length, files: files.length, complete: isWhole };

@@ -139,9 +139,10 @@ function rendered(life: LifecycleReport, out: Output): string {
   if (wipe !== undefined) {
     const left = wipe.left.length === 0 ? [] : [out.paint("red", `left: ${wipe.left.join(", ")}`)];
     const undelivered = wipe.undelivered === 0 ? [] : [`${wipe.undelivered} not delivered`];
+    const checked = wipe.checks === 0 ? [] : [`checked ${wipe.checks} times since`];
     rows.push([
       wipe.kind === "retire" ? "Retirement" : "Transfer",
-      [wipe.phase, `by ${wipe.by}`, `${wipe.checks} checks since`, ...left, ...undelivered],
+      [wipe.phase, `by ${wipe.by.replaceAll("_", " ")}`, ...checked, ...left, ...undelivered],
     ]);
   }
   rows.push(...nextRows(life.next, out));

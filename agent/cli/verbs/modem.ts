@@ -101,7 +101,7 @@ function shownChange(done: ModemChanged, out: Output): void {
     known(
       changed ? out.paint("green", what === "reset" ? "restarted" : "set") : "it was so already",
       plmn && `registered with ${plmn}`,
-      `in ${duration(tookMs)}`,
+      changed && `in ${duration(tookMs)}`,
       needsReset === true && out.paint("yellow", "holds after simward modem reset"),
     ).join("  "),
   );

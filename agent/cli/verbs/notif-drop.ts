@@ -23,7 +23,8 @@ export const notifDrop: Verb = {
     const done = await api("admin").call<NotificationDropped>("POST", "/v1/notifications/drop", body);
     out.result(
       done,
-      () => `${out.paint("yellow", "dropped")} ${done.seqNumber} (${done.event}) for ${done.receiver}; ${done.remaining} wait`,
+      () =>
+        `${out.paint("yellow", "dropped")} ${done.seqNumber} (${done.event}) for ${done.receiver}; ${done.remaining} ${done.remaining === 1 ? "waits" : "wait"}`,
     );
     return undefined;
   },

@@ -30,7 +30,7 @@ export const notifDeliver: Verb = {
     const done = await api("engineer").call<NotificationDelivery>("POST", "/v1/notifications/deliver", {});
     const { delivered, remaining, error } = done;
     out.result(done, () => {
-      const text = `${delivered} delivered, ${remaining} wait`;
+      const text = `${delivered} delivered, ${remaining} ${remaining === 1 ? "waits" : "wait"}`;
       return error === undefined ? text : `${text}\n${out.paint("yellow", error.code)}: ${error.message}\n  next: ${error.next}`;
     });
     if (error === undefined) return undefined;

@@ -1,28 +1,11 @@
 // simward package last, package show: what an eIM ordered, what came of it, and each step with its time. From the audit trail, and the trace while it is kept.
 import { isCode, SimwardError } from "../../../base/errors.ts";
+import type { PackageDocument, PackageStep } from "../../api/cli-types.ts";
 import type { TraceLine } from "../../api/trace-types.ts";
 import type { AuditPage } from "../../api/types.ts";
 import type { AuditRecord } from "../../audit/types.ts";
 import { duration } from "../layout.ts";
 import type { CliContext, Verb } from "../verb.ts";
-
-/** One exchange with the card, an eIM or an SM-DP+. */
-interface Step {
-  readonly name: string;
-  readonly durationMs: number;
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
-  readonly note: string | undefined;
-}
-
-interface Shown {
-  readonly schema: "simward/package/1";
-  readonly traceId: string | null;
-  readonly received: AuditRecord;
-  readonly result: "done" | "failed" | "under way";
-  readonly records: readonly AuditRecord[];
-  readonly steps: readonly Step[];
-}
 
 const searched = 5_000;
 const related = /^(package|download|profile|policy|notification|injection|emergency|error|interrupted)/;
@@ -49,7 +32,7 @@ async function show({ api, out }: CliContext, id: string | undefined): Promise<n
     throw new SimwardError("NOT_FOUND", { detail: id === undefined ? "no package of an eIM is in the audit trail" : `no package ${id}` });
   const traceId = textOf(received, "traceId");
   const mine = records.filter((record) => related.test(record.event) && belongs(record, received));
-  const shown: Shown = {
+  const shown: PackageDocument = {
     schema: "simward/package/1",
     traceId: traceId ?? null,
     received,
@@ -60,7 +43,7 @@ async function show({ api, out }: CliContext, id: string | undefined): Promise<n
   out.result(shown, () => text(shown));
   return undefined;
 
-  async function stepsOf(trace: string): Promise<readonly Step[]> {
+  async function stepsOf(trace: string): Promise<readonly PackageStep[]> {
     const lines: TraceLine[] = [];
     const query = new URLSearchParams({ id: trace, layers: "es10,esipa,es9" });
     try {
@@ -73,7 +56,7 @@ async function show({ api, out }: CliContext, id: string | undefined): Promise<n
     return steps(lines.filter((line) => line.traceId === trace));
   }
 
-  function text({ steps: taken, result, records: kept }: Shown): string {
+  function text({ steps: taken, result, records: kept }: PackageDocument): string {
     const data = received?.data ?? {};
     const operations = Array.isArray(data.operations) ? data.operations.join(", ") : "";
     const head = out.fields([
@@ -93,8 +76,8 @@ async function show({ api, out }: CliContext, id: string | undefined): Promise<n
     ]);
     return [
       head,
-      out.table([["time", "event", "outcome"], ...trail]),
-      ...(rows.length === 0 ? [] : [out.table([["step", "took", "out", "in", ""], ...rows])]),
+      out.table([["TIME", "EVENT", "OUTCOME"].map((one) => out.paint("bold", one)), ...trail]),
+      ...(rows.length === 0 ? [] : [out.table([["STEP", "TOOK", "OUT", "IN", ""].map((one) => out.paint("bold", one)), ...rows])]),
     ].join("\n\n");
   }
 }
@@ -123,7 +106,7 @@ function belongs(record: AuditRecord, received: AuditRecord): boolean {
   });
 }
 
-export function resultOf(records: readonly Pick<AuditRecord, "event" | "data">[]): Shown["result"] {
+export function resultOf(records: readonly Pick<AuditRecord, "event" | "data">[]): PackageDocument["result"] {
   const last = records.findLast(({ event }) => /^(package\.(reported|unreported|malformed)|download\.(finished|failed))$/.test(event));
   if (last === undefined) return "under way";
   // That a failure was reported does not make it less of one.
@@ -144,8 +127,8 @@ function outcomeOf({ data = {} }: AuditRecord): string {
 }
 
 /** Each request with the answer that follows it by the same name. */
-export function steps(lines: readonly TraceLine[]): readonly Step[] {
-  const out: Step[] = [];
+export function steps(lines: readonly TraceLine[]): readonly PackageStep[] {
+  const out: PackageStep[] = [];
   const open = new Map<string, TraceLine>();
   for (const line of lines) {
     const key = `${line.layer} ${line.name}`;
@@ -158,7 +141,7 @@ export function steps(lines: readonly TraceLine[]): readonly Step[] {
         durationMs: Math.max(0, line.monotonicMs - request.monotonicMs),
         sentBytes: request.bytes ?? 0,
         receivedBytes: line.bytes ?? 0,
-        note: line.note,
+        ...(line.note === undefined ? {} : { note: line.note }),
       });
     }
   }

@@ -66,6 +66,7 @@ export const profileDisable: Verb = {
   args: [target],
   options: [reasonOption, { flags: "--i-know-it-goes-dark", help: "that nothing is enabled afterwards" }],
   timeoutSeconds,
+  hasProgress: true,
   run: (context, input) => change(context, input, "/v1/profiles/disable", input.options.iKnowItGoesDark === true ? { goesDark: true } : {}),
 };
 
@@ -86,6 +87,7 @@ export const profileNickname: Verb = {
   summary: "give a profile a nickname; an empty one takes it away",
   example: "simward profile nickname 8946 'Fleet Turkey'",
   args: [target, { name: "nickname", help: "64 octets at most" }],
+  hasProgress: true,
   run: (context, input) => change(context, input, "/v1/profiles/nickname", { nickname: input.args[1] ?? "" }),
 };
 

@@ -2,6 +2,7 @@
 // retirement) is shown at each width as it was answered and as its events came.
 import { settled } from "../../support/settled.ts";
 
+type Method = (...args: never[]) => unknown;
 type Listener = (event: unknown) => void;
 
 export interface Tape<T> {
@@ -38,6 +39,7 @@ export function taped<T extends object>(services: T): Tape<T> {
   const listening = (listener: Listener): Listener => {
     return (event) => {
       const told = settled(event);
+      if (isOfItsOwnTime(told)) return;
       if (mode === "record") kept.events.push(told);
       if (mode !== "play") listener(told);
     };
@@ -48,12 +50,12 @@ export function taped<T extends object>(services: T): Tape<T> {
       get(object, key) {
         const value = Reflect.get(object, key) as unknown;
         const name = `${path}${String(key)}`;
-        if (typeof value === "function") return (...args: readonly unknown[]) => called(object, value, name, args);
+        if (typeof value === "function") return (...args: readonly unknown[]) => called(object, value as Method, name, args);
         return typeof value === "object" && value !== null ? proxied(value, `${name}.`) : value;
       },
     });
 
-  const called = (object: object, fn: (...args: never[]) => unknown, name: string, args: readonly unknown[]): unknown => {
+  const called = (object: object, fn: Method, name: string, args: readonly unknown[]): unknown => {
     if (name === "events") {
       const listener = args[1] as Listener;
       listeners.add(listener);
@@ -101,6 +103,9 @@ export function taped<T extends object>(services: T): Tape<T> {
     },
   };
 }
+
+/** When the network lets the session go, and what the module says to a question in between, is theirs. */
+const isOfItsOwnTime = (event: unknown): boolean => /^(path\.down|warning)$/.test(String((event as { readonly kind?: unknown }).kind));
 
 const isLines = (value: unknown): value is AsyncIterable<unknown> =>
   typeof value === "object" && value !== null && Symbol.asyncIterator in value;
