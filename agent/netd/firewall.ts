@@ -262,7 +262,8 @@ async function listTable(hands: Hands): Promise<TableRead | undefined> {
 
 // --- verbs -------------------------------------------------------------------------------------------------------------------
 
-async function apply(hands: Hands, rules: FirewallRules, before: TableRead | undefined): Promise<TableRead> {
+/** undefined: another program has altered the table at once. Throws NETD_PROGRAM, NETD_FAILED. */
+async function apply(hands: Hands, rules: FirewallRules, before: TableRead | undefined): Promise<TableRead | undefined> {
   const { uid } = hands;
   const generation = rules.counters === "anew" ? undefined : before?.generation;
   const anew = (): string => scriptOf(rules, uid, generation ?? randomBytes(8).toString("hex"), before?.counters ?? empty);
@@ -271,10 +272,7 @@ async function apply(hands: Hands, rules: FirewallRules, before: TableRead | und
     await hands.run("nft", ["-f", "-"], scriptOf(rules, uid, generation, "kept")).catch(() => hands.run("nft", ["-f", "-"], anew()));
   else await hands.run("nft", ["-f", "-"], anew());
   const after = await listTable(hands);
-  if (after === undefined) throw new SimwardError("NETD_FAILED", { detail: "firewall: the table was gone at once" });
-  if (!isAsMade(after, rules, uid))
-    throw new SimwardError("NETD_FAILED", { detail: "firewall: another program altered the table at once" });
-  return after;
+  return after !== undefined && isAsMade(after, rules, uid) ? after : undefined;
 }
 
 /** From now on, until another change: whatever another program does to the table, it is made again from the same arguments. */
@@ -289,14 +287,15 @@ async function applyAndKeep(hands: Hands, rules: FirewallRules, keep: (kept: Kep
       const now = await listTable(hands);
       seen = now;
       if (now !== undefined && now.hash === made?.hash) return undefined;
-      return now === undefined || now.generation !== made?.generation ? "removed" : "altered";
+      return now === undefined || (made !== undefined && now.generation !== made.generation) ? "removed" : "altered";
     },
     async restore() {
       made = await apply(hands, { ...rules, counters: undefined }, seen);
-      return true;
+      return made === undefined ? "again" : "set";
     },
   });
   made = await apply(hands, rules, await listTable(hands));
+  if (made === undefined) throw new SimwardError("NETD_FAILED", { detail: "firewall: another program altered the table at once" });
   return dataOf(made);
 }
 
@@ -307,7 +306,7 @@ async function paceAndKeep(hands: Hands, modem: string, kbps: number, keep: (kep
     interface: modem,
     concerns: (news) => news.includes(`dev ${modem} `),
     look: async () => ((await readShaping(hands, modem)) === kbps ? undefined : "unpaced"),
-    restore: () => shape(hands, modem, kbps).then(() => true, absent),
+    restore: () => shape(hands, modem, kbps).then(() => "set" as const, absent),
   });
 }
 
@@ -371,7 +370,7 @@ export const firewallVerbs: Readonly<Record<string, Verb>> = {
   ),
 };
 
-function absent(error: unknown): false {
+function absent(error: unknown): "gone" {
   if (!(error instanceof SimwardError && error.code === "NETD_FAILED" && /Cannot find device/.test(error.message))) throw error;
-  return false;
+  return "gone";
 }

@@ -13,8 +13,8 @@ export interface Kept {
   concerns(news: string): boolean;
   /** undefined: it is as it was set. */
   look(): Promise<Alteration | undefined>;
-  /** false: it can be set no more (its interface is gone), and is nobody's any longer. */
-  restore(): Promise<boolean>;
+  /** again: it was set, and was altered once more at once. gone: it can be set no more (its interface is), and is nobody's any longer. */
+  restore(): Promise<"set" | "again" | "gone">;
 }
 
 export interface Restored {
@@ -31,11 +31,16 @@ export interface GuardOptions {
   /** The program that tells the kernel's news, with its arguments. */
   readonly monitor: readonly [path: string, ...args: readonly string[]];
   readonly clock: Clock;
+  /** Processor time of this process and of the programs it has run. */
+  readonly spentMs: () => number;
   readonly log: (line: string) => void;
   readonly tell: (owner: object, restored: Restored) => void;
 }
 
-/** Looking and restoring take a fifth of the time at most, however somebody fights for it and however slow the machine is; a few at once are borrowed. */
+/**
+ * Looking and restoring take a fifth of a processor at most, however somebody fights for it; a few at once are borrowed. What they wait for on a busy machine
+ * is not their doing: while the fleet passes, nobody rests for that.
+ */
 const restFactor = 4;
 const borrowedMs = 2_000;
 /** After one that failed: what made it fail may tell no news. */
@@ -169,26 +174,28 @@ export class Guard {
   }
 
   async #look(): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, spentMs } = this.#options;
     const kept = this.#kept;
     // What is told from here on is another look's.
     this.#isAsked = false;
     if (kept === undefined) return;
-    const startedMs = clock.monotonicMs();
+    const spentBeforeMs = spentMs();
     try {
       const how = await kept.look();
       if (how === undefined) return;
-      const isRestored = await kept.restore();
+      const restored = await kept.restore();
       // Whoever had asked for it may have gone meanwhile.
       if (this.#kept !== kept) return;
-      if (isRestored) this.#tell(kept.interface, how);
-      else {
+      if (restored === "gone") {
         this.#kept = undefined;
         this.#rest();
+        return;
       }
+      this.#tell(kept.interface, how);
+      // Its news may have come before it was known what was set.
+      if (restored === "again") this.#ask();
     } finally {
-      const nowMs = clock.monotonicMs();
-      this.#restUntilMs = Math.max(this.#restUntilMs, nowMs) + restFactor * (nowMs - startedMs);
+      this.#restUntilMs = Math.max(this.#restUntilMs, clock.monotonicMs()) + restFactor * (spentMs() - spentBeforeMs);
     }
   }
 

@@ -1,10 +1,13 @@
 // Runs one of the system's programs for a verb: fixed path, no shell, no environment, a deadline; what it reads comes on its standard input.
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import type { Clock } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
 
 const limitMs = 10_000;
 const mostOutputBytes = 1_048_576;
+/** proc(5) counts in hundredths of a second, whatever the kernel's own tick is. */
+const tickMs = 10;
 
 /** Answers what it wrote to standard output. Throws NETD_PROGRAM when it is not installed, NETD_FAILED with its words when it fails. */
 export function runProgram(path: string, args: readonly string[], clock: Clock, input?: string): Promise<string> {
@@ -35,4 +38,13 @@ export function runProgram(path: string, args: readonly string[], clock: Clock, 
     child.stdin?.on("error", () => {});
     child.stdin?.end(input);
   });
+}
+
+/** Processor time that this process has taken, and the programs it has run to their end. */
+export function spentMs(): number {
+  // After the name, which may have spaces: utime, stime, cutime and cstime are the 14th to 17th.
+  const fields = readFileSync("/proc/self/stat", "latin1")
+    .replace(/^.*\) /s, "")
+    .split(" ");
+  return fields.slice(11, 15).reduce((ticks, field) => ticks + Number(field), 0) * tickMs;
 }

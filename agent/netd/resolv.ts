@@ -1,8 +1,9 @@
 // The name servers that the network gave, as a resolv.conf at one fixed place: whoever reads it sees the old one or the new one, never half. Whose they are
 // stands in it too, so that simward-netd knows after a restart what to leave when one of them goes.
 import { constants } from "node:fs";
-import { open, rename, unlink } from "node:fs/promises";
+import { mkdir, open, rename, unlink } from "node:fs/promises";
 import { isIP } from "node:net";
+import { dirname } from "node:path";
 import { reasonOf, SimwardError } from "../../base/errors.ts";
 
 const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -29,6 +30,8 @@ export class ResolvFile {
     this.#servers = next;
     const temporary = `${this.#path}.new`;
     try {
+      // systemd makes it, and whoever tidies /run may take it away while this runs.
+      await mkdir(dirname(this.#path), { recursive: true, mode: 0o755 });
       // What a crash left behind would be in the way for ever.
       await unlink(temporary).catch(() => undefined);
       const file = await open(temporary, flags, 0o644);

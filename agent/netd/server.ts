@@ -9,7 +9,7 @@ import { Guard } from "./guard.ts";
 import { Ipsec } from "./ipsec.ts";
 import { runPowerHook } from "./power.ts";
 import { PppLines } from "./ppp.ts";
-import { runProgram } from "./program.ts";
+import { runProgram, spentMs } from "./program.ts";
 import { ResolvFile, tunnelServers } from "./resolv.ts";
 import type { Action, Hands } from "./verb.ts";
 import { actionsFor, type Grounds } from "./verbs.ts";
@@ -63,8 +63,8 @@ export function createNetd({ allowedUid, places = {}, clock, log = () => {}, ...
   });
   const tell = (owner: object, restored: object): void => answer(owner as Socket, { event: "firewall.altered", ...restored });
   const guards = {
-    table: new Guard({ monitor: [at.nft, "-n", "monitor"], clock, log, tell }),
-    pace: new Guard({ monitor: [at.tc, "monitor"], clock, log, tell }),
+    table: new Guard({ monitor: [at.nft, "-n", "monitor"], clock, spentMs, log, tell }),
+    pace: new Guard({ monitor: [at.tc, "monitor"], clock, spentMs, log, tell }),
   };
   const handsFor = (owner: Socket): Hands => ({
     run: (program, args, input) => runProgram(at[program], args, clock, input),

@@ -2,7 +2,8 @@
 // by each, and how long it took until the rules stood again. And one that fights for the table.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import type { FirewallAltered } from "../../../agent/data-path/netd-client.ts";
+import type { FirewallAltered, NetdClient } from "../../../agent/data-path/netd-client.ts";
+import { type Disposer, SystemClock } from "../../../base/clock.ts";
 import { integerBelow, seededRandom } from "../../../base/random.ts";
 import { PolicyStub, refuse } from "./policy-stub.ts";
 import { far, managementUid, type Peer, port, VehicleBench } from "./vehicle.ts";
@@ -25,14 +26,24 @@ interface Started {
   readonly management: Peer;
   readonly ecu: Peer;
   readonly core: Peer;
+  /** Datagrams of the fleet's that came out in front, as soon as no more of them are on their way. */
   readonly leaked: () => Promise<number>;
   /** The rules, without what counts. */
   readonly rules: () => string;
+  /** To a daemon that was deaf: all that simward-netd has told. */
+  readonly tellDaemon: () => void;
   readonly end: () => Promise<void>;
 }
 
-/** The fleet is refused, and the daemon's own look is so seldom that it repairs nothing here. */
-export async function startRefused(): Promise<Started> {
+/** Real time, in which nothing is done regularly. */
+class UnwatchfulClock extends SystemClock {
+  override every(): Disposer {
+    return () => {};
+  }
+}
+
+/** The fleet is refused, and the daemon's own look is so seldom that it repairs nothing here. A deaf one never looks, nor sets anything again when it is told. */
+export async function startRefused(isDeaf = false): Promise<Started> {
   const vehicle = await VehicleBench.make();
   const netd = await vehicle.startNetd().then(() => vehicle.client());
   const [fleet, management, ecu, core] = await Promise.all([
@@ -44,24 +55,53 @@ export async function startRefused(): Promise<Started> {
   await core.do("serve", { port });
   await vehicle.warm(fleet, ecu);
   const told: FirewallAltered[] = [];
-  netd.onFirewallAltered((seen) => told.push(seen));
-  const policy = new PolicyStub(netd, vehicle.clock, refuse);
+  const daemons = new Set<(seen: FirewallAltered) => void>();
+  const tellDaemon = (news: readonly FirewallAltered[] = told): void => {
+    for (const hear of daemons) for (const seen of news) hear(seen);
+  };
+  netd.onFirewallAltered((seen) => {
+    told.push(seen);
+    if (!isDeaf) tellDaemon([seen]);
+  });
+  const heard: Pick<NetdClient, "ask" | "onPppEnd" | "onFirewallAltered"> = {
+    ...netd,
+    onFirewallAltered(fn) {
+      daemons.add(fn);
+      return () => daemons.delete(fn);
+    },
+  };
+  const policy = new PolicyStub(heard, isDeaf ? new UnwatchfulClock() : vehicle.clock, refuse);
   policy.firewall.start();
   await policy.firewall.changed();
-  const leaked = async (): Promise<number> => ((await core.do("heard", { who: "fleet" })) as { readonly datagrams: number }).datagrams;
+  const heardOfFleet = async (): Promise<number> =>
+    ((await core.do("heard", { who: "fleet" })) as { readonly datagrams: number }).datagrams;
+  const leaked = async (): Promise<number> => {
+    let now = await heardOfFleet();
+    for (let left = 40; left > 0; left--) {
+      const before = now;
+      // What comes in front of an answer was there before the question.
+      await Promise.all(hosts.map((host) => management.ask(host, "asked")));
+      now = await heardOfFleet();
+      if (now === before) break;
+      await vehicle.clock.sleep(5);
+    }
+    return now;
+  };
   const rules = (): string => vehicle.table().replaceAll(/packets \d+ bytes \d+|generation_\w+/g, "");
   const end = async (): Promise<void> => {
     await policy.firewall.stop();
     netd.close();
     await vehicle.close();
   };
-  return { vehicle, policy, told, fleet, management, ecu, core, leaked, rules, end };
+  return { vehicle, policy, told, fleet, management, ecu, core, leaked, rules, tellDaemon: () => tellDaemon(), end };
 }
 
 export interface AlterationsSeen {
   readonly incidents: number;
   readonly leakedInAll: number;
   readonly leakedMost: number;
+  /** While the rules stood. */
+  readonly leakedBetween: number;
   readonly mostMs: number;
   readonly meanMs: number;
   readonly notRestored: number;
@@ -74,10 +114,13 @@ export interface AlterationsSeen {
   readonly alarm: string | undefined;
 }
 
-const patienceMs = 8_000;
+/** The daemon does not look: whenever it is, simward-netd alone has done it. */
+const patienceMs = 30_000;
+/** The rules stand for so many times as long as it took to set them again, whatever else the machine is doing. */
+const standsTimes = 2;
 
 export async function alterAtRandom(count: number, seed: number): Promise<AlterationsSeen> {
-  const one = await startRefused();
+  const one = await startRefused(true);
   const { vehicle, policy, told, leaked, rules } = one;
   const random = seededRandom(seed);
   try {
@@ -88,17 +131,19 @@ export async function alterAtRandom(count: number, seed: number): Promise<Altera
     const tookMs: number[] = [];
     let notRestored = 0;
     let missed = 0;
+    let leakedBetween = 0;
+    let leakedSoFar = await leaked();
     for (let done = 0; done < count; done++) {
-      await vehicle.clock.sleep(integerBelow(random, 250));
+      await vehicle.clock.sleep(integerBelow(random, 250) + standsTimes * (tookMs.at(-1) ?? 0));
       const before = await leaked();
-      // An incident before may have left nothing to be altered.
+      leakedBetween += before - leakedSoFar;
       const command = incidents[integerBelow(random, incidents.length)] ?? [];
+      const startedMs = vehicle.clock.monotonicMs();
       try {
         vehicle.run("nft", ...command);
       } catch {
         missed++;
       }
-      const startedMs = vehicle.clock.monotonicMs();
       let isRestored = false;
       while (!isRestored && vehicle.clock.monotonicMs() - startedMs < patienceMs) {
         isRestored = rules() === healthy;
@@ -106,23 +151,27 @@ export async function alterAtRandom(count: number, seed: number): Promise<Altera
       }
       tookMs.push(vehicle.clock.monotonicMs() - startedMs);
       if (!isRestored) notRestored++;
-      leaks.push((await leaked()) - before);
+      leakedSoFar = await leaked();
+      leaks.push(leakedSoFar - before);
     }
     const sent = (await one.management.do("calm")) as { readonly datagrams: number };
     const tried = await Promise.all([one.fleet.do("calm"), one.ecu.do("calm")]);
     // What was altered last is told within a second.
     await vehicle.clock.sleep(1_100);
+    one.tellDaemon();
+    await policy.firewall.changed();
     const arrived = (await one.core.do("heard", { who: "management" })) as { readonly datagrams: number };
     const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);
     return {
       incidents: count,
       leakedInAll: sum(leaks),
       leakedMost: Math.max(...leaks),
+      leakedBetween,
       mostMs: Math.round(Math.max(...tookMs)),
       meanMs: Math.round(sum(tookMs) / count),
       notRestored,
       missed,
-      tried: sum(tried.map((each) => (each as { readonly datagrams: number }).datagrams)),
+      tried: sum(tried.map((each) => (each as { readonly tried: number }).tried)),
       managementLost: sent.datagrams - arrived.datagrams,
       times: sum(told.map(({ times }) => times)),
       alarm: policy.alarms.get("firewallAltered"),

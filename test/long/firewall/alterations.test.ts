@@ -9,6 +9,8 @@ test.skipIf(!canFilter)(
   async () => {
     const seen = await alterAtRandom(200, 4_421);
     process.stdout.write(`${JSON.stringify(seen)}\n`);
-    expect(seen).toMatchObject({ incidents: 200, notRestored: 0, managementLost: 0, alarm: "FIREWALL_ALTERED" });
+    expect(seen).toMatchObject({ incidents: 200, missed: 0, times: 200, notRestored: 0, alarm: "FIREWALL_ALTERED" });
+    expect(seen).toMatchObject({ managementLost: 0, leakedBetween: 0 });
+    expect(seen.leakedInAll).toBeLessThan(seen.tried / 3);
   },
 );
