@@ -72,11 +72,11 @@ export async function runChecks<C>(checks: readonly Check<C>[], context: C, opti
     const broken = ground.find((one) => one?.broken !== undefined)?.broken;
     const said =
       broken === undefined
-        ? await askOne(check, context, { clock, limitMs: Math.max(leastMs, Math.min(limitMs, endMs - startMs)), signal })
+        ? await askOne(check, context, { clock, limitMs, leftMs: Math.max(leastMs, endMs - startMs), signal })
         : skip(`needs ${broken}, which failed`);
     const finding = findingOf(check, said, Math.round(clock.monotonicMs() - startMs));
     onFinding?.(finding);
-    return { finding, becauseOf: said.becauseOf ?? [], broken: said.level === "fail" ? check.name : broken };
+    return { finding, becauseOf: said.becauseOf ?? [], broken: said.level === "fail" || said === outOfTime ? check.name : broken };
   };
   for (const check of checks) if (check.isLast !== true) running.set(check.name, runOne(check));
   const others = [...running.values()];
@@ -102,8 +102,16 @@ interface Ran {
   readonly broken: string | undefined;
 }
 
-async function askOne<C>(check: Check<C>, context: C, { clock, limitMs, signal }: Omit<RunOptions, "onFinding">): Promise<Said> {
-  const late = (): SimwardError => new SimwardError("DEADLINE", { detail: `${check.name}, ${limitMs / 1_000} s` });
+/** The time of all was over before its own was: that says nothing of the vehicle, but that something else was slow. */
+const outOfTime: Said = warn("it could not be looked at: the time for all checks was over", "simward doctor");
+
+async function askOne<C>(
+  check: Check<C>,
+  context: C,
+  { clock, limitMs: own, leftMs, signal }: Omit<RunOptions, "onFinding" | "budgetMs"> & { readonly leftMs: number },
+): Promise<Said> {
+  const limitMs = Math.min(own, leftMs);
+  const late = (): SimwardError => new SimwardError("DEADLINE", { detail: `${check.name}, ${(limitMs / 1_000).toFixed(1)} s` });
   const limit = deadline(clock, limitMs, late, signal);
   const ended = new Promise<never>((_resolve, reject) => {
     if (limit.signal.aborted) reject(limit.signal.reason);
@@ -113,9 +121,12 @@ async function askOne<C>(check: Check<C>, context: C, { clock, limitMs, signal }
   try {
     return await Promise.race([(async () => check.run(context, limit.signal))(), ended]);
   } catch (error) {
+    if (limitMs < own && limit.signal.aborted && error === limit.signal.reason && signal?.aborted !== true) return outOfTime;
     const known = asSimwardError(error);
     if (known.code === "BUSY" || known.code === "QUEUE_FULL") return warn(`it could not be looked at: ${known.message}`, "simward doctor");
-    return fail(`it could not be looked at: ${known.message}`, known.next);
+    // A disk that takes nothing is one cause, however many checks meet it.
+    const becauseOf = known.code === "DISK_WRITE" ? ["disk", "state-directory"] : [];
+    return fail(`it could not be looked at: ${known.message}`, known.next, { becauseOf });
   } finally {
     limit.done();
   }

@@ -18,7 +18,10 @@ export function checklistOf(findings: readonly Finding[]): readonly FactoryItem[
     const said = its.filter(({ level }) => level !== "skip");
     const bad = its.find(({ level }) => level === "fail") ?? its.find(({ level }) => level === "warn");
     // What could not be looked at has not been shown to be well: of several ways to an eIM one may be nothing to it.
-    const unseen = its.find(({ level, cause }) => level === "skip" && cause?.startsWith("needs ") === true);
+    const unseen = its.find(
+      ({ level, cause }) =>
+        (level === "skip" && cause?.startsWith("needs ") === true) || cause?.startsWith("it could not be looked at") === true,
+    );
     const level = bad?.level === "fail" ? "fail" : unseen !== undefined ? "fail" : said.length === 0 ? "skip" : worstOf(said);
     const words = bad ?? unseen ?? said[0] ?? its[0];
     return { item, level, checks, words: words?.cause ?? level };

@@ -32,7 +32,7 @@ export const downloadMeanings: readonly Meaning[] = [
     mend: "set rsp.confirmation_code_credential and systemctl restart simwardd; or have the operator issue a profile without one",
   },
   {
-    fits: /rsp\.ci_dir|no RSP server by itself|none of the GSMA CI certificates/,
+    fits: /rsp\.ci_dir/,
     words: "there is no certificate of a CI that the eUICC believes, by which the SM-DP+ could be known",
     mend: "simward card certs; put that CI's certificate into the directory that rsp.ci_dir names; systemctl restart simwardd",
   },

@@ -10,6 +10,7 @@ import { networkChecks } from "./checks/network.ts";
 import { orderChecks } from "./checks/orders.ts";
 import { pathChecks } from "./checks/path.ts";
 import { policyChecks } from "./checks/policy.ts";
+import { stateFileChecks } from "./checks/state-files.ts";
 import type { DoctorContext } from "./context.ts";
 import { localChecks } from "./local/table.ts";
 
@@ -21,6 +22,7 @@ const eims = named(eimChecks, "eim-configured", "eim-trusted");
 
 export const checks: readonly Check<DoctorContext>[] = [
   ...localChecks,
+  ...stateFileChecks,
   ...credentialChecks,
   ...moduleChecks,
   ...cardChecks,

@@ -39,14 +39,15 @@ export function rspClient(context: IpaContext, address: string, trusted?: readon
   const { ports, options } = context;
   const where = parseAddress(address);
   if (where === undefined) throw new SimwardError("DOWNLOAD_REFUSED", { detail: `${JSON.stringify(address)} is no address of a server` });
-  if (ports.rsp === undefined) throw new SimwardError("DOWNLOAD_REFUSED", { detail: "this IPA reaches no RSP server by itself" });
+  if (ports.rsp === undefined)
+    throw new SimwardError("DOWNLOAD_REFUSED", { detail: "simward reaches no SM-DP+ by itself: rsp.ci_dir names no GSMA CI certificates" });
   const certificates = ports.rsp.ciCertificates.filter((der) => {
     const id = subjectKeyIdOf(der);
     return trusted === undefined || (id !== undefined && trusted.some((one) => equalBytes(one, id)));
   });
   if (certificates.length === 0)
     throw new SimwardError("DOWNLOAD_REFUSED", {
-      detail: "none of the GSMA CI certificates configured is of a CI that the eUICC verifies",
+      detail: "none of the GSMA CI certificates in rsp.ci_dir is of a CI that the eUICC verifies",
     });
   return new RspClient({
     address,

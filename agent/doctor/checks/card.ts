@@ -153,8 +153,9 @@ export const cardChecks: readonly Check<DoctorContext>[] = [
     reach: "nothing",
     needs: ["card-class"],
     run: async ({ ipa, status }) => {
-      const { card, profiles, enabledIccid, eims } = ipa();
+      const { started, card, profiles, enabledIccid, eims } = ipa();
       if (!isEuicc(card?.kind)) return skip("the profiles are not simward's to see");
+      if (!started && profiles.length === 0) return skip("the eUICC's profiles have not been read yet");
       const { stage } = await status();
       if (enabledIccid !== undefined) {
         const one = profiles.find(({ iccid }) => iccid === enabledIccid);

@@ -1,7 +1,8 @@
 // Check of the secrets that the configuration names: systemd gives them to the daemon, and one that is missing stops what needs it.
-import { asSimwardError } from "../../../base/errors.ts";
+import { readFile } from "node:fs/promises";
+import { asSimwardError, reasonOf } from "../../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
-import { type Check, fail, pass, skip } from "../check.ts";
+import { type Check, fail, pass, skip, warn } from "../check.ts";
 import type { DoctorContext } from "../context.ts";
 
 /** Name of the credential, and the setting that names it; of what is in use only. */
@@ -25,6 +26,25 @@ export function credentialsOf(config: Config): ReadonlyMap<string, string> {
 }
 
 export const credentialChecks: readonly Check<DoctorContext>[] = [
+  {
+    name: "keys",
+    section: "daemon",
+    about:
+      "Whether the root key that keys.root names can be read and is one: without it no key of the fleet, and so no token of it, is believed.",
+    reach: "nothing",
+    run: async ({ running, status }) => {
+      const path = running.keys.root;
+      if (path === undefined) return skip("keys.root is not set");
+      const refusal = await readFile(path).then(
+        (content) => (content.length === 0 ? "it is empty" : undefined),
+        (error: unknown) => reasonOf(error),
+      );
+      const mend = `ls -l ${path}; put the fleet's root key there, PEM, readable for the daemon's user; then systemctl restart simwardd`;
+      if (refusal !== undefined) return warn(`keys.root ${path} cannot be used: ${refusal}`, mend, { data: { path } });
+      const alarm = (await status()).alarms.find(({ code }) => code.startsWith("KEY"));
+      return alarm === undefined ? pass(path) : warn(alarm.message, mend, { data: { path } });
+    },
+  },
   {
     name: "credentials",
     section: "daemon",

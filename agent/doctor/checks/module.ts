@@ -46,6 +46,12 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
       const speaks = heard === undefined ? undefined : heardOn(heard);
       if (speaks !== undefined)
         return fail(`no module answers AT on ${port ?? modem.address}: ${speaks.words}`, speaks.mend, { data: { link } });
+      if (link === "probing" && /has restarted/.test(reason ?? ""))
+        return fail(
+          `the module starts again and again, before it can be asked anything: ${reason}`,
+          "measure its supply as it starts, check cable, fuse and reset line; then update or reload its firmware",
+          { data: { link } },
+        );
       const { uptimeMs } = await status();
       if (link === "probing" && uptimeMs < firstProbeMs)
         return fail(

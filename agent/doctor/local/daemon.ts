@@ -1,12 +1,43 @@
 // Local checks of the daemon itself: whether it can be asked, its configuration, and what it said last.
 import { Stats } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { asSimwardError, isCode } from "../../../base/errors.ts";
-import { type Check, fail, pass, skip, warn } from "../check.ts";
+import { missingGroups } from "../../config/groups.ts";
+import type { Config } from "../../config/schema.ts";
+import { type Check, fail, pass, type Said, skip, warn } from "../check.ts";
 import { configOf, type LocalContext } from "./context.ts";
+import { groupName, userName } from "./users.ts";
 
 const start = "systemctl restart simwardd; journalctl -u simwardd -n 50";
+
+/** The group that may is the socket's own, where this user can see it. */
+async function forbidden(message: string, api: Config["api"] | undefined): Promise<Said> {
+  const path = /(\/\S+\.sock)/.exec(message)?.[1];
+  const gid = path === undefined ? undefined : (await stat(path).catch(() => undefined))?.gid;
+  const group = (gid === undefined || gid === 0 ? undefined : await groupName(gid)) ?? api?.viewer_group;
+  return fail(
+    `simwardd runs, and this user (${await userName(process.getuid?.() ?? 0)}) may not ask it: ${message}`,
+    group === undefined
+      ? "sudo simward doctor; or set api.viewer_group to a group of this user, then systemctl restart simwardd"
+      : `sudo usermod -aG ${group} "$USER" and log in again; or sudo simward doctor`,
+  );
+}
+
+/** The daemon of that configuration, where one runs: its sockets are in another directory, or it is not ready yet. */
+async function servedElsewhere(configPath = usualConfig): Promise<{ readonly pid: number; readonly user: string } | undefined> {
+  for (const pid of (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name))) {
+    const words = (await readFile(`/proc/${pid}/cmdline`, "latin1").catch(() => "")).split("\0");
+    if (!words.some((word) => /(^|\/)simwardd(\.mjs)?$/.test(word))) continue;
+    const given = words[words.indexOf("--config") + 1] ?? "";
+    if ((words.includes("--config") ? given : usualConfig) !== configPath) continue;
+    const uid = (await stat(`/proc/${pid}`).catch(() => undefined))?.uid;
+    if (uid !== undefined) return { pid: Number(pid), user: await userName(uid) };
+  }
+  return undefined;
+}
+
+const usualConfig = "/etc/simward/simward.toml";
 
 export const daemonChecks: readonly Check<LocalContext>[] = [
   {
@@ -15,10 +46,21 @@ export const daemonChecks: readonly Check<LocalContext>[] = [
     about: "Whether simwardd answers on its socket; a socket that nobody answers on is left from a daemon that died.",
     reach: "nothing",
     isLocal: true,
-    run: async ({ daemonProblem: problem, lastWords }) => {
+    run: async (context) => {
+      const { daemonProblem: problem, lastWords, configPath } = context;
       if (problem === undefined) return pass();
-      if (problem.code === "API_FORBIDDEN")
-        return fail(`this user may not ask the daemon: ${problem.message}`, 'sudo simward doctor; or usermod -aG simward-viewer "$USER"');
+      const api = (await configOf(context).catch(() => undefined))?.api;
+      if (problem.code === "API_FORBIDDEN") return forbidden(problem.message, api);
+      if (problem.code === "API_NOT_RUNNING") {
+        const elsewhere = await servedElsewhere(configPath);
+        if (elsewhere !== undefined) {
+          const at = api === undefined ? undefined : join(api.dir, "viewer.sock");
+          return fail(
+            `simwardd runs (pid ${elsewhere.pid}, user ${elsewhere.user}), and nobody answers where it was asked: ${problem.message}`,
+            at === undefined || problem.message.includes(at) ? start : `simward doctor --socket ${at}; or set SIMWARD_API_DIR=${api?.dir}`,
+          );
+        }
+      }
       if (problem.code === "DEADLINE") return fail(`simwardd runs and does not answer: ${problem.message}`, start);
       if (problem.code === "API_RESPONSE")
         return fail(
@@ -66,7 +108,8 @@ export const daemonChecks: readonly Check<LocalContext>[] = [
     needs: ["config"],
     isLocal: true,
     run: async (context) => {
-      const { dir, viewer_group, engineer_group, admin_group } = (await configOf(context)).api;
+      const config = await configOf(context);
+      const { dir } = config.api;
       const mend = "or correct [api] in the configuration; then systemctl restart simwardd";
       const kind = await stat(dir).catch((error: unknown) => error);
       if (kind instanceof Stats && !kind.isDirectory())
@@ -76,13 +119,12 @@ export const daemonChecks: readonly Check<LocalContext>[] = [
           `api.dir ${dir} cannot be: something above it is not a directory`,
           `ls -ld ${dirname(dir)}; remove what is there, ${mend}`,
         );
-      const groups = await readFile("/etc/group", "utf8").catch(() => undefined);
-      for (const name of new Set([viewer_group, engineer_group, admin_group]))
-        if (name !== undefined && groups !== undefined && !groups.split("\n").some((line) => line.startsWith(`${name}:`)))
-          return fail(
-            `there is no group ${name}, which [api] gives a socket to`,
-            `install the file simward.sysusers and run: sudo systemd-sysusers; ${mend}`,
-          );
+      const [missing] = await missingGroups(config);
+      if (missing !== undefined)
+        return fail(
+          `there is no group ${missing.group}, which [api] gives a socket to`,
+          `install the file simward.sysusers and run: sudo systemd-sysusers; ${mend}`,
+        );
       return pass(dir);
     },
   },

@@ -4,7 +4,7 @@ import { access, readdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { parseWanted, survey } from "../../../at-drivers/discovery/survey.ts";
 import { usbTtys } from "../../../at-drivers/discovery/sysfs.ts";
-import { portHolders, portLockers, portSuspects } from "../../../at-drivers/engine/channels/holders.ts";
+import { portHolders, portLockers, portOpeners, portSuspects } from "../../../at-drivers/engine/channels/holders.ts";
 import { type Check, fail, pass, skip, warn } from "../check.ts";
 import { configOf, type LocalContext } from "./context.ts";
 
@@ -71,7 +71,10 @@ export const portChecks: readonly Check<LocalContext>[] = [
           "correct modem.address in the configuration, then simward config validate",
         );
       }
-      if ((await stat(path).catch(() => undefined)) !== undefined) return pass(path);
+      const found = await stat(path).catch((error: NodeJS.ErrnoException) => error.code ?? "");
+      if (typeof found !== "string") return pass(path);
+      // Whether it is there is not this user's to see.
+      if (found === "EACCES") return skip(`${path} cannot be seen by this user; sudo simward doctor can`);
       const others = (await readdir(dirname(path)).catch(() => [])).filter((name) => /^tty(USB|ACM)\d+$/.test(name));
       return fail(
         `${path} is not there${others.length === 0 ? "" : `; there are ${others.join(", ")}`}`,
@@ -88,6 +91,7 @@ export const portChecks: readonly Check<LocalContext>[] = [
     isLocal: true,
     run: async (context) => {
       if (context.port?.().isReady === true) return pass();
+      if (context.daemonProblem?.code === "API_FORBIDDEN") return skip("the daemon runs as another user than the one who asks");
       const place = await placeOf(context);
       const paths = place.kind === "socket" ? (place.path === undefined ? [] : [place.path]) : place.paths;
       for (const path of paths) {
@@ -126,6 +130,13 @@ export const portChecks: readonly Check<LocalContext>[] = [
           return fail(`${path} is held by ${holder.name} (pid ${holder.pid})`, stopCommand(holder.name, holder.pid), {
             data: { holder: holder.name, pid: holder.pid },
           });
+        const [beside] = now?.isReady === true ? (await portOpeners(path)).filter((one) => !isOurs(one)) : [];
+        if (beside !== undefined)
+          return fail(
+            `${path} is open in ${beside.name} (pid ${beside.pid}), too: of two that read a port each loses answers to the other`,
+            stopCommand(beside.name, beside.pid),
+            { data: { holder: beside.name, pid: beside.pid } },
+          );
       }
       const [manager] = (await portSuspects()).filter(({ name }) => name in managers);
       if (manager === undefined)

@@ -1,11 +1,12 @@
 // Local checks of what is kept: the state directory and whose it is, room on the disk, the audit trail, the clock.
 import { constants } from "node:fs";
-import { access, readdir, readFile, readlink, stat, statfs } from "node:fs/promises";
+import { access, readdir, readlink, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { asSimwardError, reasonOf } from "../../../base/errors.ts";
 import { buildMs } from "../../../base/version.ts";
 import { type Check, fail, pass, skip, warn } from "../check.ts";
 import { configOf, type LocalContext } from "./context.ts";
+import { userId, userName } from "./users.ts";
 
 /** Below this much the next segment of the audit trail, or the next state, may find no room. */
 export const leastFreeBytes = 1024 * 1024;
@@ -168,19 +169,6 @@ async function foreignFiles(dir: string, uid: number): Promise<readonly { readon
   } catch {
     return undefined;
   }
-}
-
-async function users(): Promise<readonly (readonly string[])[]> {
-  return (await readFile("/etc/passwd", "utf8").catch(() => "")).split("\n").map((line) => line.split(":"));
-}
-
-async function userName(uid: number): Promise<string> {
-  return (await users()).find((fields) => fields[2] === String(uid))?.[0] ?? `uid ${uid}`;
-}
-
-async function userId(name: string): Promise<number | undefined> {
-  const found = (await users()).find((fields) => fields[0] === name)?.[2];
-  return found === undefined ? undefined : Number(found);
 }
 
 function size(bytes: number): string {

@@ -18,6 +18,13 @@ export async function portLockers(path: string): Promise<readonly Holder[]> {
   return Promise.all((await lockers(path)).map(async (pid) => ({ pid, name: await processName(pid) })));
 }
 
+/** All others that have it open, locked or not; but for who made a pseudo-terminal, which is its other end. */
+export async function portOpeners(path: string): Promise<readonly Holder[]> {
+  const pids = (await openers(path)).filter((pid) => pid !== process.pid);
+  const isMaker = await Promise.all(pids.map((pid) => hasOpen(String(pid), (file) => /^\/dev\/(pts\/)?ptmx$/.test(file))));
+  return Promise.all(pids.filter((_pid, at) => isMaker[at] !== true).map(async (pid) => ({ pid, name: await processName(pid) })));
+}
+
 /** Programs that are known to take modules' ports; as the kernel cuts names off, at 15 characters. */
 const usualHolders = [
   "ModemManager",
@@ -74,14 +81,14 @@ async function lockers(path: string): Promise<readonly number[]> {
 async function openers(path: string): Promise<readonly number[]> {
   const target = await realpath(path).catch(() => path);
   const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));
-  const found = await Promise.all(
-    pids.map(async (pid) => {
-      for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => []))
-        if ((await readlink(`/proc/${pid}/fd/${fd}`).catch(() => "")) === target) return Number(pid);
-      return undefined;
-    }),
-  );
-  return found.filter((pid) => pid !== undefined);
+  const found = await Promise.all(pids.map((pid) => hasOpen(pid, (file) => file === target)));
+  return pids.filter((_pid, at) => found[at] === true).map(Number);
+}
+
+async function hasOpen(pid: string, fits: (file: string) => boolean): Promise<boolean> {
+  for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => []))
+    if (fits(await readlink(`/proc/${pid}/fd/${fd}`).catch(() => ""))) return true;
+  return false;
 }
 
 async function processName(pid: number): Promise<string> {

@@ -48,7 +48,7 @@ describe("why the last download failed", () => {
   test("without rsp.ci_dir the setting is named", () => {
     for (const detail of [
       "DOWNLOAD_REFUSED rsp.ci_dir names no GSMA CI certificates",
-      "DOWNLOAD_REFUSED this IPA reaches no RSP server by itself",
+      "DOWNLOAD_REFUSED none of the GSMA CI certificates in rsp.ci_dir is of a CI",
     ])
       expect(meaningOf(downloadMeanings, detail)?.mend).toContain("rsp.ci_dir");
   });
