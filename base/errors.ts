@@ -260,6 +260,11 @@ export const errorTable = {
     "others than root could decide what simward-netd would run",
     "correct owner and permissions as the detail says",
   ),
+  NETD_FORBIDDEN: row(
+    "operator",
+    "simward-netd does not serve the daemon's user",
+    "set SIMWARD_UID in /etc/simward/netd.env to the uid that was refused; systemctl restart simward-netd",
+  ),
   NETD_ABSENT: row("later", "simward-netd does not answer", "systemctl status simward-netd.socket; check net.netd_socket"),
   NETD_PROGRAM: row(
     "operator",

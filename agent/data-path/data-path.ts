@@ -4,7 +4,7 @@ import type { TtyHold } from "../../at-drivers/engine/channels/tty.ts";
 import type { DataInterfaceKind } from "../../at-drivers/family.ts";
 import type { DataSession, Modem } from "../../at-drivers/modem.ts";
 import { type Clock, type Disposer, deadline } from "../../base/clock.ts";
-import { asSimwardError, SimwardError } from "../../base/errors.ts";
+import { asSimwardError, isCode, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { Queue } from "../../base/queue.ts";
 import type { AuditEvent } from "../audit/types.ts";
@@ -78,6 +78,8 @@ interface Applied {
   readonly index: number | undefined;
   readonly session: DataSession;
   readonly hold: TtyHold | undefined;
+  /** What simward-netd refused, and the session can do without for now. */
+  owed?: NetdCall | undefined;
 }
 
 export const watchMs = 10_000;
@@ -98,6 +100,8 @@ export function createDataPath(options: DataPathOptions): DataPath {
   let wanted: DataSession | undefined;
   let applied: Applied | undefined;
   let problem: SimwardError | undefined;
+  /** Of what is up nevertheless. */
+  let owedProblem: SimwardError | undefined;
   let failures = 0;
   let mayCompose = true;
   let attempt = new AbortController();
@@ -208,9 +212,14 @@ export function createDataPath(options: DataPathOptions): DataPath {
 
   const perform = (done: Applied, calls: readonly NetdCall[], signal: AbortSignal): Promise<void> =>
     undoing(done, async () => {
-      for (const { verb, args } of calls) {
+      for (const one of calls) {
         signal.throwIfAborted();
-        await netd.ask(verb, args);
+        await netd.ask(one.verb, one.args).catch((error: unknown) => {
+          // simwardd asks the session's name servers by itself: no file of theirs is worth the vehicle's network.
+          if (one.verb !== "resolv" || signal.aborted || isCode(error, "NETD_ABSENT")) throw error;
+          done.owed = one;
+          owedProblem = asSimwardError(error);
+        });
       }
     });
 
@@ -277,11 +286,12 @@ export function createDataPath(options: DataPathOptions): DataPath {
       if (target === undefined || applied !== undefined || stopping.signal.aborted) return;
       const { signal } = attempt;
       try {
+        owedProblem = undefined;
         applied = await bringUp(target, signal);
         const { kind, interface: name } = applied;
         meter.begin(name);
         failures = 0;
-        setProblem(undefined);
+        setProblem(owedProblem);
         log.info("net.up", { interface: name, kind, address: target.address });
         await options.audit({ event: "interface.up", cause: "connectivity", data: { interface: name, kind } });
         if (wanted === target) options.onUp();
@@ -318,13 +328,27 @@ export function createDataPath(options: DataPathOptions): DataPath {
     options.onLost();
   };
 
+  const pay = async (present: Applied): Promise<void> => {
+    const { owed } = present;
+    if (owed === undefined) return;
+    await work
+      .run(async () => {
+        if (present !== applied || present.owed !== owed) return;
+        await netd.ask(owed.verb, owed.args, attempt.signal);
+        present.owed = undefined;
+        setProblem(undefined);
+      })
+      .catch((error: unknown) => log.debug("net", { error: asSimwardError(error) }));
+  };
+
   const watch = async (): Promise<void> => {
     const present = applied;
     if (present === undefined || work.busy) return;
     // An interface that vanishes takes its counters with it.
     meter.total();
     const index = await kernel.index(present.interface);
-    if (present !== applied || index === present.index) return;
+    if (present !== applied) return;
+    if (index === present.index) return pay(present);
     lost(index === undefined ? "the interface has gone" : "the interface has gone and come back");
   };
 

@@ -29,6 +29,9 @@ export function createNetdClient({ path, clock }: { readonly path: string; reado
   const listeners = new Set<(end: { readonly interface: string | undefined; readonly how: string }) => void>();
   const alteredListeners = new Set<(seen: FirewallAltered) => void>();
   let socket: Socket | undefined;
+  let refusal: SimwardError | undefined;
+  /** On this connection. */
+  let hasServed = false;
   let waiting: { readonly resolve: (line: string) => void; readonly reject: (error: SimwardError) => void } | undefined;
 
   const tell = (name: string | undefined, how: string): void => {
@@ -40,6 +43,8 @@ export function createNetdClient({ path, clock }: { readonly path: string; reado
       if (socket !== undefined) return resolve(socket);
       const made = connect(path);
       let failure: unknown;
+      refusal = undefined;
+      hasServed = false;
       made.once("connect", () => {
         socket = made;
         resolve(made);
@@ -49,11 +54,13 @@ export function createNetdClient({ path, clock }: { readonly path: string; reado
       });
       made.once("close", () => {
         const why = failure === undefined ? "the connection has ended" : reasonOf(failure);
-        reject(absent(why, failure));
-        waiting?.reject(absent(why, failure));
+        const reason = refusal ?? absent(why, failure);
+        reject(reason);
+        waiting?.reject(reason);
         if (socket !== made) return;
         socket = undefined;
-        tell(undefined, why);
+        // Who never served has left nothing behind, and is not asked again for having gone.
+        if (hasServed) tell(undefined, why);
       });
       let rest = "";
       made.setEncoding("utf8").on("data", (chunk: string) => {
@@ -69,7 +76,12 @@ export function createNetdClient({ path, clock }: { readonly path: string; reado
     else if (said?.event === "firewall.altered") {
       const how = (["removed", "altered", "unpaced"] as const).find((one) => one === said.how) ?? "altered";
       for (const listener of [...alteredListeners]) listener({ how, times: typeof said.times === "number" ? said.times : 1 });
-    } else waiting?.resolve(line);
+    } else {
+      // Whoever is not served hears it once, before or after having asked, and is hung up on.
+      const error = said?.error === undefined ? undefined : errorOf(said, line);
+      if (waiting === undefined || error?.code === "NETD_FORBIDDEN") refusal = error;
+      waiting?.resolve(line);
+    }
   };
 
   return {
@@ -83,7 +95,9 @@ export function createNetdClient({ path, clock }: { readonly path: string; reado
             limit.signal.addEventListener("abort", () => reject(limit.signal.reason), { once: true });
             to.write(`${JSON.stringify({ verb, args })}\n`);
           });
-          return dataOf(line);
+          const data = dataOf(line);
+          hasServed = true;
+          return data;
         } catch (error) {
           // An answer that is still to come must not be taken for the next one's.
           if (limit.signal.aborted) socket?.destroy();
@@ -111,9 +125,17 @@ export function createNetdClient({ path, clock }: { readonly path: string; reado
 function dataOf(line: string): unknown {
   const said = parse(line);
   if (said?.ok === true) return said.data;
+  throw errorOf(said, line);
+}
+
+function errorOf(said: Readonly<Record<string, unknown>> | undefined, line: string): SimwardError {
   const { code, message } = (said?.error ?? {}) as { readonly code?: unknown; readonly message?: unknown };
   const known = typeof code === "string" && Object.hasOwn(errorTable, code) ? (code as ErrorCode) : "NETD_FAILED";
-  throw new SimwardError(known, { detail: typeof message === "string" ? message : line.slice(0, 200) });
+  const detail = typeof message === "string" ? message : line.slice(0, 200);
+  // What went wrong is said once, though both ends say it.
+  const prefix = `${errorTable[known].text}: `;
+  const rest = detail.startsWith(prefix) ? detail.slice(prefix.length) : detail;
+  return new SimwardError(known === "API_FORBIDDEN" ? "NETD_FORBIDDEN" : known, { detail: rest });
 }
 
 function parse(line: string): Readonly<Record<string, unknown>> | undefined {

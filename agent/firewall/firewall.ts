@@ -85,6 +85,8 @@ export function createFirewall(options: FirewallOptions): Firewall {
   let standing: string | undefined;
   let pace: string | undefined;
   let problem: SimwardError | undefined;
+  /** Since it was well. */
+  const auditedCodes = new Set<string>();
   let altered: { readonly atMs: number; readonly times: number; readonly isFight: boolean } | undefined;
   let isStopped = false;
   const unmetListeners = new Set<(verdict: Verdict) => void>();
@@ -123,8 +125,12 @@ export function createFirewall(options: FirewallOptions): Firewall {
     if (isNews && next !== undefined) {
       alarms.raise("firewall", next);
       log.error("the kernel's firewall is not as wanted", { error: next });
-      void audit({ event: "firewall.failed", cause: "netd", data: { code: next.code, reason: next.message } });
+      // What fails in another way each time is one failure to the trail.
+      if (!auditedCodes.has(next.code))
+        void audit({ event: "firewall.failed", cause: "netd", data: { code: next.code, reason: next.message } });
+      auditedCodes.add(next.code);
     } else if (isNews) {
+      auditedCodes.clear();
       alarms.clear("firewall");
       void audit({ event: "firewall.restored", cause: "netd" });
     }

@@ -108,6 +108,22 @@ describe("over the module's network interface", () => {
     expect(bench.ups).toBe(1);
   });
 
+  test("name servers that simward-netd cannot write down take no vehicle off its network; they are told of, and written when they can be", async () => {
+    const bench = new PathBench('mode = "auto"');
+    bench.refused.add("resolv");
+    await bench.path.follow(session);
+    expect(bench.taken()).toEqual(upOverUsb);
+    expect([bench.path.status.up, bench.ups, bench.problems.at(-1)]).toEqual([true, 1, "NETD_FAILED"]);
+    await bench.clock.advance(watchMs + 10);
+    expect(bench.taken()).toEqual(["resolv wwan0 10.64.3.53"]);
+    bench.refused.clear();
+    await bench.clock.advance(watchMs);
+    expect(bench.taken()).toEqual(["resolv wwan0 10.64.3.53"]);
+    expect([bench.path.status.up, bench.problems.at(-1)]).toEqual([true, undefined]);
+    await bench.clock.advance(watchMs);
+    expect([bench.taken(), bench.losses]).toEqual([[], 0]);
+  });
+
   test("a module that has reset has its interface made anew: what was on it is put on the new one", async () => {
     const bench = new PathBench('mode = "auto"');
     await bench.path.follow(session);

@@ -188,8 +188,12 @@ describe("resolv", () => {
     expect(nameservers(join(dir, "resolv.conf"))).toEqual(["10.0.0.53"]);
   });
 
-  test("a place that cannot be written is told", async () => {
-    await start({ resolv: join(dir, "nowhere/resolv.conf") });
+  test("a directory that somebody has taken away is made anew; a place that cannot be written is told", async () => {
+    await start({ resolv: join(dir, "run/resolv.conf") });
+    expect(await client.verb("resolv", { interface: "wwan0", servers: ["10.0.0.53"] })).toEqual({ ok: true });
+    expect(readFileSync(join(dir, "run/resolv.conf"), "utf8")).toContain("nameserver 10.0.0.53");
+    await netd?.close();
+    await start({ resolv: join(dir, "netd.sock/resolv.conf") });
     expect(await client.verb("resolv", { interface: "wwan0", servers: ["10.0.0.53"] })).toMatchObject({ error: { code: "NETD_FAILED" } });
   });
 });
