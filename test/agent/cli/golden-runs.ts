@@ -289,9 +289,9 @@ function otherModule(dir: string): GoldenVehicle {
     name: "module",
     given: { cardRole: "sgp32", personality: "quectel-bg95", seed: 7, apns: "", config: stateIn(dir) },
     runs: [
-      once("doctor"),
       run("modem info"),
       run("modem rat show"),
+      once("doctor"),
       rehearse("modem rat set", "lte-m"),
       once("modem rat set", "lte-m"),
       once("modem psm", "on", "--tau", "3600", "--active", "60"),
