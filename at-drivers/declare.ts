@@ -20,6 +20,7 @@ export interface CommandOptions {
   readonly carriesApdu?: boolean;
   readonly prefixOptional?: boolean;
   readonly abortable?: boolean;
+  readonly reads?: boolean;
 }
 
 /** What robust drivers use for a plain query; documented maxima are shorter, and wrong. */

@@ -132,7 +132,7 @@ class Driver implements Modem {
     });
     this.apdu = createApdu(
       {
-        ...{ clock, port: () => this.#link.readyPort(), quirks: () => this.#family.quirks, epoch: () => this.#epoch },
+        ...{ clock, port: () => this.#link.cardPort(), quirks: () => this.#family.quirks, epoch: () => this.#epoch },
         restartCard: (signal) => this.#restartCard(options.mayDisturb, signal),
       },
       options.apduTimeouts,
@@ -256,16 +256,16 @@ class Driver implements Modem {
     return this.#link.use(signal, (port) => this.#ops.contexts(port));
   }
 
-  ensureContext(context: PdpContext, auth?: PdpAuth, signal?: AbortSignal): Promise<{ readonly changed: boolean }> {
-    return this.#link.use(signal, async (port) => {
-      // A password cannot be read back: it is written once a session, and when it changes. That there is none is made sure of as often.
-      const credentials = auth ?? "none";
-      const key = JSON.stringify([context.cid, credentials]);
-      const onAir = (): Promise<void> => this.#ops.setFunction(this.#link.readyPort(), this.#wantedFunction);
-      const changed = await ensureContext(this.#ops, port, context, key === this.#authenticated ? undefined : credentials, onAir);
-      this.#authenticated = key;
-      return { changed };
-    });
+  async ensureContext(context: PdpContext, auth?: PdpAuth, signal?: AbortSignal): Promise<{ readonly changed: boolean }> {
+    // A password cannot be read back: it is written once a session, and when it changes. That there is none is made sure of as often.
+    const credentials = auth ?? "none";
+    const key = JSON.stringify([context.cid, credentials]);
+    const onAir = (): Promise<void> => this.#ops.setFunction(this.#link.readyPort(), this.#wantedFunction);
+    const changed = await this.#link.use(signal, (port) =>
+      ensureContext(this.#ops, port, context, key === this.#authenticated ? undefined : credentials, onAir),
+    );
+    this.#authenticated = key;
+    return { changed };
   }
 
   connect(cid: number, signal?: AbortSignal): Promise<DataSession> {

@@ -4,10 +4,12 @@ import { asSimwardError, SimwardError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { type MachineRunner, runMachine } from "../base/machine.ts";
 import type { Random } from "../base/random.ts";
+import { type Rehearsal, rehearsal } from "../base/rehearsal.ts";
 import { type OpenChannel, openChannel, parsePortAddress } from "./engine/channel.ts";
 import { createAtPort, type OwnedAtPort } from "./engine/port.ts";
 import type { AtPort, AtTraceEntry, ByteChannel } from "./engine/types.ts";
 import { closedLink, type Link, type LinkEffect, type LinkInput, nextLink } from "./link.ts";
+import { rehearsedPort } from "./rehearsed-port.ts";
 import { Rescue, type RescueOptions, troubleOf } from "./rescue.ts";
 
 export interface LinkKeeperOptions {
@@ -119,7 +121,14 @@ export class LinkKeeper {
   }
 
   /** Throws MODEM_ABSENT before the module was ever ready, PORT_CLOSED after. */
-  readyPort(): OwnedAtPort {
+  readyPort(): AtPort {
+    const port = this.cardPort();
+    const going = rehearsal();
+    return going === undefined ? port : rehearsedPort(port, going);
+  }
+
+  /** The same for APDUs: which of them may go out is decided where their meaning is known. */
+  cardPort(): OwnedAtPort {
     if (this.state.kind !== "ready" || this.#port === undefined) throw this.#notReady();
     return this.#port;
   }
@@ -127,7 +136,9 @@ export class LinkKeeper {
   /** Runs an operation on the port, and notices when the module has stopped answering. */
   async use<T>(signal: AbortSignal | undefined, run: (port: AtPort) => Promise<T>): Promise<T> {
     signal?.throwIfAborted();
-    const port = this.readyPort();
+    const port = this.cardPort();
+    const going = rehearsal();
+    if (going !== undefined) return this.#rehearse(going, () => run(this.readyPort()));
     try {
       return await run(signal === undefined ? port : port.with({ signal }));
     } catch (error) {
@@ -136,6 +147,16 @@ export class LinkKeeper {
         this.#machine.send({ kind: "silent", reason: `${port.consecutiveTimeouts} answers in a row did not come in time` });
       }
       throw error;
+    }
+  }
+
+  /** An operation that would have sent something is at its end with that: what it thinks to have done it has not. */
+  async #rehearse<T>(going: Rehearsal, run: () => Promise<T>): Promise<T> {
+    const { length } = going.commands;
+    try {
+      return await run();
+    } finally {
+      if (going.commands.length > length) going.end();
     }
   }
 

@@ -16,7 +16,7 @@ export function typedLines(link: { use<T>(signal: AbortSignal | undefined, job: 
     // A line that carries the command's own name answers it, though it may look like a URC; without its colon, so that it can be told from a bare one.
     return link.use(signal, (port) =>
       port.send(
-        declare(line, line, name, { timeoutMs, prefixOptional: true }, (reply) => ({
+        declare(line, line, name, { timeoutMs, prefixOptional: true, reads: false }, (reply) => ({
           ...reply,
           lines: reply.lines.map((rest) => (rest.startsWith(":") ? `${name ?? ""}${rest}` : rest)),
         })),

@@ -1,6 +1,6 @@
 // One at a time: the owner of a resource (a port, an eUICC, a file) makes others wait their turn.
+import { AsyncResource } from "node:async_hooks";
 import { SimwardError } from "./errors.ts";
-import { inTrace, traceId } from "./trace.ts";
 
 interface Waiting {
   readonly run: () => Promise<void>;
@@ -40,13 +40,13 @@ export class Queue {
         this.#waiting.splice(at, 1);
         reject(signal?.reason);
       };
-      // A job belongs to who asked for it, not to who happened to start the queue.
-      const id = traceId();
+      // A job belongs to who asked for it, not to who happened to start the queue: its trace id, and whether it is rehearsed.
+      const owned = AsyncResource.bind(job);
       const entry: Waiting = {
         run: async () => {
           signal?.removeEventListener("abort", onAbort);
           try {
-            resolve(await inTrace(id, job));
+            resolve(await owned());
           } catch (error) {
             reject(error);
           }

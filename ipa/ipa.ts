@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { asSimwardError, errorReport, isCode, SimwardError } from "../base/errors.ts";
 import { Queue } from "../base/queue.ts";
 import type { Random } from "../base/random.ts";
+import { rehearsal } from "../base/rehearsal.ts";
 import type { Trace } from "../base/trace.ts";
 import type { BindingName } from "./esipa/bindings.ts";
 import type { EimAsClient } from "./esipa/endpoint.ts";
@@ -41,6 +42,7 @@ import { resumeProfileOrder } from "./procedures/local-order.ts";
 import { type LocalSwitchResult, resumeLocalSwitch, switchLocally } from "./procedures/local-switch.ts";
 import { deliverNotifications } from "./procedures/notifications.ts";
 import { noteProfiles, resumePackage } from "./procedures/package.ts";
+import { rehearsals } from "./procedures/rehearsals.ts";
 import { deliverStoredResults, flushOutbox, rememberResults } from "./procedures/reporting.ts";
 import { retrievePackages } from "./procedures/retrieval.ts";
 import { Slot } from "./procedures/slot.ts";
@@ -274,8 +276,11 @@ export function createIpa(ports: IpaPorts): Ipa {
     closing: closing.signal,
   };
 
+  const rehearse = rehearsals({ work, context: () => context, stoppable });
+
   /** What an operation has done to the card comes to its end first, and nothing else begins meanwhile. */
   const locally = <T>(job: (started: IpaContext, signal: AbortSignal) => Promise<T>, signal: AbortSignal | undefined): Promise<T> => {
+    if (rehearsal() !== undefined) return rehearse(job, signal);
     const run = async (): Promise<T> => {
       const inner = stoppable(signal);
       const { started, problem } = await begin(inner);
@@ -332,6 +337,7 @@ export function createIpa(ports: IpaPorts): Ipa {
       }
     },
     async switchLocally(fn, { isStillWanted = () => true, signal } = {}) {
+      if (rehearsal() !== undefined) return rehearse((copy, inner) => switchLocally(copy, fn, inner), signal);
       const run = async (): Promise<LocalSwitchResult> => {
         const inner = stoppable(signal);
         context ??= await readCard(ports, options, euicc, slot, inner);
@@ -349,8 +355,10 @@ export function createIpa(ports: IpaPorts): Ipa {
         throw asSimwardError(error);
       });
     },
-    configureImmediateEnable: (wanted, signal) =>
-      work.run(async () => configureImmediateEnable((await begin(stoppable(signal))).started, wanted, stoppable(signal)), signal),
+    configureImmediateEnable(wanted, signal) {
+      if (rehearsal() !== undefined) return rehearse((copy, inner) => configureImmediateEnable(copy, wanted, inner), signal);
+      return work.run(async () => configureImmediateEnable((await begin(stoppable(signal))).started, wanted, stoppable(signal)), signal);
+    },
     get injectors() {
       return context?.eims.clients ?? [];
     },

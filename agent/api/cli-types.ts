@@ -2,6 +2,7 @@
 import type { ListedInterface, ListedPort } from "../../at-drivers/discovery/list.ts";
 import type { ExplainedTlv } from "../../ipa/asn1/explain.ts";
 import type { AuditRecord } from "../audit/types.ts";
+import type { DryRunReport } from "./dry-run-types.ts";
 import type { ModemContext } from "./modem-types.ts";
 import type { NetReport, RadioReport } from "./net-types.ts";
 import type { EimStatus, ProfileStatus, Role } from "./types.ts";
@@ -53,13 +54,15 @@ export interface OperatorList {
   readonly operators: NetReport["operators"];
 }
 
-/** --dry-run: what the daemon would have been asked. */
+/** --dry-run: what the daemon would have been asked, and what it would have sent. */
 export interface DryRun {
   readonly schema: "simward/dry-run/1";
   readonly role: Role;
   readonly method: "POST" | "PUT";
   readonly path: string;
   readonly body: object;
+  readonly outcome: DryRunReport["outcome"];
+  readonly commands: DryRunReport["commands"];
 }
 
 export interface CompletionScript {

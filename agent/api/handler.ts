@@ -166,7 +166,8 @@ export function createHandler({ role, services, log, clock, limits }: HandlerPar
   };
 }
 
-function findRoute(method: string, path: string, role: Role): Route {
+/** Throws API_NOT_FOUND, API_METHOD, API_FORBIDDEN. */
+export function findRoute(method: string, path: string, role: Role): Route {
   const here = routes.filter((route) => route.path === path);
   if (here.length === 0) throw new SimwardError("API_NOT_FOUND", { detail: shortened(`${method} ${path}`) });
   const route = here.find((one) => one.method === method) ?? (method === "HEAD" ? here.find((one) => one.method === "GET") : undefined);

@@ -6,6 +6,7 @@ import type { BugreportActs } from "../bugreport/gather.ts";
 import type { CardActs } from "../card-acts.ts";
 import type { NetActs } from "../connectivity/net-acts.ts";
 import type { DoctorActs } from "../doctor/service.ts";
+import type { DryRunActs } from "../dry-run.ts";
 import type { LifecycleActs } from "../lifecycle/acts.ts";
 import type { LocalActs } from "../local-acts.ts";
 import type { LocalProfileActs } from "../local-profiles.ts";
@@ -21,7 +22,7 @@ import type { TunnelReport } from "./tunnel-types.ts";
 import type { ApiEvent, AuditKeyReport, AuditPage, AuditVerificationReport, PollResult, ProfileList, Role, Status } from "./types.ts";
 
 /** What the routes call; the agent is this. */
-export interface ApiServices extends LocalActs {
+export interface ApiServices extends LocalActs, DryRunActs {
   status(): Promise<Status>;
   readonly doctor: DoctorActs;
   readonly bugreport: BugreportActs;

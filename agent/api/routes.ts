@@ -26,6 +26,7 @@ import { aboutRoutes } from "./about-routes.ts";
 import { bugreportRoutes } from "./bugreport-routes.ts";
 import { cardRoutes } from "./card-routes.ts";
 import { doctorRoutes } from "./doctor-routes.ts";
+import { dryRunRoutes } from "./dry-run-routes.ts";
 import { reason } from "./input.ts";
 import { lifecycleRoutes } from "./lifecycle-routes.ts";
 import { modemRoutes } from "./modem-routes.ts";
@@ -235,6 +236,7 @@ export const routes: readonly Route[] = [
     },
   }),
   ...aboutRoutes,
+  ...dryRunRoutes,
   ...bugreportRoutes,
   ...doctorRoutes,
   ...cardRoutes,

@@ -3,6 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { type Disk, subDisk } from "../../base/disk.ts";
 import { asSimwardError, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { rehearsal } from "../../base/rehearsal.ts";
 import type { Alarms } from "../alarms.ts";
 import type { ApiServices } from "../api/route.ts";
 import { openDeviceKey } from "./checkpoint.ts";
@@ -78,6 +79,7 @@ export async function openTrail(parts: TrailParts): Promise<Trail> {
     }),
     verifyAudit: async () => ({ schema: "simward/audit-verification/1", ...(await audit.verify([storedHead()])) }),
     async auditAdminAct(act, role, peer, data) {
+      if (rehearsal() !== undefined) return;
       const { uid = null, pid = null } = peer ?? {};
       await record({ event: act, cause: `operator:${uid ?? "unknown"}`, data: { role, uid, pid, reason: null, ...data } });
       await checkpoints.checkpoint(act);

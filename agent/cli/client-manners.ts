@@ -1,20 +1,42 @@
-// Two ways to ask the daemon: patiently, while it is away or busy (--wait), and only in words, without asking (--dry-run).
+// Two ways to ask the daemon: patiently, while it is away or busy (--wait), and what it would do, without having it done (--dry-run).
 import type { Clock } from "../../base/clock.ts";
 import { asSimwardError, isCode } from "../../base/errors.ts";
+import type { DryRunCommand, DryRunReport } from "../api/dry-run-types.ts";
 import type { ApiClient } from "./client.ts";
 import type { Output } from "./output.ts";
 
 /** What would have been asked was shown, and that was all. */
 export class Rehearsed extends Error {}
 
-/** Reads are carried out; of what changes something the request is shown, and the verb ends by Rehearsed. */
+const outcomes: Readonly<Record<DryRunReport["outcome"], string>> = {
+  commands: "what follows depends on the answer, and is not known before it runs; nothing was sent",
+  nothing: "nothing would be sent: it is so already",
+  unknown: "what it would send to card, module or servers is not known before it runs; nothing was sent",
+};
+
+/** Tag 5A: the ICCID, nibbles swapped. */
+const withoutIccid = (command: DryRunCommand): DryRunCommand =>
+  command.interface === "at"
+    ? command
+    : { ...command, apdus: command.apdus.map((apdu) => apdu.replace(/(5A0A[0-9A-F]{4})[0-9A-F]{12}(?=[0-9A-F]{4})/, "$1…")) };
+
+/** Reads are carried out; of what changes something it is shown what the daemon says it would send, and the verb ends by Rehearsed. */
 export function rehearsing(client: ApiClient, role: string, out: Output): ApiClient {
   return {
     ...client,
-    call: (method, path, body) => {
-      if (method === "GET") return client.call(method, path, body);
-      const request = { schema: "simward/dry-run/1", role, method, path, body: body ?? {} };
-      out.result(request, () => `would ask ${role}.sock: ${method} ${path} ${JSON.stringify(out.masked(request.body))}`);
+    async call(method, path, body = {}) {
+      if (method === "GET") return client.call(method, path);
+      const { outcome, commands: plain } = await client.call<DryRunReport>("POST", "/v1/dry-run", { method, path, body });
+      const commands = out.showIds ? plain : plain.map(withoutIccid);
+      out.result({ schema: "simward/dry-run/1", role, method, path, body, outcome, commands }, () =>
+        [
+          `would ask ${role}.sock: ${method} ${path} ${JSON.stringify(out.masked(body as object))}`,
+          ...commands.flatMap((one) =>
+            one.interface === "at" ? [`  ${one.line}`] : [`  ${one.name} (${one.section})`, ...one.apdus.map((apdu) => `    ${apdu}`)],
+          ),
+          outcomes[outcome],
+        ].join("\n"),
+      );
       throw new Rehearsed();
     },
   };

@@ -19,7 +19,7 @@ export const globalOptions: readonly VerbOption[] = [
   { flags: "--jsonl", help: "JSON lines: progress as it comes, and last the one line of type result" },
   { flags: "--plain", help: "no colour (NO_COLOR is respected too)" },
   { flags: "--show-ids", help: "identifiers in full; they are masked by default" },
-  { flags: "--dry-run", help: "show what the daemon would be asked to change, and do not ask" },
+  { flags: "--dry-run", help: "show what would be asked and sent (APDUs, AT lines), and change nothing" },
   { flags: "--wait <time>", help: "go on asking for so long while the daemon is away or busy, such as 60s" },
   { flags: "--timeout <time>", help: "how long the daemon may take to answer, such as 60s" },
   { flags: "--socket <path>", help: "the daemon's socket, instead of /run/simward/<role>.sock" },

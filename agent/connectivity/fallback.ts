@@ -5,6 +5,7 @@ import { asSimwardError, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { runMachine } from "../../base/machine.ts";
 import type { Random } from "../../base/random.ts";
+import { rehearsal } from "../../base/rehearsal.ts";
 import type { Ipa } from "../../ipa/ipa.ts";
 import {
   afterRestart,
@@ -149,6 +150,15 @@ export function createFallbackKeeper(options: FallbackKeeperOptions): FallbackKe
     },
   });
 
+  const refused = (what: "execute" | "return"): SimwardError =>
+    new SimwardError("FALLBACK_REFUSED", { detail: what === "return" ? "the vehicle is not in fallback" : machine.state.phase });
+  /** What the machine would order now, without telling it. */
+  const rehearse = (what: "execute" | "return"): Promise<LocalSwitchResult> => {
+    const { effects } = nextFallback(machine.state, { kind: "asked", what, iccid: enabled() });
+    if (!effects.some((effect) => effect.do === what)) throw refused(what);
+    return ipa.switchLocally(what === "execute" ? "executeFallbackMechanism" : "returnFromFallback", { signal: stopping.signal });
+  };
+
   /** A path that is lost and found again is nothing to be written down each time. */
   const remember = async (): Promise<void> => {
     const { state } = machine;
@@ -202,12 +212,12 @@ export function createFallbackKeeper(options: FallbackKeeperOptions): FallbackKe
     },
     async ask(what) {
       if (!isBegun) throw new SimwardError("BUSY", { detail: "the IPA has not started" });
+      if (rehearsal() !== undefined) return rehearse(what);
       const before = lastEnd;
       isAsked = true;
       machine.send({ kind: "asked", what, iccid: enabled() });
       isAsked = false;
-      if (lastEnd === before || lastEnd === undefined)
-        throw new SimwardError("FALLBACK_REFUSED", { detail: what === "return" ? "the vehicle is not in fallback" : machine.state.phase });
+      if (lastEnd === before || lastEnd === undefined) throw refused(what);
       return lastEnd;
     },
     stop() {

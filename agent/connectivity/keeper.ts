@@ -7,6 +7,7 @@ import { asSimwardError, type ErrorCode, isCode, SimwardError } from "../../base
 import type { Log } from "../../base/log.ts";
 import { Queue } from "../../base/queue.ts";
 import type { Random } from "../../base/random.ts";
+import { rehearsal } from "../../base/rehearsal.ts";
 import type { ProfileSwitch } from "../../ipa/ports.ts";
 import type { AuditEvent } from "../audit/types.ts";
 import type { ApnConfig, Config } from "../config/schema.ts";
@@ -522,6 +523,8 @@ export function createKeeper(options: KeeperOptions): Keeper {
     },
     explain: (error) => explained(error, false),
     async change(job) {
+      const going = rehearsal();
+      if (going !== undefined) return job(going.signal);
       attempting.abort(new SimwardError("ABORTED", { detail: "the radio's settings change" }));
       attempting = new AbortController();
       try {

@@ -3,6 +3,7 @@ import type { Modem } from "../../at-drivers/modem.ts";
 import type { Clock } from "../../base/clock.ts";
 import { deadline } from "../../base/clock.ts";
 import { asSimwardError, errorReport, SimwardError } from "../../base/errors.ts";
+import { rehearsal } from "../../base/rehearsal.ts";
 import type { ApnTestReport, NetReport, OperatorsReport, ProbeReport, RadioReport, SessionsReport } from "../api/net-types.ts";
 import type { AuditLog } from "../audit/types.ts";
 import type { EmergencyWatch } from "../emergency.ts";
@@ -179,6 +180,7 @@ export function createNetActs(options: NetActsOptions): NetActs {
         );
         try {
           await modem.ensureContext({ cid, type, apn: name }, undefined, limit.signal);
+          rehearsal()?.end();
           await modem.awaitRegistered({ timeoutMs: testMs, signal: limit.signal });
           const session = await modem.connect(cid, limit.signal);
           const passes = await prober.verify(session, limit.signal);
@@ -190,7 +192,7 @@ export function createNetActs(options: NetActsOptions): NetActs {
           return { ...said, outcome: "refused", tookMs: Math.round(clock.monotonicMs() - startMs), error: errorReport(explained) };
         } finally {
           limit.done();
-          if (before !== undefined) await modem.ensureContext(before, undefined, signal);
+          if (before !== undefined && rehearsal() === undefined) await modem.ensureContext(before, undefined, signal);
         }
       });
     },

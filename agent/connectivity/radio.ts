@@ -7,6 +7,7 @@ import { type Clock, type Disposer, deadline } from "../../base/clock.ts";
 import { asSimwardError, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { Queue } from "../../base/queue.ts";
+import { rehearsal } from "../../base/rehearsal.ts";
 import type { AuditEvent } from "../audit/types.ts";
 import type { EmergencyWatch } from "../emergency.ts";
 import type { Keeper, PathState } from "./keeper.ts";
@@ -191,6 +192,7 @@ export function createRadioKeeper(options: RadioOptions): RadioKeeper {
       problem = new SimwardError("RADIO_FAILED", { detail: `${words}: no data path with it` });
     } catch (error) {
       stopping.signal.throwIfAborted();
+      rehearsal()?.signal.throwIfAborted();
       problem = new SimwardError("RADIO_FAILED", { detail: words, cause: error, data: { reason: asSimwardError(error).message } });
       if (asSimwardError(error).code === "EMERGENCY_ACTIVE") throw error;
     }

@@ -33,7 +33,10 @@ export function settingAs(
   const { onlyOrder, fields, ...commandOptions } = options;
   return {
     name,
-    read: queryWith(name, readLine, prefix, (info) => values(info).slice(0, fields).join(",") || undefined, commandOptions),
+    read: queryWith(name, readLine, prefix, (info) => values(info).slice(0, fields).join(",") || undefined, {
+      ...commandOptions,
+      reads: true,
+    }),
     write: set(name, writeLine, commandOptions),
     ...(onlyOrder === undefined ? {} : { onlyOrder }),
   };
@@ -43,7 +46,7 @@ export function settingAs(
 export function namedSetting(command: string, key: string, options: NamedSettingOptions = {}): Setting {
   const { onlyOrder, fields, tail, isText, ...commandOptions } = options;
   const name = `${command}="${key}"`;
-  const read: AtCommand<readonly [], string> = declare(command, `AT${name}`, `${command}:`, commandOptions, (reply) => {
+  const read: AtCommand<readonly [], string> = declare(command, `AT${name}`, `${command}:`, { ...commandOptions, reads: true }, (reply) => {
     const found = reply.lines.map(values).find(([first]) => first?.toLowerCase() === key.toLowerCase());
     if (found === undefined) throw replyError(command, `it says nothing of ${JSON.stringify(key)}`);
     return found.slice(1, fields === undefined ? undefined : fields + 1).join(",");

@@ -53,6 +53,8 @@ export interface AtCommand<A extends readonly unknown[], R> {
   readonly carriesApdu?: boolean;
   /** What to write, terminator included, when the module prompts with `> ` or `@`. */
   readonly payload?: (...args: A) => Uint8Array;
+  /** It changes nothing, or does: where its line does not tell. A line that ends in `?` without `=` asks, any other is taken for one that changes something. */
+  readonly reads?: boolean;
   /** Any character stops it while it runs (27.007 §7.3 for +COPS=?), so giving up on it sends one. */
   readonly abortable?: boolean;
 }

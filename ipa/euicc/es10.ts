@@ -2,6 +2,7 @@
 // `idempotent` says whether a call whose answer was lost may simply be made again.
 import type { Clock } from "../../base/clock.ts";
 import { asSimwardError, type ErrorCode, SimwardError } from "../../base/errors.ts";
+import { rehearsal } from "../../base/rehearsal.ts";
 import type { Trace } from "../../base/trace.ts";
 import { type AnyType, decode, encode, type Type } from "../asn1/schema.ts";
 import type { IpaEvents } from "../events.ts";
@@ -94,6 +95,8 @@ export interface Es10Function<Q, R> {
   readonly response: Type<R>;
   readonly section: string;
   readonly idempotent: boolean;
+  /** It changes nothing on the card. */
+  readonly reads?: boolean | undefined;
   /** The result code by its name in ASN.1 when the eUICC did not do it, else undefined. Absent where the function has no such code. */
   readonly refusal?: ((response: R) => ResultCode | undefined) | undefined;
 }
@@ -106,12 +109,13 @@ function es10<Q, R>(
   request: Type<Q>,
   response: Type<R>,
   section: string,
-  options: { readonly idempotent: boolean },
+  options: { readonly idempotent: boolean; readonly reads?: boolean },
   refusal?: (response: R) => ResultCode | undefined,
 ): Es10Function<Q, R> {
   return { name, request, response, section, ...options, refusal };
 }
 
+const reading = { idempotent: true, reads: true } as const;
 const idempotent = { idempotent: true } as const;
 const once = { idempotent: false } as const;
 
@@ -129,25 +133,25 @@ const codeOf = (value: unknown): ResultCode =>
   typeof value === "string" || typeof value === "number" || typeof value === "bigint" ? value : "undefinedError";
 
 // --- what the eUICC is and has
-export const getEid = es10("ES10c.GetEID", GetEuiccDataRequest, GetEuiccDataResponse, "SGP.22 §5.7.20", idempotent);
-export const getEuiccInfo1 = es10("ES10b.GetEUICCInfo1", GetEuiccInfo1Request, EUICCInfo1, "SGP.22 §5.7.8", idempotent);
-export const getEuiccInfo2 = es10("ES10b.GetEUICCInfo2", GetEuiccInfo2Request, EUICCInfo2, "SGP.32 §5.9.2", idempotent);
+export const getEid = es10("ES10c.GetEID", GetEuiccDataRequest, GetEuiccDataResponse, "SGP.22 §5.7.20", reading);
+export const getEuiccInfo1 = es10("ES10b.GetEUICCInfo1", GetEuiccInfo1Request, EUICCInfo1, "SGP.22 §5.7.8", reading);
+export const getEuiccInfo2 = es10("ES10b.GetEUICCInfo2", GetEuiccInfo2Request, EUICCInfo2, "SGP.32 §5.9.2", reading);
 export const getProfilesInfo = es10(
   "ES10b.GetProfilesInfo",
   ProfileInfoListRequest,
   ProfileInfoListResponse,
   "SGP.32 §5.9.14",
-  idempotent,
+  reading,
   errorIn("profileInfoListError"),
 );
-export const getCerts = es10("ES10b.GetCerts", GetCertsRequest, GetCertsResponse, "SGP.32 §5.9.10", idempotent, errorIn("getCertsError"));
-export const getRat = es10("ES10b.GetRAT", GetRatRequest, GetRatResponse, "SGP.22 §5.7.22", idempotent);
+export const getCerts = es10("ES10b.GetCerts", GetCertsRequest, GetCertsResponse, "SGP.32 §5.9.10", reading, errorIn("getCertsError"));
+export const getRat = es10("ES10b.GetRAT", GetRatRequest, GetRatResponse, "SGP.22 §5.7.22", reading);
 export const getConnectivityParameters = es10(
   "ES10b.GetConnectivityParameters",
   GetConnectivityParametersRequest,
   GetConnectivityParametersResponse,
   "SGP.32 §5.9.24",
-  idempotent,
+  reading,
   errorIn("connectivityParametersError"),
 );
 export const loadCrl = es10(
@@ -173,7 +177,7 @@ export const getEuiccConfiguredAddresses = es10(
   EuiccConfiguredAddressesRequest,
   EuiccConfiguredAddressesResponse,
   "SGP.22 §5.7.3",
-  idempotent,
+  reading,
 );
 /** BF3F */
 export const setDefaultDpAddress = es10(
@@ -200,7 +204,7 @@ export const getEimConfigurationData = es10(
   GetEimConfigurationDataRequest,
   GetEimConfigurationDataResponse,
   "SGP.32 §5.9.18",
-  idempotent,
+  reading,
 );
 export const addInitialEim = es10(
   "ES10b.AddInitialEim",
@@ -331,7 +335,7 @@ export const listNotification = es10(
   ListNotificationRequest,
   ListNotificationResponse,
   "SGP.22 §5.7.9",
-  idempotent,
+  reading,
   errorIn("listNotificationsResultError"),
 );
 export const retrieveNotificationsList = es10(
@@ -339,7 +343,7 @@ export const retrieveNotificationsList = es10(
   RetrieveNotificationsListRequest,
   RetrieveNotificationsListResponse,
   "SGP.32 §5.9.11",
-  idempotent,
+  reading,
   errorIn("notificationsListResultError"),
 );
 /** Made again it answers nothingToDelete, which is no error. */
@@ -480,7 +484,12 @@ export class Es10 {
   }
 
   /** Sends octets as they are and answers octets as they are: for what others have signed. */
-  forward<Q, R>(fn: Es10Function<Q, R>, command: Uint8Array): Promise<Uint8Array> {
+  async forward<Q, R>(fn: Es10Function<Q, R>, command: Uint8Array): Promise<Uint8Array> {
+    const going = rehearsal();
+    if (going !== undefined && fn.reads !== true) {
+      going.note({ interface: "es10", name: fn.name, section: fn.section, command });
+      going.end();
+    }
     return this.#step(fn.name, command.length, async () => {
       const raw = await this.#exchange(fn.name, command, fn.idempotent, fn);
       if (raw.length === 0) throw new SimwardError("ES10_RESPONSE", { detail: `${fn.name}: the card answered without data` });
@@ -493,6 +502,7 @@ export class Es10 {
    * ProfileInstallationResult. Answers its octets, or undefined when the package ended without one. Throws what the card's refusal is, or PACKAGE_FORMAT.
    */
   async loadBoundProfilePackage(bpp: Uint8Array, onSegment: SegmentProgress): Promise<Uint8Array | undefined> {
+    rehearsal()?.end();
     const segments = bppSegments(bpp);
     const result = await this.#step(loadBoundProfilePackage, bpp.length, async () => {
       for (const [index, segment] of segments.entries()) {

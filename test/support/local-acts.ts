@@ -6,6 +6,7 @@ import type { UsageReport } from "../../agent/api/usage-types.ts";
 import type { CardActs } from "../../agent/card-acts.ts";
 import type { NetActs } from "../../agent/connectivity/net-acts.ts";
 import type { DoctorActs } from "../../agent/doctor/service.ts";
+import type { DryRunActs } from "../../agent/dry-run.ts";
 import type { LifecycleActs } from "../../agent/lifecycle/acts.ts";
 import type { LocalActs } from "../../agent/local-acts.ts";
 import type { LocalProfileActs } from "../../agent/local-profiles.ts";
@@ -192,20 +193,21 @@ const card: CardActs = {
   loadPackage: async () => ({ schema: "simward/package-loaded/1", sha256: "", octets: 1, outcome: "eimPackageReceived", answer: "" }),
 };
 
-export const quietLocalActs: LocalActs & {
-  readonly card: CardActs;
-  readonly module: ModuleActs;
-  readonly local: LocalProfileActs;
-  readonly net: NetActs;
-  readonly trust: TrustActs;
-  readonly travel: TravelActs;
-  readonly lifecycle: LifecycleActs;
-  readonly doctor: DoctorActs;
-  readonly policy: PolicyActs;
-  readonly usage: UsageActs;
-  readonly samples: ApiServices["samples"];
-  readonly trace: TraceActs;
-} & Pick<ApiServices, "bugreport" | "auditLines" | "auditKey" | "usageAccess" | "tunnel"> = {
+export const quietLocalActs: LocalActs &
+  DryRunActs & {
+    readonly card: CardActs;
+    readonly module: ModuleActs;
+    readonly local: LocalProfileActs;
+    readonly net: NetActs;
+    readonly trust: TrustActs;
+    readonly travel: TravelActs;
+    readonly lifecycle: LifecycleActs;
+    readonly doctor: DoctorActs;
+    readonly policy: PolicyActs;
+    readonly usage: UsageActs;
+    readonly samples: ApiServices["samples"];
+    readonly trace: TraceActs;
+  } & Pick<ApiServices, "bugreport" | "auditLines" | "auditKey" | "usageAccess" | "tunnel"> = {
   local,
   card,
   module,
@@ -224,6 +226,7 @@ export const quietLocalActs: LocalActs & {
   async *auditLines() {},
   auditKey: () => ({ schema: "simward/audit-key/1", head: { seq: 0, hash: "" } }),
   emergency: () => ({ schema: "simward/emergency/1", active: false, sources: [] }),
+  dryRun: async () => ({ schema: "simward/rehearsal/1", outcome: "nothing", commands: [] }),
   setEmergency: async (_by, { active, forSeconds = 900 }) => ({
     schema: "simward/emergency/1",
     active,

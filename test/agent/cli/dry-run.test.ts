@@ -30,8 +30,9 @@ async function onVehicle(given: Omit<Given, "run">, run: (bench: Bench) => Promi
     const lines: string[] = [];
     const functions: string[] = [];
     const apdus: string[] = [];
-    const stop = world.trace.listen(["at", "es10", "apdu"], ({ layer, direction, text, name, octets }) => {
-      if (direction !== "tx") return;
+    const stop = world.trace.listen(["at", "es10", "apdu"], ({ layer, direction, text, name, octets, traceId }) => {
+      // What the daemon does of itself meanwhile is none of it.
+      if (direction !== "tx" || traceId?.startsWith("api-") !== true) return;
       if (layer === "at") lines.push((text ?? new TextDecoder().decode(octets)).trim());
       else if (layer === "es10") functions.push(name ?? "");
       else if (octets !== undefined) apdus.push(toHexUpper(octets));
@@ -69,8 +70,9 @@ async function onVehicle(given: Omit<Given, "run">, run: (bench: Bench) => Promi
   });
 }
 
-/** Channels are opened and closed for what only reads. */
-const harmless = /\?$|^AT\+(CCHO|CGLA|CCHC|CRSM=(176|178|192|242)|CSQ|CESQ|QCSQ|QNWINFO|CEDRXRDP)|^AT\+QCFG="[a-z]+"$|^AT$/;
+/** Channels are opened and closed for what only reads; +CGAUTH is shown by its name only, also where it asks. */
+const harmless =
+  /\?$|^AT\+(CCHO|CGLA|CCHC|CRSM=(176|178|192|242)|CSQ|CESQ|QCSQ|QNWINFO|CEDRXRDP)|^AT\+QCFG="[a-z]+"$|^AT$|^\+CGAUTH \.\.\.$/;
 const readers: readonly string[] = es10Functions.filter((one) => one.reads === true).map(({ name }) => name);
 const meant = ["--yes", "--reason", "ticket 1"];
 /** Without the logical channel, which the way to the card chooses. */
@@ -159,6 +161,7 @@ describe("AT: a module of Quectel, and a plain IoT eUICC", () => {
   test("lines come from the dialect that would send them; the module hears questions only", () =>
     onVehicle(given, async ({ agent, rehearsed, sent }) => {
       const { head } = agent.auditKey();
+      const { contexts } = await agent.module.info();
       sent();
       const lines = async (...args: readonly string[]) =>
         (await rehearsed(...args)).commands.map((one) => (one.interface === "at" ? one.line : one.name));
@@ -172,6 +175,7 @@ describe("AT: a module of Quectel, and a plain IoT eUICC", () => {
       expect(await lines("modem", "at", "AT+CSQ", "--reason", "x")).toEqual(["AT+CSQ"]);
       expectUntouched(sent());
       expect(agent.auditKey().head).toEqual(head);
+      expect((await agent.module.info()).contexts).toEqual(contexts);
     }));
 
   test("what was told goes out, and the module's own refusals are told beforehand too", () =>
