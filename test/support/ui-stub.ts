@@ -1,100 +1,119 @@
-// What the page of `simward ui` is served from in its own test: the file as it is shipped, and documents of the API's types.
+// What the page of `simward ui` is served from in its own test: its real server, and behind it a daemon that answers documents of the API's types.
 import { readFile } from "node:fs/promises";
-import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AuditPage, RoamingReport, Status } from "../../agent/api/types.ts";
 import type { UsageReport, UsageRowReport } from "../../agent/api/usage-types.ts";
 import type { AuditRecord, AuditValue } from "../../agent/audit/types.ts";
+import type { ApiClient } from "../../agent/cli/client.ts";
+import { type RunningUi, serveUi } from "../../agent/ui/server.ts";
+import { SystemClock } from "../../base/clock.ts";
+import { SimwardError } from "../../base/errors.ts";
+import { systemRandom } from "../../base/random.ts";
 
 export interface Documents {
   status: Status;
   roaming: RoamingReport;
-  usage: UsageReport | { readonly error: { readonly code: string; readonly message: string; readonly next: string } };
+  /** undefined: a viewer may not see it. */
+  usage: UsageReport | undefined;
   days: readonly UsageRowReport[];
   audit: AuditPage;
 }
 
 export interface UiStub {
+  /** Good once. */
   readonly url: string;
   readonly documents: Documents;
   /** The ids after which listeners have asked. */
   readonly askedAfter: readonly number[];
+  /** Questions to the audit trail, as they came. */
+  readonly auditQueries: readonly string[];
   /** How often the status was read. */
   readonly statusReads: () => number;
   publish(kind: string, facts: Readonly<Record<string, unknown>>): void;
-  /** The daemon behind it goes: 502, and listeners are let go. */
+  /** The daemon behind it goes, and listeners are let go. */
   setDaemon(runs: boolean): void;
+  /** Of the server: what `simward ui` does at Ctrl-C. */
   stop(): Promise<void>;
 }
 
-export async function startUiStub(documents: Documents): Promise<UiStub> {
-  const page = (await readFile(new URL("../../agent/ui/page.html", import.meta.url), "utf8")).replaceAll("__NONCE__", "n0nce");
-  const listeners = new Set<ServerResponse>();
-  const remembered: { readonly id: number; readonly line: string }[] = [];
+/** 0: any port that is free. */
+export async function startUiStub(documents: Documents, port = 0): Promise<UiStub> {
+  const listeners = new Set<{ tell(line: unknown): void; end(): void }>();
+  const remembered: { readonly id: number }[] = [];
   const askedAfter: number[] = [];
+  const auditQueries: string[] = [];
   let isRunning = true;
   let reads = 0;
-  const policy =
-    "default-src 'none'; script-src 'nonce-n0nce'; style-src 'nonce-n0nce'; connect-src 'self'; base-uri 'none'; form-action 'none'";
-  const json = (response: ServerResponse, code: number, body: unknown): void => {
-    response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify(body));
-  };
-  const server: Server = createServer((request, response) => {
-    const { pathname, searchParams } = new URL(request.url ?? "/", "http://localhost");
-    if (pathname === "/") {
-      response.writeHead(200, { "content-type": "text/html; charset=utf-8", "content-security-policy": policy }).end(page);
-      return;
-    }
-    if (pathname === "/favicon.ico") return void response.writeHead(204).end();
-    if (!isRunning) return json(response, 502, { error: { code: "DAEMON_DOWN", message: "no daemon", next: "" } });
-    if (pathname === "/events") {
-      const after = Number(searchParams.get("after"));
-      askedAfter.push(after);
-      response.writeHead(200, { "content-type": "application/jsonl" });
-      response.flushHeaders();
-      for (const event of remembered) if (event.id > after) response.write(event.line);
-      listeners.add(response);
-      response.on("close", () => listeners.delete(response));
-      return;
-    }
-    const { status, roaming, usage, days, audit } = documents;
-    if (pathname === "/status") {
+  const answers: Readonly<Record<string, (query: URLSearchParams) => unknown>> = {
+    "/v1/version": () => ({}),
+    "/v1/status": () => {
       reads++;
-      return json(response, 200, status);
-    }
-    const isForbidden = "error" in usage;
-    if (pathname === "/roaming") return json(response, 200, roaming);
-    if (pathname === "/usage") return json(response, isForbidden ? 403 : 200, usage);
-    if (pathname === "/usage/days") return json(response, isForbidden ? 403 : 200, isForbidden ? usage : days);
-    if (pathname === "/audit") {
-      // As far as the server goes.
-      const isAsked = Number(searchParams.get("last")) <= 500;
-      return json(response, isAsked ? 200 : 400, isAsked ? audit : {});
-    }
-    json(response, 404, {});
+      return documents.status;
+    },
+    "/v1/roaming": () => documents.roaming,
+    "/v1/usage": () => documents.usage,
+    "/v1/audit": (query) => {
+      auditQueries.push(String(query));
+      return { ...documents.audit, records: asked(documents.audit.records, query) };
+    },
+  };
+  const see = (path: string): void => {
+    if (!isRunning) throw new SimwardError("API_NOT_RUNNING");
+    if (path.startsWith("/v1/usage") && documents.usage === undefined)
+      throw new SimwardError("API_FORBIDDEN", { detail: "needs the role engineer" });
+  };
+  const api: ApiClient = {
+    call: async <T>(_method: string, path: string): Promise<T> => {
+      see(path);
+      const [pathname = "", query] = path.split("?");
+      return answers[pathname]?.(new URLSearchParams(query)) as T;
+    },
+    lines: async (path, onLine, signal) => {
+      see(path);
+      if (!path.startsWith("/v1/events")) {
+        for (const row of documents.days) onLine(row);
+        return "ended";
+      }
+      const after = Number(new URLSearchParams(path.split("?")[1]).get("after"));
+      askedAfter.push(after);
+      for (const event of remembered) if (event.id > after) onLine(event);
+      return new Promise((resolve) => {
+        const listener = { tell: onLine, end: () => resolve("ended") };
+        listeners.add(listener);
+        signal?.addEventListener("abort", () => listeners.delete(listener) && listener.end(), { once: true });
+      });
+    },
+    textLines: async () => "ended",
+  };
+  const end = new AbortController();
+  const page = await readFile(new URL("../../agent/ui/page.html", import.meta.url), "utf8");
+  const ui: RunningUi = await serveUi({
+    ...{ api, page, port, clock: new SystemClock(), random: systemRandom, signal: end.signal, idleMs: 600_000 },
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
   return {
-    url: `http://127.0.0.1:${address.port}/`,
-    documents,
-    askedAfter,
-    statusReads: () => reads,
+    ...{ url: ui.url, documents, askedAfter, auditQueries, statusReads: () => reads },
     publish(kind, facts) {
-      const id = 100 + remembered.length;
-      const line = `${JSON.stringify({ ...facts, schema: "simward/event/1", id, time: facts.time ?? documents.status.time, kind })}\n`;
-      remembered.push({ id, line });
-      for (const listener of listeners) listener.write(line);
+      const event = { ...facts, schema: "simward/event/1", id: 100 + remembered.length, time: facts.time ?? documents.status.time, kind };
+      remembered.push(event);
+      for (const listener of listeners) listener.tell(event);
     },
     setDaemon(runs) {
       isRunning = runs;
-      if (!runs) for (const listener of listeners) listener.destroy();
+      if (runs) return;
+      for (const listener of [...listeners]) listener.end();
+      listeners.clear();
     },
-    stop() {
-      server.closeAllConnections();
-      return new Promise((resolve) => server.close(() => resolve()));
+    async stop() {
+      end.abort();
+      await ui.closed;
     },
   };
+}
+
+/** As the daemon answers (docs/api.md, /v1/audit). */
+function asked(records: readonly AuditRecord[], query: URLSearchParams): readonly AuditRecord[] {
+  const [last, first, after] = ["last", "first", "after"].map((name) => (query.has(name) ? Number(query.get(name)) : undefined));
+  const fitting = records.filter(({ seq, event }) => seq > (after ?? -1) && event.startsWith(query.get("event") ?? ""));
+  return last === undefined ? fitting.slice(0, first) : fitting.slice(-last);
 }
 
 /** A vehicle in Brazil with something of everything. */
@@ -105,14 +124,20 @@ export function sampleDocuments(): Documents {
     card: {
       class: "sgp32-ipad",
       classReason: "ISD-R answers GetEimConfigurationData",
-      eid: "8904…0123",
+      eid: "89044000000000000000000000000123",
       sgp32Version: "1.2.0",
       freeNvmBytes: 385_024,
     },
     profiles: [
-      { iccid: "8949…1234", state: "enabled", nickname: "Fleet Brazil", serviceProvider: "Operadora", profileClass: "operational" },
       {
-        iccid: "8988…5678",
+        iccid: "89490000000000001234",
+        state: "enabled",
+        nickname: "Fleet Brazil",
+        serviceProvider: "Operadora",
+        profileClass: "operational",
+      },
+      {
+        iccid: "89880000000000005678",
         state: "disabled",
         name: "Bootstrap",
         serviceProvider: "Global",
@@ -123,7 +148,15 @@ export function sampleDocuments(): Documents {
     network: {
       ...{ link: "ready", registration: "roaming", rat: "lte", plmn: "72411", roaming: true, tac: "1A2B", cellId: "01F2C3D4" },
       module: { manufacturer: "Quectel", model: "EG91-EX", revision: "EG91EXGAR08A05M1G", family: "quectel" },
-      ...{ imei: "35…42", rsrpDbm: -97, rsrqDb: -11, sinrDb: 9, apn: "iot.fleet.example", address: "10.20.30.40", port: "/dev/ttyUSB2" },
+      ...{
+        imei: "356938035643809",
+        rsrpDbm: -97,
+        rsrqDb: -11,
+        sinrDb: 9,
+        apn: "iot.fleet.example",
+        address: "10.20.30.40",
+        port: "/dev/ttyUSB2",
+      },
       ...{ interface: "wwan0", probe: "passing", roundTripMs: 84, rats: ["lte", "umts"] },
     },
     eims: [
@@ -157,17 +190,28 @@ export function sampleDocuments(): Documents {
         level: "act",
         used: 82,
         limit: 90,
+        ...{ warnAt: 60, actAt: 80 },
         daysLeft: 8,
         words: "82 of 90 days in 365: a local profile is due",
       },
-      { ...standing, rule: "br-90-consecutive", level: "ok", used: 21, limit: 90, daysLeft: 69, words: "21 of 90 days without a break" },
+      {
+        ...standing,
+        rule: "br-90-consecutive",
+        level: "ok",
+        used: 21,
+        limit: 90,
+        warnAt: 60,
+        actAt: 80,
+        daysLeft: 69,
+        words: "21 of 90 days without a break",
+      },
     ],
   };
   const days = Array.from({ length: 24 }, (_, i): UsageRowReport[] => {
     const row = {
       schema: "simward/usage-row/1",
       date: `2026-05-${String(i + 8).padStart(2, "0")}`,
-      iccid: "8949…1234",
+      iccid: "89490000000000001234",
       stage: "operational",
     } as const;
     const sentBytes = 4_000_000 + ((i * 7_919) % 13) * 1_500_000;
@@ -177,7 +221,14 @@ export function sampleDocuments(): Documents {
     ];
   }).flat();
   const usage: UsageReport = {
-    ...{ schema: "simward/usage/1", today: "2026-06-01", certain: true, counted: "firewall", iccid: "8949…1234", stage: "operational" },
+    ...{
+      schema: "simward/usage/1",
+      today: "2026-06-01",
+      certain: true,
+      counted: "firewall",
+      iccid: "89490000000000001234",
+      stage: "operational",
+    },
     period: { kind: "month", from: "2026-06-01", to: "2026-06-30", words: "this month (resets 2026-07-01)" },
     ...{ fleetBytes: 741_000_000, managementBytes: 12_000_000, amounts: [] },
     caps: [
@@ -208,8 +259,14 @@ export function sampleDocuments(): Documents {
         "09:47:58.000",
       ),
       record(38, "package.executed", `eim:${eimId}`, { eimId, traceId, outcomes: [{ name: "enable", code: "ok" }] }, "09:47:59.300"),
-      record(39, "profile.enabled", `eim:${eimId}`, { iccid: "8949…1234", fromIccid: "8988…5678", eimId, traceId }, "09:47:59.301"),
-      record(40, "profile.online", "ipa", { iccid: "8949…1234", durationMs: 11_200, traceId }, "09:48:10.500"),
+      record(
+        39,
+        "profile.enabled",
+        `eim:${eimId}`,
+        { iccid: "89490000000000001234", fromIccid: "89880000000000005678", eimId, traceId },
+        "09:47:59.301",
+      ),
+      record(40, "profile.online", "ipa", { iccid: "89490000000000001234", durationMs: 11_200, traceId }, "09:48:10.500"),
       record(41, "package.reported", "ipa", { eimId, seqNumber: 7, traceId }, "09:48:11.000"),
       record(42, "notification.delivered", "ipa", { seqNumber: 3, event: "enable", receiver: "dp.example", traceId }, "09:48:12.000"),
     ],

@@ -66,7 +66,7 @@ describe("the page of simward ui", () => {
     await says(page, "card", "8904…0123");
     await says(page, "eims", "12 min ago");
     await says(page, "eims", "in 48 min");
-    await page.getByRole("img", { name: "br-90-in-365: 82 of 90 days, act" }).waitFor();
+    await page.getByRole("img", { name: "br-90-in-365: 82 of 90 days, act · warns at 60 · acts at 80" }).waitFor();
     await page.getByRole("img", { name: "741.0 MB of 950.0 MB used, warn" }).waitFor();
     await page.getByRole("img", { name: "Data of 24 days" }).waitFor();
     expect(await page.locator("#trail li strong").allTextContents()).toEqual(
@@ -121,22 +121,36 @@ describe("the page of simward ui", () => {
     expect(complaints).toEqual([]);
   });
 
-  it("bears 5,000 records, finds among them, and shows more on demand", { timeout: budgetMs }, async (context) => {
-    const { page, complaints } = await open(context, (documents) => {
-      const records = Array.from({ length: 5_000 }, (_, i) => {
+  it("pages the trail back on demand, finds in it, and finds a package that lies before it", { timeout: budgetMs }, async (context) => {
+    const { page, stub, complaints } = await open(context, (documents) => {
+      const records = Array.from({ length: 7_000 }, (_, i) => {
         const clock = `${String(Math.floor(i / 3_600)).padStart(2, "0")}:${String(Math.floor(i / 60) % 60).padStart(2, "0")}:${String(i % 60).padStart(2, "0")}.000`;
-        return record(i + 1, i === 17 ? "profile.enabled" : "package.received", "ipa", { traceId: "package-1-1", number: i }, clock);
+        if (i === 41) return record(i + 1, "package.received", "eim:x", { traceId: "package-1-1", eimId: "eim.long.ago" }, clock);
+        if (i === 43) return record(i + 1, "package.executed", "eim:x", { traceId: "package-1-1", outcomes: [] }, clock);
+        return record(i + 1, i === 6_100 ? "profile.enabled" : "network.changed", "ipa", { number: i }, clock);
       });
       documents.audit = { ...documents.audit, records };
+      documents.status = { ...documents.status, audit: { ...documents.status.audit, seq: 7_000 } };
     });
-    await says(page, "count", "5000 of 5000 records, the newest 100 shown");
+    await says(page, "count", "500 of 500 records, the newest 100 shown; older ones are in the vehicle");
     expect(await page.locator("#trail li").count()).toBe(100);
-    await page.getByRole("button", { name: "Show older records" }).click();
-    expect(await page.locator("#trail li").count()).toBe(600);
+    await says(page, "package", "From eim.long.ago · trace package-1-1 · 2 steps in 2.0 s");
+    const more = page.getByRole("button", { name: "Show older records" });
+    await more.click();
+    await says(page, "count", "1000 of 1000 records, the newest 600 shown");
     await page.getByRole("searchbox").fill("profile.enabled NUMBER");
-    await says(page, "count", "1 of 5000 records");
+    await says(page, "count", "1 of 1000 records");
     expect(await page.locator("#trail li").count()).toBe(1);
-    await says(page, "package", "the first 150 drawn");
+    for (let held = 1_500; held <= 5_000; held += 500) {
+      await more.click();
+      await says(page, "count", `of ${held} records`);
+    }
+    await says(page, "count", "1 of 5000 records; simward audit query finds older ones");
+    expect(await more.isVisible()).toBe(false);
+    await page.getByRole("searchbox").fill("");
+    await says(page, "count", "5000 of 5000 records");
+    expect(await page.locator("#trail li").first().textContent()).toContain("number 6999");
+    expect(stub.auditQueries.every((query) => Number(new URLSearchParams(query).get("first") ?? 1) <= 500)).toBe(true);
     expect(complaints).toEqual([]);
   });
 
@@ -171,9 +185,9 @@ describe("the page of simward ui", () => {
 
   it("says so where the usage is not for the viewer", { timeout: budgetMs }, async (context) => {
     const { page, complaints } = await open(context, (documents) => {
-      documents.usage = { error: { code: "FORBIDDEN", message: "needs the role engineer", next: "ask on engineer.sock" } };
+      documents.usage = undefined;
     });
-    await says(page, "usage", "The data usage is not shown: FORBIDDEN · needs the role engineer");
+    await says(page, "usage", "The data usage is not shown: API_FORBIDDEN · this socket's role may not do that: needs the role engineer");
     expect(await page.locator("#days").textContent()).toBe("");
     expect(complaints).toEqual([]);
   });
