@@ -152,7 +152,7 @@ export const cardChecks: readonly Check<DoctorContext>[] = [
     about: "Whether a profile is enabled on the eUICC: without one there is no network.",
     reach: "nothing",
     needs: ["card-class"],
-    run: async ({ ipa, status }) => {
+    run: async ({ ipa, status, records }) => {
       const { started, card, profiles, enabledIccid, eims } = ipa();
       if (!isEuicc(card?.kind)) return skip("the profiles are not simward's to see");
       if (!started && profiles.length === 0) return skip("the eUICC's profiles have not been read yet");
@@ -171,8 +171,10 @@ export const cardChecks: readonly Check<DoctorContext>[] = [
             ? "have the eIM order a download; simward eim poll"
             : "simward profile download --ac FILE, with its activation code",
         );
+      const [done] = await records({ event: "profile.disabled", last: 1 });
+      const by = done === undefined ? "" : `: ${done.cause.replace(/^eim:/, "eIM ")} disabled ${String(done.data?.iccid)} at ${done.time}`;
       return fail(
-        `none of the ${profiles.length} profiles on the eUICC is enabled`,
+        `none of the ${profiles.length} profiles on the eUICC is enabled${by}`,
         eims.length > 0
           ? "simward profile fallback exec; or have the eIM enable one over another bearer"
           : `simward profile enable ${profiles[0]?.iccid ?? "ICCID"}`,

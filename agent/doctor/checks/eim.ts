@@ -134,7 +134,13 @@ export const eimChecks: readonly Check<DoctorContext>[] = [
       return warn(
         `${words.filter((one) => one !== "").join(" and ")} wait to be delivered`,
         notifications > 0 ? "simward notif deliver; simward notif list" : "simward eim poll",
-        { data, becauseOf: ["data-session", "data-path", "dns", "dtls-handshake", "tls-handshake", "emergency"] },
+        {
+          data,
+          becauseOf: [
+            ...["module-answers", "sim", "profile-enabled", "registration", "data-session", "data-path"],
+            ...["dns", "dtls-handshake", "tls-handshake", "emergency", "eim-contact"],
+          ],
+        },
       );
     },
   },

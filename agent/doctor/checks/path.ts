@@ -54,14 +54,19 @@ export const pathChecks: readonly Check<DoctorContext>[] = [
       if (running.net.mode === "none" || askNetd === undefined)
         return skip("[net] mode is none: the platform brings the session to the kernel");
       const { alarms, network } = await status();
-      const alarm = alarms.find(({ code }) => code.startsWith("NETD_") || code === "NET_INTERFACE" || code.startsWith("FIREWALL_"));
-      const restart = "systemctl status simward-netd.socket simward-netd; journalctl -u simward-netd -n 50";
-      if (alarm !== undefined) return fail(alarm.message, alarm.code.startsWith("NETD_") ? restart : alarm.next);
+      // Who is not served hears other things too, all of them for that.
+      const alarm =
+        alarms.find(({ code }) => code === "NETD_FORBIDDEN") ??
+        alarms.find(({ code }) => code.startsWith("NETD_") || code === "NET_INTERFACE" || code.startsWith("FIREWALL_"));
+      const socket = running.net.netd_socket;
+      if (alarm !== undefined)
+        return fail(alarm.message, alarm.code.startsWith("NETD_") ? netdMend(alarm.message, alarm, socket) : alarm.next);
       try {
-        await askNetd("firewall-read", {});
+        await askNetd("firewall-read", network.interface === undefined ? {} : { interface: network.interface });
       } catch (error) {
         const known = asSimwardError(error);
-        if (known.code === "NETD_ABSENT") return fail(known.message, restart);
+        if (known.code === "NETD_ABSENT" || known.code === "NETD_FORBIDDEN")
+          return fail(known.message, netdMend(known.message, known, socket));
         // That verb is newer than the others; that something answered is what counts.
       }
       return pass(network.interface === undefined ? "no session on an interface now" : `the session is on ${network.interface}`);
@@ -180,3 +185,16 @@ export const pathChecks: readonly Check<DoctorContext>[] = [
     },
   },
 ];
+
+const netdLook = "systemctl status simward-netd.socket simward-netd; journalctl -u simward-netd -n 50";
+
+/** By what has kept simward-netd from doing its work. */
+function netdMend(message: string, { code, next }: { readonly code: string; readonly next: string }, socket: string): string {
+  const uid = /uid (\d+)$/.exec(message)?.[1];
+  if (code === "NETD_FORBIDDEN" && uid !== undefined)
+    return `sed -i "s/^SIMWARD_UID=.*/SIMWARD_UID=${uid}/" /etc/simward/netd.env; systemctl restart simward-netd`;
+  if (code === "NETD_FORBIDDEN" || code === "NETD_PROGRAM") return next;
+  if (code === "NETD_ABSENT" && /EACCES/.test(message)) return `ls -l ${socket}; systemctl restart simward-netd.socket`;
+  if (code === "NETD_ABSENT" && /ENOENT|ECONNREFUSED/.test(message)) return `systemctl restart simward-netd.socket; ${netdLook}`;
+  return netdLook;
+}
