@@ -159,7 +159,11 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     gate: policy.engine,
     journal: {
       load: async () => state.get().journal ?? undefined,
-      save: (journal) => keep((s) => ({ ...s, journal })),
+      save: async (journal) => {
+        // A step that is remembered is not told again after a restart: what happened before it must be in the trail by then.
+        await audit.settled();
+        await keep((s) => ({ ...s, journal }));
+      },
     },
     connectivity: keeper,
     consumer: config.eim.on_consumer_euicc ? { memory: consumerMemory(ports.disk), initialEims: async () => ports.initialEims } : undefined,

@@ -184,6 +184,10 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
         return record;
       });
     },
+    settled: () =>
+      queue.run(async () => {
+        if (owed.length > 0) await writeOwed();
+      }),
     checkpoint: (why) =>
       queue.run(async () => {
         const { deviceKey } = options;

@@ -63,6 +63,8 @@ export interface AuditVerification {
 export interface AuditLog {
   /** Durable when it resolves. Throws AUDIT_WRITE; then it is kept in memory and written, with its own time, before the next one. */
   append(event: AuditEvent): Promise<AuditRecord>;
+  /** Resolves when everything appended before is durable. Throws AUDIT_WRITE. */
+  settled(): Promise<void>;
   /** Signs what there is so far; undefined where nothing was written since the last one, or there is no device key. Throws AUDIT_WRITE. */
   checkpoint(why: string): Promise<AuditRecord | undefined>;
   query(query: AuditQuery): AsyncIterable<AuditRecord>;

@@ -1,6 +1,7 @@
 // The whole agent on a virtual vehicle in virtual time: what is broken around it is told, and does not keep the vehicle off the air.
 import { beforeAll, describe, expect, test } from "vitest";
 import { utf8 } from "../../base/bytes.ts";
+import { SimwardError } from "../../base/errors.ts";
 import type { Pki } from "../../hw-sim/pki/pki.ts";
 import { FaultBench, pkiOfBenches } from "../support/fault-bench.ts";
 
@@ -61,6 +62,34 @@ describe("what is broken around the agent", () => {
     bench.disk.setFull(false);
     await bench.until("the order", () => bench.idle && bench.eim.order(ids.enable)?.state === "done");
     expect(await alarmsOf(bench)).toEqual([]);
+    await bench.stop();
+  });
+
+  test("a record that the disk refused is in the trail before the step after it is remembered, whatever ends the daemon", async () => {
+    const bench = await vehicle();
+    const { append } = bench.disk;
+    let refused = 0;
+    // Its neighbours fit, this one and those behind it do not.
+    Object.assign(bench.disk, {
+      append: async (path: string, data: Uint8Array, sync: boolean) => {
+        if (path.startsWith("audit/") && (refused > 0 || new TextDecoder().decode(data).includes('"package.received"'))) {
+          refused++;
+          throw new SimwardError("DISK_WRITE", { detail: path });
+        }
+        return append(path, data, sync);
+      },
+    });
+    const ids = bench.order();
+    await bench.until("a record that does not fit", () => refused > 0);
+    await bench.pollsPass(2);
+    Object.assign(bench.disk, { append });
+    bench.killNow();
+    await bench.until("the order", () => bench.idle && bench.eim.order(ids.enable)?.state === "done");
+    const told = await eventsOf(bench);
+    expect(told.filter((event) => ["package.received", "profile.enabled"].includes(event)).slice(-2)).toEqual([
+      "package.received",
+      "profile.enabled",
+    ]);
     await bench.stop();
   });
 
