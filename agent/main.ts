@@ -487,6 +487,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         travel,
         stage: lifecycle.state.stage,
         tunnel: tunnel === undefined ? undefined : { phase: tunnel.phase, required: config.tunnel?.required === true },
+        dataVerdict: { data: policy.engine.data, firewall: enforcement.firewall?.status, withoutNetd: config.policy.enforce_without_netd },
         usage: usage.summary(),
         imeiLock: trust.lock.facts.state,
       });

@@ -18,6 +18,7 @@ import type { PathState } from "./connectivity/keeper.ts";
 import type { HealthState } from "./connectivity/path-health.ts";
 import type { RadioStatus } from "./connectivity/radio.ts";
 import type { DataPathStatus } from "./data-path/data-path.ts";
+import { type DataVerdictParts, dataStatusOf } from "./data-verdict.ts";
 import type { Emergency } from "./emergency.ts";
 import type { Stage } from "./policy/types.ts";
 
@@ -41,6 +42,7 @@ export interface StatusParts {
   readonly travel: { status(): Pick<Status, "roaming"> };
   readonly stage: Stage;
   readonly tunnel: Status["tunnel"];
+  readonly dataVerdict: DataVerdictParts;
   readonly usage: Status["usage"];
   readonly imeiLock: NonNullable<Status["imeiLock"]>;
 }
@@ -91,6 +93,7 @@ export function statusOf(parts: StatusParts): Status {
         : { kind: operations[ipaStatus.operation.kind], step: ipaStatus.operation.phase, eimId: ipaStatus.operation.eimId },
     stage: parts.stage,
     tunnel: parts.tunnel,
+    data: dataStatusOf(parts.dataVerdict),
     usage: parts.usage,
     imeiLock: parts.imeiLock,
     emergency: emergencyOf(parts.emergency),

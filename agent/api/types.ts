@@ -92,6 +92,20 @@ export interface EimStatus {
   readonly nextPollInMs?: number;
 }
 
+/** What becomes of the fleet's own data; management passes all the same. */
+export interface DataStatus {
+  readonly verdict: "allow" | "warn" | "throttle" | "refuse";
+  /** Of the policy; with `simward policy explain` it says more. */
+  readonly rule?: string;
+  readonly reason?: string;
+  /** A command that shows the cause. */
+  readonly next?: string;
+  /** firewall: the kernel's. module: the data session is kept down. waiting: the firewall is not set yet. nobody: nothing on this vehicle can. */
+  readonly carriedOut?: "firewall" | "module" | "waiting" | "nobody";
+  /** UTC, RFC 3339: so long the answer stays the same. */
+  readonly until?: string;
+}
+
 export interface OperationStatus {
   /** What is under way, in the words of the standard: "eUICC Package", "Profile Download" … */
   readonly kind: string;
@@ -114,6 +128,8 @@ export interface Status {
   readonly stage?: string;
   /** Of device and card. */
   readonly imeiLock?: "unpaired" | "match" | "mismatch" | "unlocked";
+  /** Whether the fleet's own data passes, and why not. */
+  readonly data?: DataStatus;
   /** Once something counts it. */
   readonly usage?: UsageSummary;
   /** Where there is a section [tunnel]; more of it in /v1/tunnel. */
@@ -231,6 +247,9 @@ export interface RoamingStanding {
   /** Days, or months where the kind counts those. */
   readonly used: number;
   readonly limit?: number;
+  /** As `used`: from here on it is told, and from here on acted. */
+  readonly warnAt?: number;
+  readonly actAt?: number;
   /** Whole days of use before the breach. */
   readonly daysLeft?: number;
   /** Some of the days were found by a clock that nobody vouched for. */

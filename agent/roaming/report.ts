@@ -14,6 +14,8 @@ export function standingReport(standing: Standing): RoamingStanding {
     kind: rule.kind,
     ...{ level, used, uncertain },
     ...(limit === undefined ? {} : { limit }),
+    ...(typeof rule.warn_at === "number" ? { warnAt: rule.warn_at } : {}),
+    ...(typeof rule.act_at === "number" ? { actAt: rule.act_at } : {}),
     ...(daysLeft === undefined ? {} : { daysLeft }),
     ...{ key: rule.key, basis: rule.basis, confidence: rule.confidence, action: rule.action },
     ...(rule.source_url === undefined ? {} : { source: rule.source_url }),

@@ -131,7 +131,8 @@ export function renderRoaming({ country, home, local, counting, today, certain, 
 }
 
 function standingParts(standing: RoamingStanding, out: Output): readonly string[] {
-  const { level, used, limit, daysLeft, uncertain, kind, key, basis, confidence, source, sourceDate, action } = standing;
+  const { level, used, limit, warnAt, actAt, daysLeft, uncertain, kind, key, basis, confidence, source, sourceDate, action } = standing;
+  const marks = [warnAt === undefined ? "" : `warns at ${warnAt}`, actAt === undefined ? "" : `acts at ${actAt}`];
   const isCounted = limit !== undefined && limit > 0;
   return [
     out.paint(colours[level], level),
@@ -140,6 +141,7 @@ function standingParts(standing: RoamingStanding, out: Output): readonly string[
       : `${kind.replaceAll("_", " ")}, ${used} used`,
     isCounted && kind === "roaming_months" ? "months" : "",
     daysLeft === undefined ? "" : `${daysLeft} days left`,
+    marks.filter((mark) => mark !== "").join(", "),
     uncertain ? out.paint("yellow", "days uncertain") : "",
     `by ${key.toUpperCase()}`,
     `${basis}, ${confidence} confidence${sourceDate === undefined ? "" : `, ${sourceDate}`}`,

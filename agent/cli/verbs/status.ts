@@ -1,6 +1,6 @@
 // simward status: one screen of where the vehicle stands.
 import { SimwardError } from "../../../base/errors.ts";
-import type { CardStatus, RoamingStanding, Status } from "../../api/types.ts";
+import type { CardStatus, DataStatus, RoamingStanding, Status } from "../../api/types.ts";
 import type { UsageSummary } from "../../api/usage-types.ts";
 import { bytesText } from "../../usage/words.ts";
 import { duration } from "../layout.ts";
@@ -120,6 +120,8 @@ export function renderStatus(report: Status, out: Output): string {
   if (report.tunnel !== undefined)
     add("Tunnel", out.paint(report.tunnel.phase === "up" ? "green" : "yellow", report.tunnel.phase), report.tunnel.required && "required");
   if (report.stage !== undefined && report.stage !== "operational") add("Stage", out.paint("yellow", report.stage));
+  // A warning is an alarm too, and said there.
+  if (report.data?.verdict === "throttle" || report.data?.verdict === "refuse") add("Data", ...dataParts(report.data, out));
   if (report.usage !== undefined) add("Usage", usageText(report.usage, out));
   if (report.roaming !== undefined) {
     const { country, home, tightest } = report.roaming;
@@ -141,6 +143,20 @@ export function renderStatus(report: Status, out: Output): string {
 function lockText(state: Status["imeiLock"], out: Output): string {
   if (state === undefined || state === "unpaired") return "";
   return state === "match" ? ", paired" : `, ${out.paint(state === "unlocked" ? "yellow" : "red", `pairing: ${state}`)}`;
+}
+
+const dataWords = { allow: "passes", warn: "passes", throttle: "the fleet's is slowed down", refuse: "the fleet's is held back" } as const;
+const carriedOut = {
+  firewall: "by the firewall",
+  module: "by keeping the data session down",
+  waiting: "the firewall is not set yet",
+  nobody: "nothing on this vehicle carries it out",
+} as const;
+
+function dataParts({ verdict, reason, carriedOut: by, until, next }: DataStatus, out: Output): readonly string[] {
+  const parts = [reason, by && carriedOut[by], until && `until ${until.replace(/\.\d+Z$/, "Z")}`, next && `-> ${next}`];
+  const told = parts.filter((part): part is string => part !== undefined && part !== "");
+  return [out.paint(verdict === "refuse" ? "red" : "yellow", dataWords[verdict]), ...told];
 }
 
 /** "312 MB of 500 MB this month (resets 2026-07-01)" */
