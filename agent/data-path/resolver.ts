@@ -3,7 +3,7 @@
 import { Resolver } from "node:dns/promises";
 import { BlockList, isIP } from "node:net";
 import { type Clock, deadline } from "../../base/clock.ts";
-import { reasonOf, SimwardError } from "../../base/errors.ts";
+import { isCode, reasonOf, SimwardError } from "../../base/errors.ts";
 import { type Resolve, systemResolve } from "../../transports/resolve.ts";
 
 export interface OwnResolver {
@@ -25,6 +25,10 @@ export interface OwnResolverOptions {
 
 /** A wrong answer is believed no longer than this, whatever it says of itself. */
 const longestTtlSeconds = 3_600;
+/** Where no name server answers, what one of them said before is better than no network (RFC 8767 §4); who answers there is known by his certificate. */
+const staleMs = 86_400_000;
+/** So long then nobody waits for name servers that are dead. */
+const againMs = 30_000;
 const mostNames = 64;
 const mostAddresses = 8;
 const questionMs = 2_000;
@@ -32,6 +36,7 @@ const questionMs = 2_000;
 interface Known {
   readonly addresses: readonly string[];
   readonly untilMs: number;
+  readonly staleUntilMs: number;
 }
 
 export function createOwnResolver(options: OwnResolverOptions): OwnResolver {
@@ -68,10 +73,22 @@ export function createOwnResolver(options: OwnResolverOptions): OwnResolver {
     }
   };
 
+  const askOrRemember = async (name: string, by: Resolver): Promise<readonly string[]> => {
+    try {
+      return await ask(name, by);
+    } catch (error) {
+      const before = known.get(name);
+      const nowMs = clock.monotonicMs();
+      if (!isCode(error, "DNS_FAILED") || before === undefined || nowMs >= before.staleUntilMs) throw error;
+      known.set(name, { ...before, untilMs: nowMs + againMs });
+      return before.addresses;
+    }
+  };
+
   const keep = (name: string, addresses: readonly string[], ttlSeconds: number): void => {
     known.delete(name);
-    if (ttlSeconds <= 0) return;
-    known.set(name, { addresses, untilMs: clock.monotonicMs() + ttlSeconds * 1_000 });
+    const nowMs = clock.monotonicMs();
+    known.set(name, { addresses, untilMs: nowMs + Math.max(0, ttlSeconds) * 1_000, staleUntilMs: nowMs + staleMs });
     for (const oldest of known.keys()) {
       if (known.size <= mostNames) break;
       known.delete(oldest);
@@ -87,7 +104,7 @@ export function createOwnResolver(options: OwnResolverOptions): OwnResolver {
       if (isPlatforms || name === "localhost" || resolver === undefined) return system(name, signal);
       const found = known.get(name);
       if (found !== undefined && found.untilMs > clock.monotonicMs()) return found.addresses;
-      const underWay = asking.get(name) ?? ask(name, resolver);
+      const underWay = asking.get(name) ?? askOrRemember(name, resolver);
       if (!asking.has(name)) {
         asking.set(name, underWay);
         const done = (): void => {

@@ -88,7 +88,7 @@ export function renderStatus(report: Status, out: Output): string {
     const last =
       eim.lastContact === undefined
         ? "no contact yet"
-        : `last contact ${duration(Date.parse(report.time) - Date.parse(eim.lastContact))} ago`;
+        : lastContact(Date.parse(report.time) - Date.parse(eim.lastContact), eim.lastContact);
     add(
       "eIM",
       eim.eimId,
@@ -184,4 +184,9 @@ function cardText({ class: kind, classReason, sgp32Version, sgp22Version, ipaMod
 
 function count(number: number, thing: string): string | undefined {
   return number === 0 ? undefined : `${number} ${thing}${number === 1 ? "" : "s"}`;
+}
+
+/** A clock that was ahead and has been set right has left times that are still to come. */
+function lastContact(agoMs: number, at: string): string {
+  return agoMs < 0 ? `last contact at ${at} by a clock that has gone back since` : `last contact ${duration(agoMs)} ago`;
 }

@@ -172,6 +172,14 @@ export function judged(
   const where = `${protocol} with eIM ${eimId} (${host}:${port})`;
   const reason = error?.message ?? "unknown";
   const data = { code: error?.code ?? "INTERNAL", host, port };
+  // Something came back, and then nothing more: what is small passes and what is large does not.
+  const begun = /: (\d+) datagrams but no end/.exec(reason);
+  if (error?.code === "DTLS_TIMEOUT" && begun !== null && Number(begun[1]) > 0)
+    return fail(
+      `${where} begins and does not end: ${begun[1]} datagrams came back, the larger ones did not: packets of full size are lost on the way (MTU), or the eIM stops half-way`,
+      'set net.mtu_bytes = 1280 and eim.mtu_bytes = 1000, or less, and binding = "https" in its [[eim.peer]], then systemctl restart simwardd; and have the operator let ICMP (fragmentation needed, packet too big) pass',
+      { data, becauseOf: ["data-path", "tunnel"] },
+    );
   switch (error?.code) {
     case "TLS_EXPIRED":
       return fail(

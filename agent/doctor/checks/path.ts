@@ -110,6 +110,13 @@ export const pathChecks: readonly Check<DoctorContext>[] = [
       const silent = answers.filter(({ answered }) => !answered).map(({ target }) => target);
       const heard = answers.filter(({ answered }) => answered);
       const data = { verdict: path.verdict, silent };
+      const mute = silent.filter((target) => target.startsWith("dns "));
+      if (heard.length > 0 && mute.length > 0 && !heard.some(({ target }) => target.startsWith("dns ")))
+        return warn(
+          `data passes (${heard.map(({ target }) => target).join(", ")}), and no name server of the network answers: ${mute.join(", ")}; names that were found before are still used for a day`,
+          "simward net probe; have the operator look at its name servers; or give the eIM an address in place of its name in [[eim.peer]]",
+          { data, becauseOf: ["policy", "netd", "tunnel"] },
+        );
       if (heard.length > 0)
         return pass(`${heard.map(({ target, roundTripMs }) => `${target} after ${roundTripMs ?? "?"} ms`).join(", ")}`, data);
       const { dns = [] } = (await net()).path;

@@ -109,6 +109,25 @@ describe("a name", () => {
     expect(server.asked.length).toBeGreaterThan(before);
   });
 
+  test("that was found before is still good where no name server answers any more, for a day; a server that says no is believed", async () => {
+    const { server, own, clock } = await bench();
+    server.zone.set("eim.example", { a: ["192.0.2.7"], ttlSeconds: 30 });
+    await own.resolve("eim.example");
+    await clock.advance(31_000);
+    server.zone.set("eim.example", { rcode: 2 });
+    expect(await own.resolve("eim.example")).toEqual(["192.0.2.7"]);
+    const before = server.asked.length;
+    // Nobody waits for dead servers each time.
+    expect(await own.resolve("eim.example")).toEqual(["192.0.2.7"]);
+    expect(server.asked.length).toBe(before);
+    await clock.advance(31_000);
+    server.zone.set("eim.example", { rcode: 3 });
+    await expect(own.resolve("eim.example")).rejects.toMatchObject({ code: "DNS_NOT_FOUND" });
+    server.zone.set("eim.example", { rcode: 2 });
+    await clock.advance(86_400_000);
+    await expect(own.resolve("eim.example")).rejects.toMatchObject({ code: "DNS_FAILED" });
+  });
+
   test("asked for by several at once is one question", async () => {
     const { server, own } = await bench();
     server.zone.set("eim.example", { a: ["192.0.2.7"] });
