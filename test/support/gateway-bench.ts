@@ -312,11 +312,6 @@ export class Flows {
     await eventually("flows that do not pass", still, (left) => left.length === 0, limitMs);
   }
 
-  get sentBytes(): number {
-    const { fleet4, fleet6 } = this.#gateway.passed();
-    return fleet4.bytes + fleet6.bytes;
-  }
-
   /** Packets of the fleet's that the operator's side has seen come over the module's link; each one counts. */
   get packets(): number {
     const { fleet4, fleet6 } = this.#gateway.passed();

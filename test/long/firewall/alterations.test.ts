@@ -5,7 +5,7 @@ import { canFilter, leftOut } from "../../agent/firewall/vehicle.ts";
 
 test.skipIf(!canFilter)(
   `200 foreign alterations while the fleet is refused: each is undone and told${leftOut}`,
-  { timeout: 600_000 },
+  { timeout: 1_800_000 },
   async () => {
     const seen = await alterAtRandom(200, 4_421);
     process.stdout.write(`${JSON.stringify(seen)}\n`);
