@@ -244,6 +244,11 @@ export const errorTable = {
   API_INPUT: row("never", "the request is not valid", "correct the field named"),
   UI_SESSION: row("operator", "this page is not let in", "run simward ui again, and open the address that it prints"),
   UI_PORT: row("operator", "the page's port cannot be opened", "give simward ui another --port, or none: then it takes one that is free"),
+  API_GONE: row(
+    "later",
+    "simwardd went away before it had answered",
+    "simward status, once it is back; whether an order was carried out: simward audit tail",
+  ),
   API_RESPONSE: row("later", "the daemon's answer could not be read", "simward status"),
   USAGE: row("never", "the command line is not valid", "simward --help"),
   NOT_FOUND: row("never", "there is no such thing", "check the name"),

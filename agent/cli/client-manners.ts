@@ -51,12 +51,14 @@ export function patient(
 ): ApiClient {
   const untilMs = clock.monotonicMs() + waitMs;
   let isTold = false;
-  const again = async <T>(ask: () => Promise<T>): Promise<T> => {
+  // An order that was on its way when the daemon went away may have been carried out: it is not given twice.
+  const again = async <T>(ask: () => Promise<T>, isOrder = false): Promise<T> => {
     for (;;) {
       try {
         return await ask();
       } catch (error) {
-        if (!isCode(error, "API_NOT_RUNNING", "BUSY", "QUEUE_FULL") || clock.monotonicMs() + pauseMs > untilMs) throw error;
+        const isWaitedFor = isCode(error, "API_NOT_RUNNING", "BUSY", "QUEUE_FULL") || (isCode(error, "API_GONE") && !isOrder);
+        if (!isWaitedFor || clock.monotonicMs() + pauseMs > untilMs) throw error;
         if (!isTold) hint(`waiting: ${asSimwardError(error).message}`);
         isTold = true;
         await clock.sleep(pauseMs, signal);
@@ -64,7 +66,7 @@ export function patient(
     }
   };
   return {
-    call: (method, path, body) => again(() => client.call(method, path, body)),
+    call: (method, path, body) => again(() => client.call(method, path, body), method !== "GET"),
     lines: (path, onLine, leaving, onOpen) => again(() => client.lines(path, onLine, leaving, onOpen)),
     textLines: (path, onLine, leaving, onOpen) => again(() => client.textLines(path, onLine, leaving, onOpen)),
   };

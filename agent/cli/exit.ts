@@ -48,7 +48,7 @@ export const exitMeanings: Readonly<Record<ExitName, string>> = {
 const rules: readonly (readonly [RegExp, ExitName])[] = [
   [/^(USAGE$|API_INPUT$|API_TOO_LARGE$|AT_COMMAND$|BYTES_|ASN1_|CONFIG_|ACTIVATION_CODE$|KEYRING_INVALID$|ROAMING_RULES$)/, "usage"],
   [/^(NOT_FOUND|API_NOT_FOUND|EIM_UNKNOWN|EIM_NOT_CONFIGURED)$/, "notFound"],
-  [/^API_NOT_RUNNING$/, "notRunning"],
+  [/^(API_NOT_RUNNING|API_GONE)$/, "notRunning"],
   [/^(API_FORBIDDEN|TOKEN_REFUSED)$/, "permission"],
   [/^(BUSY|EMERGENCY_ACTIVE|PORT_BUSY|API_BUSY|API_RATE|QUEUE_FULL)$/, "busy"],
   [/^(DEADLINE|DTLS_TIMEOUT|COAP_TIMEOUT|HTTP_TIMEOUT|AT_TIMEOUT)$/, "timeout"],

@@ -18,7 +18,7 @@ export interface OutputOptions {
   /** The verb tells how far it is: its JSON result is of type result. */
   readonly hasProgress?: boolean;
   /** Columns of the terminal that shows progress as one line which changes; undefined: lines below one another. */
-  readonly progressWidth?: number | undefined;
+  readonly progressWidth?: (() => number | undefined) | undefined;
   readonly clock?: Clock;
 }
 

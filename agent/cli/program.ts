@@ -11,7 +11,9 @@ for (const stream of [process.stdout, process.stderr])
 process.exitCode = await runCli(process.argv.slice(2), {
   stdout: (text) => process.stdout.write(text),
   stderr: (text) => process.stderr.write(text),
-  progressColumns: columnsOf(process.stderr),
+  get progressColumns() {
+    return columnsOf(process.stderr);
+  },
   ask: process.stdin.isTTY === true && process.stderr.isTTY === true ? askAtTerminal : undefined,
   columns: columnsOf(process.stdout),
   screen: process.stdout.isTTY === true ? terminal() : undefined,

@@ -14,12 +14,13 @@ const refreshMs = 120;
 const clearLine = "\r\u001b[K";
 
 export function createSpinner(options: {
-  readonly progressWidth?: number | undefined;
+  /** Asked anew for each picture: a terminal may be resized. */
+  readonly progressWidth?: (() => number | undefined) | undefined;
   readonly stderr: (text: string) => void;
   readonly clock?: Clock;
 }): Spinner {
   const { progressWidth: width, stderr, clock } = options;
-  if (width === undefined || clock === undefined) return { show: () => undefined, above: (write) => write(), end: () => undefined };
+  if (width?.() === undefined || clock === undefined) return { show: () => undefined, above: (write) => write(), end: () => undefined };
   let shown: { readonly text: string; readonly sinceMs: number } | undefined;
   let frame = 0;
   let stop: Disposer | undefined;
@@ -28,7 +29,7 @@ export function createSpinner(options: {
     const tail = ` … ${duration(clock.monotonicMs() - shown.sinceMs)}`;
     const head = `${frames[frame++ % frames.length]} ${shown.text}`;
     // A line that wraps could not be taken back.
-    const room = Math.max(8, width - 1 - tail.length);
+    const room = Math.max(8, (width() ?? 80) - 1 - tail.length);
     stderr(`${clearLine}${head.length > room ? `${head.slice(0, room - 1)}…` : head}${tail}`);
   };
   return {

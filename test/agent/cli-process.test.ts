@@ -1,28 +1,15 @@
 // simward as a process: pipes that break, disks that are full, and a bundle in which what a verb does not need is not set up.
 import { execFile, spawn } from "node:child_process";
 import { closeSync, constants, openSync, writeSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { build } from "esbuild";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildSimward } from "../support/cli-program.ts";
 import { openPty } from "../support/pty.ts";
 
 let dir = "";
 beforeAll(async () => {
-  const cache = resolve("node_modules/.cache");
-  await mkdir(cache, { recursive: true });
-  dir = await mkdtemp(join(cache, "simward-cli-"));
-  await build({
-    entryPoints: { simward: "agent/cli/program.ts" },
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "esm",
-    outdir: dir,
-    outExtension: { ".js": ".mjs" },
-    banner: { js: 'import { createRequire as simwardRequire } from "node:module"; const require = simwardRequire(import.meta.url);' },
-    logLevel: "error",
-  });
+  dir = await buildSimward();
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 

@@ -12,6 +12,9 @@ const c = koffi.load(null);
 const posixOpenpt = c.func("int posix_openpt(int flags)");
 const grantpt = c.func("int grantpt(int fd)");
 const unlockpt = c.func("int unlockpt(int fd)");
+const ioctl = c.func("int ioctl(int fd, unsigned long request, ...)");
+/** TIOCSWINSZ of Linux. */
+const setWindowSize = 0x5414;
 const ptsname = c.func("int ptsname_r(int fd, _Out_ uint8_t *name, size_t size)");
 
 export interface Pty {
@@ -19,6 +22,8 @@ export interface Pty {
   readonly path: string;
   /** What the other side wrote. */
   onData(fn: (octets: Buffer) => void): void;
+  /** As a window that is made larger or smaller. Whoever runs in it hears of it by SIGWINCH, which only a controlling terminal sends. */
+  resize(columns: number, rows: number): void;
   /** Writes at once, without a queue. */
   write(data: string | Uint8Array): void;
   /** Closes the master: the slave sees a hang-up. */
@@ -40,6 +45,10 @@ export function openPty(): Pty {
       stream ??= new ReadStream(fd);
       stream.on("error", () => undefined);
       stream.on("data", fn);
+    },
+    resize: (columns, rows) => {
+      const size = Buffer.from(Uint16Array.of(rows, columns, 0, 0).buffer);
+      if (ioctl(held, setWindowSize, "uint8_t *", size) !== 0) throw new Error("the pseudo terminal keeps its size");
     },
     write: (data) => {
       const octets = typeof data === "string" ? Buffer.from(data, "latin1") : data;

@@ -37,7 +37,7 @@ export const bugreport: Verb = {
     const asked = await api("engineer")
       .call<Bugreport>("POST", "/v1/bugreport", reason === undefined ? {} : { reason })
       .catch((error: unknown) => {
-        if (!isCode(error, "API_NOT_RUNNING", "API_RESPONSE", "API_FORBIDDEN", "DEADLINE")) throw error;
+        if (!isCode(error, "API_NOT_RUNNING", "API_GONE", "API_RESPONSE", "API_FORBIDDEN", "DEADLINE")) throw error;
         return asSimwardError(error);
       });
     const isWhole = !(asked instanceof SimwardError);

@@ -87,7 +87,7 @@ async function examinedAs(
   } catch (thrown) {
     const error = first.signal.aborted ? first.signal.reason : thrown;
     if (role === "engineer" && isCode(error, "API_FORBIDDEN")) throw error;
-    if (!isCode(error, "API_NOT_RUNNING", "API_FORBIDDEN", "API_RESPONSE", "DEADLINE")) throw error;
+    if (!isCode(error, "API_NOT_RUNNING", "API_GONE", "API_FORBIDDEN", "API_RESPONSE", "DEADLINE")) throw error;
     out.hint(
       `${asSimwardError(error).message}\nwithout the daemon only these are looked at: its configuration, port, state directory, disk, audit trail and clock`,
     );

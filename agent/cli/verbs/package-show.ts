@@ -50,7 +50,7 @@ async function show({ api, out }: CliContext, id: string | undefined): Promise<n
       await api("engineer").lines(`/v1/trace/stored?${query}`, (line) => lines.push(line as TraceLine) > 0);
     } catch (error) {
       // The trail is the viewer's, the trace is not.
-      if (!isCode(error, "API_FORBIDDEN", "API_NOT_FOUND", "API_NOT_RUNNING")) throw error;
+      if (!isCode(error, "API_FORBIDDEN", "API_NOT_FOUND", "API_NOT_RUNNING", "API_GONE")) throw error;
       out.hint("its steps are in the trace, which the engineer may read");
     }
     return steps(lines.filter((line) => line.traceId === trace));

@@ -62,7 +62,7 @@ export const daemonChecks: readonly Check<LocalContext>[] = [
         }
       }
       if (problem.code === "DEADLINE") return fail(`simwardd runs and does not answer: ${problem.message}`, start);
-      if (problem.code === "API_RESPONSE")
+      if (problem.code === "API_RESPONSE" || problem.code === "API_GONE")
         return fail(
           `what answers on simwardd's socket is not understood, as with another version: ${problem.message}`,
           "simward --version; then on the gateway, simwardd --version; then systemctl restart simwardd",

@@ -36,7 +36,8 @@ async function shown(vehicle: Vehicle, how: { readonly json: boolean; readonly p
       stderr += text;
     },
     clock,
-    ...how,
+    json: how.json,
+    progressWidth: () => how.progressWidth,
   });
   const api = () => ({
     call: () => Promise.reject(new SimwardError("API_NOT_RUNNING")),
