@@ -13,6 +13,7 @@ import { type ApiLimits, createPlaces, createRateLimiter } from "./limits.ts";
 import { type PeerCredentials, peerCredentials } from "./peer.ts";
 import type { ApiServices, Route, RouteContext } from "./route.ts";
 import { parseInput, routes } from "./routes.ts";
+import { statedReason, withReason } from "./stated-reason.ts";
 import { type ApiError, type Role, roles } from "./types.ts";
 
 /** A larger body is read to its end, so that its sender hears why it is refused; but not more than this. */
@@ -85,7 +86,9 @@ export function createHandler({ role, services, log, clock, limits }: HandlerPar
     if (method === "OPTIONS") return sendOptions(response, path);
     const route = findRoute(method, path, context.role);
     if (route.method !== "GET") writes.take(user);
-    const input = parseInput(route.input, route.method === "GET" ? queryOf(target.slice(path.length + 1)) : await bodyOf(request, limits));
+    const query = queryOf(target.slice(path.length + 1));
+    const stated = route.method === "GET" ? undefined : parseInput(statedReason, query).reason;
+    const input = parseInput(route.input, route.method === "GET" ? query : await bodyOf(request, limits));
     if (route.stream !== undefined) {
       const leave = streams.take(user);
       response.on("close", leave);
@@ -116,7 +119,7 @@ export function createHandler({ role, services, log, clock, limits }: HandlerPar
         const text = await route.text.run(context, input);
         sendText(response, 200, route.text.contentType, isBlind ? textWithoutUsage(text) : text);
       } else {
-        const answer = await context.services.trace.begin("api", () => route.run?.(context, input));
+        const answer = await context.services.trace.begin("api", () => withReason(stated, () => route.run?.(context, input)));
         sendJson(response, 200, isBlind ? withoutUsage(answer) : answer);
       }
     } finally {

@@ -6,6 +6,7 @@ import type { Log } from "../../base/log.ts";
 import { rehearsal } from "../../base/rehearsal.ts";
 import type { Alarms } from "../alarms.ts";
 import type { ApiServices } from "../api/route.ts";
+import { reasonStated } from "../api/stated-reason.ts";
 import { openDeviceKey } from "./checkpoint.ts";
 import { type CheckpointKeeper, keepCheckpoints } from "./keeping.ts";
 import { openAudit } from "./log.ts";
@@ -81,7 +82,11 @@ export async function openTrail(parts: TrailParts): Promise<Trail> {
     async auditAdminAct(act, role, peer, data) {
       if (rehearsal() !== undefined) return;
       const { uid = null, pid = null } = peer ?? {};
-      await record({ event: act, cause: `operator:${uid ?? "unknown"}`, data: { role, uid, pid, reason: null, ...data } });
+      await record({
+        event: act,
+        cause: `operator:${uid ?? "unknown"}`,
+        data: { role, uid, pid, ...data, reason: data.reason ?? reasonStated() ?? null },
+      });
       await checkpoints.checkpoint(act);
     },
   };

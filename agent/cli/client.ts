@@ -5,7 +5,7 @@ import { inTrace } from "../../base/trace.ts";
 import type { ApiError } from "../api/types.ts";
 
 export interface ApiClient {
-  /** Throws API_NOT_RUNNING, API_GONE, API_RESPONSE, API_FORBIDDEN, DEADLINE, ABORTED, and the daemon's own errors. */
+  /** Throws API_NOT_RUNNING, API_RESPONSE, API_FORBIDDEN, DEADLINE, ABORTED, and the daemon's own errors. */
   call<T>(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<T>;
   /** `left` when `onLine` answered false or `signal` aborted, `ended` when the daemon ended the stream. */
   /** `onOpen` is told when the daemon has begun to answer: what happens from then on is among the lines. */
@@ -16,8 +16,8 @@ export interface ApiClient {
 
 const maxResponseBytes = 16 * 1024 * 1024;
 
-/** `signal` ends whatever the client waits for; what the daemon has begun goes on. */
-export function createClient(socketPath: string, timeoutMs: number, signal?: AbortSignal): ApiClient {
+/** `reason` goes with whatever changes something. `signal` ends whatever the client waits for; what the daemon has begun goes on. */
+export function createClient(socketPath: string, timeoutMs: number, signal?: AbortSignal, reason?: string): ApiClient {
   const open = (
     method: string,
     path: string,
@@ -34,17 +34,11 @@ export function createClient(socketPath: string, timeoutMs: number, signal?: Abo
         req.destroy(new SimwardError("ABORTED"));
       };
       leaving?.addEventListener("abort", leave, { once: true });
-      let answer: IncomingMessage | undefined;
       req.once("response", (response) => {
-        answer = response;
         leaving?.removeEventListener("abort", leave);
         resolve({ request: req, response });
       });
-      req.once("timeout", () => {
-        const late = new SimwardError("DEADLINE", { detail: `${method} ${path} after ${timeoutMs} ms` });
-        answer?.destroy(late);
-        req.destroy(late);
-      });
+      req.once("timeout", () => req.destroy(new SimwardError("DEADLINE", { detail: `${method} ${path} after ${timeoutMs} ms` })));
       // It may fail again once it has been answered.
       req.on("error", (error) => reject(connectionError(error, socketPath, signal)));
       req.end(body);
@@ -80,7 +74,7 @@ export function createClient(socketPath: string, timeoutMs: number, signal?: Abo
       if (error instanceof SimwardError) throw error;
       const known = connectionError(error as Error, socketPath, signal);
       // A daemon that ends, or lets a listener go, does not say good-bye.
-      if (known.code !== "API_RESPONSE" && known.code !== "API_GONE") throw known;
+      if (known.code !== "API_RESPONSE") throw known;
     } finally {
       leaving?.removeEventListener("abort", leave);
       req.destroy();
@@ -103,7 +97,8 @@ export function createClient(socketPath: string, timeoutMs: number, signal?: Abo
         onOpen,
       ),
     async call<T>(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<T> {
-      const { response } = await open(method, path, body === undefined ? undefined : JSON.stringify(body), timeoutMs);
+      const target = method === "GET" || reason === undefined ? path : `${path}?reason=${encodeURIComponent(reason)}`;
+      const { response } = await open(method, target, body === undefined ? undefined : JSON.stringify(body), timeoutMs);
       const value = parse(await readAll(response, socketPath, signal), `${method} ${path}`);
       if (response.statusCode === 200) return value as T;
       throw errorFrom(value);
@@ -141,7 +136,6 @@ function connectionError(error: Error & { readonly code?: string }, socketPath: 
     return new SimwardError("API_FORBIDDEN", { detail: `no permission to open ${socketPath}: its group may, and root`, cause: error });
   if (error.code === "ENOENT" || error.code === "ECONNREFUSED" || error.code === "ENOTDIR")
     return new SimwardError("API_NOT_RUNNING", { detail: socketPath, cause: error });
-  if (error.code === "ECONNRESET" || error.code === "EPIPE") return new SimwardError("API_GONE", { detail: socketPath, cause: error });
   return new SimwardError("API_RESPONSE", { detail: error.message, cause: error });
 }
 

@@ -43,7 +43,6 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     .helpCommand(false)
     .showSuggestionAfterError(false)
     .exitOverride()
-    .configureHelp({ minWidthToWrap: 12 })
     .configureOutput({ writeOut: io.stdout, writeErr: io.stderr, outputError: () => {}, getOutHelpWidth: () => io.columns ?? 100 });
   for (const { flags, help, default: value } of globalOptions) program.option(flags, help, value);
   let only: Verb | undefined;
@@ -52,7 +51,7 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     out = outputFor(options, verb, io, clock);
     const meant = options.dryRun === true ? input : await confirmed(verb, input, io);
     try {
-      exitCode = (await verb.run(contextFor(options, verb, out, io, clock), meant)) ?? 0;
+      exitCode = (await verb.run(contextFor(options, verb, out, io, clock, textOption(meant, "reason")), meant)) ?? 0;
     } finally {
       out.endProgress();
     }
@@ -158,21 +157,21 @@ function outputFor(options: GlobalOptions, verb: Verb | undefined, io: CliIo, cl
     showIds: options.showIds === true,
     color: io.columns !== undefined && isColoured,
     width: io.columns,
-    progressWidth: json || options.plain === true || verb?.hasProgress !== true ? undefined : () => io.progressColumns,
+    progressWidth: json || options.plain === true || verb?.hasProgress !== true ? undefined : io.progressColumns,
     stdout: io.stdout,
     stderr: io.stderr,
     clock,
   });
 }
 
-function contextFor(options: GlobalOptions, verb: Verb, out: Output, io: CliIo, clock: Clock): CliContext {
+function contextFor(options: GlobalOptions, verb: Verb, out: Output, io: CliIo, clock: Clock, reason?: string): CliContext {
   const timeoutMs = options.timeout === undefined ? (verb.timeoutSeconds ?? 30) * 1_000 : durationMs("timeout", options.timeout);
   const waitMs = options.wait === undefined ? 0 : durationMs("wait", options.wait);
   const dir = io.env.SIMWARD_API_DIR ?? "/run/simward";
   return {
     out,
     api: (role) => {
-      const client = createClient(options.socket ?? `${dir}/${role}.sock`, timeoutMs, io.signal);
+      const client = createClient(options.socket ?? `${dir}/${role}.sock`, timeoutMs, io.signal, verb.writes === true ? reason : undefined);
       const asked = options.dryRun === true ? rehearsing(client, role, out) : client;
       return waitMs === 0 ? asked : patient(asked, { waitMs, clock, signal: io.signal, hint: out.hint });
     },

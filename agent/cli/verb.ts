@@ -52,6 +52,8 @@ export interface Verb {
    * and --reason. Both options are added to the verb's own.
    */
   readonly danger?: string;
+  /** It changes something: --reason is added to its options, and goes with what is asked. Told by its row of the table. */
+  readonly writes?: boolean;
   /** It takes so long that it tells how far it is; its JSON is of type result. */
   readonly hasProgress?: boolean;
   /** Answers the exit code where that is not 0. */
@@ -61,9 +63,9 @@ export interface Verb {
 export const reasonOption: VerbOption = { flags: "--reason <text>", help: "why, for the audit trail" };
 export const yesOption: VerbOption = { flags: "--yes", help: "it is meant; without it a person at a terminal is asked" };
 
-/** With what every dangerous verb has. */
-export function optionsOf({ options = [], danger }: Pick<Verb, "options" | "danger">): readonly VerbOption[] {
-  return danger === undefined ? options : [...options, yesOption, reasonOption];
+/** With what every verb that changes something has, and every dangerous one. */
+export function optionsOf({ options = [], danger, writes }: Pick<Verb, "options" | "danger" | "writes">): readonly VerbOption[] {
+  return [...options, ...(danger === undefined ? [] : [yesOption]), ...(danger === undefined && writes !== true ? [] : [reasonOption])];
 }
 
 export function textOption(input: VerbInput, name: string): string | undefined {

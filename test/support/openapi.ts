@@ -126,6 +126,14 @@ const inComponents = (schema: Json): Json =>
     typeof object.$ref === "string" ? { ...object, $ref: object.$ref.replace("#/$defs/", "#/components/schemas/") } : object,
   );
 
+const reasonParameter: Json = {
+  name: "reason",
+  in: "query",
+  required: false,
+  description: "Why, for the audit record of what is asked.",
+  schema: { type: "string", minLength: 1, maxLength: 500 },
+};
+
 function inputSchema({ input }: Route): JsonObject {
   // What a function checks beyond the fields is told by the summary.
   const { $schema: _, ...schema } = toJsonSchema(input, { typeMode: "input", errorMode: "ignore" }) as JsonObject;
@@ -159,6 +167,7 @@ function operationOf(route: Route): JsonObject {
     ...(method === "GET"
       ? { parameters }
       : {
+          parameters: [reasonParameter],
           requestBody: {
             required: required.length > 0,
             content: { "application/json": { schema: input, example: JSON.parse(example ?? "{}") } },

@@ -15,7 +15,6 @@ export const eimAddInitial: Verb = {
       help: "AddInitialEimRequest or EimConfigurationData: hex, or a file of DER, hex or base64; - for standard input",
     },
   ],
-  options: [{ flags: "--reason <text>", help: "why, for the audit trail" }],
   timeoutSeconds: 120,
   async run({ api, out }, input) {
     const reason = textOption(input, "reason");

@@ -20,7 +20,6 @@ export const emergencyOn: Verb = {
   example: "simward emergency on --for 600 --reason 'eCall test'",
   options: [
     { flags: "--for <seconds>", help: "it ends by itself after this (900 by default, 7200 at most); told again, it lasts from then" },
-    { flags: "--reason <text>", help: "for the audit trail" },
   ],
   async run({ api, out }, input) {
     const forSeconds = wholeNumberOption(input, "for", 1, 7_200);

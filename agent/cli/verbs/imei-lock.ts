@@ -4,9 +4,9 @@ import { reasonOf, SimwardError } from "../../../base/errors.ts";
 import type { ImeiLockReport } from "../../api/types.ts";
 import { exitCodes } from "../exit.ts";
 import type { Output } from "../output.ts";
-import { type CliContext, needReason, reasonOption, textOption, type Verb, type VerbInput } from "../verb.ts";
+import { type CliContext, needReason, textOption, type Verb, type VerbInput } from "../verb.ts";
 
-const tokenOptions = [{ flags: "--token <file>", help: "holds the signature in base64; - for standard input", default: "-" }, reasonOption];
+const tokenOptions = [{ flags: "--token <file>", help: "holds the signature in base64; - for standard input", default: "-" }];
 /** Module and card are asked first, and may be at work. */
 const timeoutSeconds = 120;
 
@@ -26,7 +26,7 @@ export const imeiLockPair: Verb = {
   name: "imei-lock pair",
   summary: "pair device and card for the first time, in production; over the admin's socket",
   example: "simward imei-lock pair --vin WVWZZZ1JZXW000001 --reason 'end of line 4'",
-  options: [{ flags: "--vin <vin>", help: "of the vehicle" }, reasonOption],
+  options: [{ flags: "--vin <vin>", help: "of the vehicle" }],
   timeoutSeconds,
   async run({ api, out }, input) {
     const vin = textOption(input, "vin");

@@ -22,7 +22,6 @@ export const keysInstall: Verb = {
   args: [{ name: "ring", help: "the file" }],
   options: [
     { flags: "--signature <file>", help: "the root's signature over the file's octets, as openssl writes it; <ring>.sig by default" },
-    { flags: "--reason <text>", help: "why, for the audit trail" },
   ],
   async run({ api, out }, input) {
     const [file = ""] = input.args;

@@ -3,7 +3,7 @@ import { SimwardError } from "../../../base/errors.ts";
 import type { LifecycleReport, LifecycleTest } from "../../api/types.ts";
 import { exitCodes } from "../exit.ts";
 import type { Output } from "../output.ts";
-import { needReason, reasonOption, textOption, type Verb, type VerbInput, wholeNumberOption } from "../verb.ts";
+import { needReason, textOption, type Verb, type VerbInput, wholeNumberOption } from "../verb.ts";
 import { contentOf } from "./imei-lock.ts";
 
 const stageNames = ["factory_test", "shipping", "operational", "suspended", "retired"];
@@ -27,7 +27,6 @@ export const lifecycleSet: Verb = {
   example: "simward lifecycle set shipping --reason 'end of line 4'",
   args: [{ name: "stage", help: "shipping, operational or suspended; retired with a token, else see lifecycle retire" }],
   options: [
-    reasonOption,
     { flags: "--token <file>", help: "holds the signature in base64; - for standard input" },
     { flags: "--admin", help: "over the admin's socket" },
   ],

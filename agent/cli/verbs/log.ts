@@ -3,7 +3,7 @@ import { SimwardError } from "../../../base/errors.ts";
 import type { LogLevelReport, LogLine } from "../../api/trace-types.ts";
 import type { Output } from "../output.ts";
 import { streamEnd } from "../stream.ts";
-import { needReason, reasonOption, type Verb, wholeNumberOption } from "../verb.ts";
+import { needReason, type Verb, wholeNumberOption } from "../verb.ts";
 
 const levels = ["debug", "info", "warn", "error"] as const;
 
@@ -43,7 +43,6 @@ export const logLevel: Verb = {
   summary: "what the daemon logs, or change it until it starts anew; changing is the admin's, audited",
   example: 'simward log level debug --reason "vehicle in the workshop"',
   args: [{ name: "level", help: levels.join(", "), optional: true, choices: levels }],
-  options: [reasonOption],
   async run({ api, out }, input) {
     const wanted = input.args[0];
     if (wanted !== undefined && !levels.some((level) => level === wanted))

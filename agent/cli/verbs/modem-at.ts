@@ -1,6 +1,6 @@
 // simward modem at: one AT line, for the admin, with a reason; what it may not be is the daemon's deny-list (agent/module/at-line.ts).
 import type { AtAnswer } from "../../api/modem-types.ts";
-import { needReason, reasonOption, type Verb, wholeNumberOption } from "../verb.ts";
+import { needReason, type Verb, wholeNumberOption } from "../verb.ts";
 
 export const modemAt: Verb = {
   name: "modem at",
@@ -8,7 +8,7 @@ export const modemAt: Verb = {
     "send one AT line; refused for IMEI, eUICC channels, codes, firmware and framing; line and reason are audited; over the admin's socket",
   example: "simward modem at 'AT+CSQ' --reason 'ticket 123'",
   args: [{ name: "line", help: "begins with AT" }],
-  options: [reasonOption, { flags: "--answer-within <seconds>", help: "how long the module may take", default: "10" }],
+  options: [{ flags: "--answer-within <seconds>", help: "how long the module may take", default: "10" }],
   timeoutSeconds: 330,
   async run({ api, out }, input) {
     const body = { line: input.args[0] ?? "", reason: needReason(input), timeoutSeconds: wholeNumberOption(input, "answerWithin", 1, 300) };

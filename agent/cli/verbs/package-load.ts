@@ -1,7 +1,7 @@
 // simward package load: gives the eUICC a package of an eIM that came by file, octet for octet as it was signed.
 import type { PackageLoaded } from "../../api/card-types.ts";
 import { exitCodes } from "../exit.ts";
-import { needReason, reasonOption, type Verb } from "../verb.ts";
+import { needReason, type Verb } from "../verb.ts";
 
 export const packageLoad: Verb = {
   name: "package load",
@@ -9,7 +9,6 @@ export const packageLoad: Verb = {
     "give the eUICC an eIM's package from a file (DER, hex or base64), unchanged; its signature is the eUICC's to check; over the admin's socket",
   example: "simward package load package.der --reason 'no coverage, ticket 123'",
   args: [{ name: "input", help: "hex, or a file that holds DER, hex or base64; - for standard input" }],
-  options: [reasonOption],
   timeoutSeconds: 600,
   async run({ api, out }, input) {
     const reason = needReason(input);

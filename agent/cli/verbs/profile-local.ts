@@ -5,7 +5,7 @@ import { reasonOf, SimwardError } from "../../../base/errors.ts";
 import type { ProfileChange, ProfileDownloaded } from "../../api/types.ts";
 import type { Output } from "../output.ts";
 import { quietOption, withProgress } from "../progress.ts";
-import { type CliContext, reasonOption, textOption, type Verb, type VerbInput } from "../verb.ts";
+import { type CliContext, textOption, type Verb, type VerbInput } from "../verb.ts";
 
 /** A profile that finds no network has its deadline, and so has the way back. */
 const timeoutSeconds = 1_200;
@@ -53,7 +53,7 @@ export const profileEnable: Verb = {
   summary: "enable a profile and wait for its network; where there is none the former one is enabled again",
   example: "simward profile enable 8946",
   args: [target],
-  options: [reasonOption, quietOption],
+  options: [quietOption],
   timeoutSeconds,
   hasProgress: true,
   run: (context, input) => change(context, input, "/v1/profiles/enable", {}),
@@ -64,7 +64,7 @@ export const profileDisable: Verb = {
   summary: "disable the enabled profile: the vehicle has no network until another one is enabled",
   example: "simward profile disable 8946 --i-know-it-goes-dark --reason 'ticket 123'",
   args: [target],
-  options: [reasonOption, { flags: "--i-know-it-goes-dark", help: "that nothing is enabled afterwards" }],
+  options: [{ flags: "--i-know-it-goes-dark", help: "that nothing is enabled afterwards" }],
   timeoutSeconds,
   hasProgress: true,
   run: (context, input) => change(context, input, "/v1/profiles/disable", input.options.iKnowItGoesDark === true ? { goesDark: true } : {}),

@@ -97,10 +97,7 @@ export const roamingRulesInstall: Verb = {
   summary: "install rules that a policy key of the key ring has signed (docs/policy.md); over the admin's socket",
   example: "simward roaming rules install roaming-rules.json --reason 'rules of 2027'",
   args: [{ name: "rules", help: "the file" }],
-  options: [
-    { flags: "--signature <file>", help: "over the file's octets, as openssl writes it; <rules>.sig by default" },
-    { flags: "--reason <text>", help: "why, for the audit trail" },
-  ],
+  options: [{ flags: "--signature <file>", help: "over the file's octets, as openssl writes it; <rules>.sig by default" }],
   async run({ api, out }, input) {
     const [file = ""] = input.args;
     const reason = needReason(input);

@@ -6,7 +6,7 @@ import type { ApiClient } from "../client.ts";
 import { createPcap } from "../pcap.ts";
 import { renderTraceLine } from "../render-trace.ts";
 import { streamEnd } from "../stream.ts";
-import { type CliContext, needReason, reasonOption, textOption, type Verb, type VerbInput, wholeNumberOption } from "../verb.ts";
+import { type CliContext, needReason, textOption, type Verb, type VerbInput, wholeNumberOption } from "../verb.ts";
 
 const options = [
   { flags: "--last <n>", help: "how many of those that are kept", default: "50" },
@@ -158,7 +158,6 @@ export const traceKeep: Verb = {
   summary: "switch traces on or off, or say when they go to flash, until the daemon starts anew; admin, audited",
   example: 'simward trace keep always --reason "vehicle in the workshop"',
   args: [{ name: "what", help: "on, off; or for flash: never, failures, always", choices: ["on", "off", "never", "failures", "always"] }],
-  options: [reasonOption],
   async run({ api, out }, input) {
     const what = input.args[0] ?? "";
     if (!["on", "off", "never", "failures", "always"].includes(what))

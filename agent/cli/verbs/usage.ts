@@ -4,7 +4,7 @@ import type { CapReport, UsageReport, UsageRowReport } from "../../api/usage-typ
 import { bytesText } from "../../usage/words.ts";
 import type { ApiClient } from "../client.ts";
 import type { Output, Style } from "../output.ts";
-import { type CliContext, needReason, reasonOption, textOption, type Verb } from "../verb.ts";
+import { type CliContext, needReason, textOption, type Verb } from "../verb.ts";
 
 const colours: Record<CapReport["state"], Style> = { ok: "green", warn: "yellow", throttle: "yellow", block: "red" };
 const columns = ["date", "iccid", "stage", "party", "sentBytes", "receivedBytes", "certain"] as const;
@@ -72,7 +72,7 @@ export const usageLimit: Verb = {
     "another limit until the period's end, e.g. when the SIM was topped up; without an amount the configured one holds again; over the admin's socket",
   example: "simward usage limit 600MB --reason 'topped up, ticket 123'",
   args: [{ name: "amount", help: "bytes, or with kB, MB, GB", optional: true }],
-  options: [cap, reasonOption],
+  options: [cap],
   async run({ api, out }, input) {
     const [amount] = input.args;
     const order = { cap: textOption(input, "cap") ?? "all", reason: needReason(input) };
@@ -88,7 +88,7 @@ export const usageReset: Verb = {
   summary:
     "what was used until now does not count against the cap in this period; what was counted for invoices stays; over the admin's socket",
   example: "simward usage reset --reason 'tested by the operator'",
-  options: [cap, reasonOption],
+  options: [cap],
   async run({ api, out }, input) {
     const body = { cap: textOption(input, "cap") ?? "all", reason: needReason(input) };
     const report = await api("admin").call<UsageReport>("POST", "/v1/usage/reset", body);
