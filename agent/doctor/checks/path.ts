@@ -105,13 +105,14 @@ export const pathChecks: readonly Check<DoctorContext>[] = [
     about: "Whether anything passes over the session: resolvers, hosts of [probe] and eIMs are asked.",
     reach: "network",
     needs: ["data-session"],
-    run: async ({ probe, net }) => {
+    run: async ({ probe, net, running }) => {
       const { path, answers } = await probe();
       const silent = answers.filter(({ answered }) => !answered).map(({ target }) => target);
       const heard = answers.filter(({ answered }) => answered);
       const data = { verdict: path.verdict, silent };
       const mute = silent.filter((target) => target.startsWith("dns "));
-      if (heard.length > 0 && mute.length > 0 && !heard.some(({ target }) => target.startsWith("dns ")))
+      // Where the interface is the platform's, so are names.
+      if (running.net.mode !== "none" && heard.length > 0 && mute.length > 0 && !heard.some(({ target }) => target.startsWith("dns ")))
         return warn(
           `data passes (${heard.map(({ target }) => target).join(", ")}), and no name server of the network answers: ${mute.join(", ")}; names that were found before are still used for a day`,
           "simward net probe; have the operator look at its name servers; or give the eIM an address in place of its name in [[eim.peer]]",

@@ -33,11 +33,12 @@ test("a handshake that begins and does not end: the path's MTU, and a way around
   expect(timeout(0)?.cause).not.toMatch(/MTU/);
 });
 
-const probed = (answers: readonly (readonly [string, boolean])[]) =>
+const probed = (answers: readonly (readonly [string, boolean])[], mode = "ecm") =>
   pathChecks
     .find(({ name }) => name === "data-path")
     ?.run(
       {
+        running: { net: { mode } },
         probe: async () => ({
           path: { verdict: "alive" },
           answers: answers.map(([target, answered]) => ({ target, answered, roundTripMs: 9 })),
@@ -65,4 +66,13 @@ test("name servers that are silent while an eIM answers are named; one that answ
       ["eim eim.example:5684", true],
     ]),
   ).toMatchObject({ level: "pass" });
+  // The platform's names are the platform's.
+  const byPlatform = await probed(
+    [
+      ["dns 10.0.0.53", false],
+      ["eim eim.example:5684", true],
+    ],
+    "none",
+  );
+  expect(byPlatform).toMatchObject({ level: "pass" });
 });
