@@ -5,7 +5,7 @@ import { inTrace } from "../../base/trace.ts";
 import type { ApiError } from "../api/types.ts";
 
 export interface ApiClient {
-  /** Throws API_NOT_RUNNING, API_RESPONSE, API_FORBIDDEN, DEADLINE, ABORTED, and the daemon's own errors. */
+  /** Throws API_NOT_RUNNING, API_GONE, API_RESPONSE, API_FORBIDDEN, DEADLINE, ABORTED, and the daemon's own errors. */
   call<T>(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<T>;
   /** `left` when `onLine` answered false or `signal` aborted, `ended` when the daemon ended the stream. */
   /** `onOpen` is told when the daemon has begun to answer: what happens from then on is among the lines. */
@@ -34,11 +34,17 @@ export function createClient(socketPath: string, timeoutMs: number, signal?: Abo
         req.destroy(new SimwardError("ABORTED"));
       };
       leaving?.addEventListener("abort", leave, { once: true });
+      let answer: IncomingMessage | undefined;
       req.once("response", (response) => {
+        answer = response;
         leaving?.removeEventListener("abort", leave);
         resolve({ request: req, response });
       });
-      req.once("timeout", () => req.destroy(new SimwardError("DEADLINE", { detail: `${method} ${path} after ${timeoutMs} ms` })));
+      req.once("timeout", () => {
+        const late = new SimwardError("DEADLINE", { detail: `${method} ${path} after ${timeoutMs} ms` });
+        answer?.destroy(late);
+        req.destroy(late);
+      });
       // It may fail again once it has been answered.
       req.on("error", (error) => reject(connectionError(error, socketPath, signal)));
       req.end(body);
@@ -74,7 +80,7 @@ export function createClient(socketPath: string, timeoutMs: number, signal?: Abo
       if (error instanceof SimwardError) throw error;
       const known = connectionError(error as Error, socketPath, signal);
       // A daemon that ends, or lets a listener go, does not say good-bye.
-      if (known.code !== "API_RESPONSE") throw known;
+      if (known.code !== "API_RESPONSE" && known.code !== "API_GONE") throw known;
     } finally {
       leaving?.removeEventListener("abort", leave);
       req.destroy();
@@ -136,6 +142,7 @@ function connectionError(error: Error & { readonly code?: string }, socketPath: 
     return new SimwardError("API_FORBIDDEN", { detail: `no permission to open ${socketPath}: its group may, and root`, cause: error });
   if (error.code === "ENOENT" || error.code === "ECONNREFUSED" || error.code === "ENOTDIR")
     return new SimwardError("API_NOT_RUNNING", { detail: socketPath, cause: error });
+  if (error.code === "ECONNRESET" || error.code === "EPIPE") return new SimwardError("API_GONE", { detail: socketPath, cause: error });
   return new SimwardError("API_RESPONSE", { detail: error.message, cause: error });
 }
 

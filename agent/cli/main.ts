@@ -43,6 +43,7 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     .helpCommand(false)
     .showSuggestionAfterError(false)
     .exitOverride()
+    .configureHelp({ minWidthToWrap: 12 })
     .configureOutput({ writeOut: io.stdout, writeErr: io.stderr, outputError: () => {}, getOutHelpWidth: () => io.columns ?? 100 });
   for (const { flags, help, default: value } of globalOptions) program.option(flags, help, value);
   let only: Verb | undefined;
@@ -157,7 +158,7 @@ function outputFor(options: GlobalOptions, verb: Verb | undefined, io: CliIo, cl
     showIds: options.showIds === true,
     color: io.columns !== undefined && isColoured,
     width: io.columns,
-    progressWidth: json || options.plain === true || verb?.hasProgress !== true ? undefined : io.progressColumns,
+    progressWidth: json || options.plain === true || verb?.hasProgress !== true ? undefined : () => io.progressColumns,
     stdout: io.stdout,
     stderr: io.stderr,
     clock,
