@@ -3,6 +3,7 @@ import { setMaxListeners } from "node:events";
 import type { Disposer } from "../base/clock.ts";
 import { asSimwardError, SimwardError } from "../base/errors.ts";
 import { integerBelow } from "../base/random.ts";
+import { rehearsal } from "../base/rehearsal.ts";
 import { version } from "../base/version.ts";
 import { createIpa } from "../ipa/ipa.ts";
 import { holdsPolls } from "../ipa/procedures/emergency.ts";
@@ -25,6 +26,7 @@ import { askOverNet } from "./connectivity/probe-net.ts";
 import { createSignalWatch } from "./connectivity/signal.ts";
 import { esipaWhilePath, rspWhilePath, type WhilePathOptions } from "./connectivity/while-path.ts";
 import { doctorIn } from "./doctor/in-agent.ts";
+import { createDryRun } from "./dry-run.ts";
 import { createEmergency } from "./emergency.ts";
 import { createInjection } from "./injection.ts";
 import { createIpaEvents } from "./ipa-events.ts";
@@ -206,6 +208,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   const desk = createCardDesk({ ipa, clock, log, signal: stopping.signal, toolkit: () => cardWatch.toolkit });
   /** Its notifications go out, and its eIMs are told, without waiting for the next poll. */
   const cardChanged = async (): Promise<void> => {
+    if (rehearsal() !== undefined) return;
     poller.news();
     await desk.read();
   };
@@ -492,6 +495,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         imeiLock: trust.lock.facts.state,
       });
     },
+    ...createDryRun({ services: () => agent, blockBytes: () => modem.apdu.maxCommandDataBytes }),
     profiles: desk.profiles,
     pollEim: polls.ask,
     events: (afterId, fn) => hub.subscribe(afterId, fn),
