@@ -8,7 +8,7 @@ const toldBy: readonly (readonly [code: RegExp, checks: readonly string[]])[] = 
   [/^RADIO_/, ["rat"]],
   [/^PATH_DEAD$/, ["data-path", "data-session"]],
   [/^(NETD_|NET_INTERFACE|FIREWALL_)/, ["netd"]],
-  [/^TUNNEL_/, ["tunnel"]],
+  [/^TUNNEL_/, ["tunnel", "credentials", "netd"]],
   [/^(CARD_|APDU_|ES10_)/, ["card-class", "sim"]],
   [/^EIM_/, ["eim-configured", "eim-trusted", "eim-contact"]],
   [/^AUDIT_BROKEN$/, ["audit-trail"]],

@@ -39,6 +39,15 @@ function stopCommand(name: string, pid: number): string {
   return managers[name] ?? `kill ${pid}; or set modem.address in the configuration to another port, see simward modem list`;
 }
 
+/** What modules are on the USB while their firmware does not run; product ids of the public list of USB ids. */
+const bootLoaders: readonly { readonly id: string; readonly words: string }[] = [
+  { id: "05c6:9008", words: "Qualcomm's emergency download" },
+  { id: "05c6:900e", words: "Qualcomm's memory dump after a crash" },
+];
+const reload = "switch the module's power off and on; if it comes back so, load its firmware anew with its maker's tool";
+/** Ports of a known module that are for something else. */
+const otherPorts = /satellite receiver's|diagnosis port|no AT port of it/;
+
 export const portChecks: readonly Check<LocalContext>[] = [
   {
     name: "module-port",
@@ -53,6 +62,14 @@ export const portChecks: readonly Check<LocalContext>[] = [
       const place = await placeOf(context);
       if (place.kind === "search") {
         if (place.paths.length > 0) return pass(place.paths.join(", "));
+        const loader = bootLoaders.find(({ id }) => place.passedOver.some((words) => words.includes(id)));
+        if (loader !== undefined)
+          return fail(`the module is in its boot loader (USB ${loader.id}, ${loader.words}): it has no firmware that runs`, reload);
+        if (place.passedOver.length > 0 && place.passedOver.every((words) => otherPorts.test(words)))
+          return fail(
+            `a module is there for modem.address ${place.address}, and none of its AT ports: ${place.passedOver.join("; ")}`,
+            "simward modem list --ask; dmesg | tail -n 50: its USB composition has no AT port, or no driver is bound to it; see docs/modules.md",
+          );
         const seen = place.passedOver.length === 0 ? "no USB serial port is there" : place.passedOver.join("; ");
         return fail(
           `no module is found for modem.address ${place.address}: ${seen}`,

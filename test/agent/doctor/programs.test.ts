@@ -1,10 +1,11 @@
 // Broken vehicles of processes and users: state damaged, a root key that is not there, a user who may not ask, a daemon that serves elsewhere, a stranger on the
 // port, a group that is missing.
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmod, chown, cp, readdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, chown, cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, type TestContext, test } from "vitest";
 import type { DoctorReport, Finding } from "../../../agent/api/doctor-types.ts";
+import { pki } from "../../support/e2e.ts";
 import { allPrograms, ProgramBench, until } from "../../support/e2e-programs.ts";
 import { faultsOf } from "../../support/mends.ts";
 import { program as found, need } from "../../support/programs.ts";
@@ -182,3 +183,39 @@ vehicle("config validate: a group that this machine has not, unless the file is 
   });
   expect(await bench.simward("config", "validate", config, "--elsewhere")).toMatchObject({ code: 0 });
 });
+
+vehicle(
+  "simward-netd is gone while the tunnel is required: it is the cause, and what it keeps from coming about says so",
+  async (bench) => {
+    const sim = await bench.sim("--modem", "tcp");
+    const secrets = join(bench.dir, "secrets");
+    await mkdir(secrets);
+    await writeFile(join(secrets, "eap"), "a secret");
+    await writeFile(join(bench.dir, "ca.pem"), pki.get("ci").certificatePem);
+    const tunnel = `[tunnel]\ngateway = "192.0.2.1"\nlocal_id = "v.fleet.example"\nremote_id = "vpn.fleet.example"\nca = "${bench.dir}/ca.pem"\n`;
+    const eap = 'auth = "eap"\neap_identity = "v@fleet.example"\nsecret_credential = "eap"\n';
+    const net = `[net]\nmode = "ecm"\ninterface = "wwan97"\nnetd_socket = "${bench.dir}/nobody.sock"\n`;
+    process.env.CREDENTIALS_DIRECTORY = secrets;
+    try {
+      const config = await bench.config(`tcp:${sim.ready.modem.tcp}`, `${net}${tunnel}${eap}`);
+      await bench.daemon(config);
+      const levelOf = ({ findings }: DoctorReport, name: string) => findings.find(({ check }) => check === name)?.level;
+      const report = await until(
+        () => diagnosed(bench, config, "netd"),
+        (one) => levelOf(one, "data-session") === "fail" && levelOf(one, "card-class") === "pass",
+      );
+      expect(first(report)).toMatchObject({
+        level: "fail",
+        cause: expect.stringContaining("nobody.sock"),
+        mend: expect.stringContaining("simward-netd"),
+      });
+      // A clock that nobody has vouched for yet is no matter of netd's.
+      const bad = report.findings.filter(
+        ({ check, level }) => !["netd", "clock"].includes(check) && (level === "fail" || level === "warn"),
+      );
+      expect(bad.filter(({ because }) => because !== "netd" && because !== "policy" && because !== "data-session")).toEqual([]);
+    } finally {
+      delete process.env.CREDENTIALS_DIRECTORY;
+    }
+  },
+);
