@@ -52,6 +52,53 @@ async function open(
 const says = (page: Page, id: string, text: string): Promise<void> => page.locator(`#${id}`, { hasText: text }).waitFor();
 const pageWidth = (page: Page): Promise<number> => page.evaluate("document.documentElement.scrollWidth");
 
+const traffic = { rule: "usage", reason: "stage operational: 950.0 MB of 950.0 MB", carriedOut: "firewall" } as const;
+const states: Readonly<Record<string, (documents: UiStub["documents"]) => void>> = {
+  healthy: (documents) => {
+    documents.status = { ...documents.status, alarms: [], data: { verdict: "allow" } };
+  },
+  "download running": (documents) => {
+    const operation = { kind: "Profile Download", step: "ES10b.LoadBoundProfilePackage 12 of 40", eimId: "eim.fleet.example" };
+    documents.status = { ...documents.status, operation, emergency: { sources: ["call"] } };
+  },
+  "no coverage": (documents) => {
+    const { address: _address, rsrpDbm: _rsrp, roundTripMs: _trip, ...network } = documents.status.network;
+    documents.status = { ...documents.status, network: { ...network, registration: "searching", refused: "no suitable cells" } };
+  },
+  "cap reached": (documents) => {
+    const data = { verdict: "refuse", ...traffic, next: "simward usage show", until: "2026-07-01T00:00:00.000Z" } as const;
+    documents.status = { ...documents.status, data };
+    const { usage } = documents;
+    if (usage === undefined) throw new Error("the sample has no usage");
+    const caps = usage.caps.map((cap) => ({ ...cap, state: "block" as const, usedBytes: cap.limitBytes }));
+    documents.usage = { ...usage, caps };
+  },
+  "daemon gone": () => {},
+};
+
+/** WCAG 2.2, 1.4.3, of every text that is seen, out of the colours that the browser has computed; what lies below the limit. */
+const poorContrast = `(() => {
+  const parse = (text) => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return { rgb: [r, g, b], a }; };
+  const light = (rgb) => rgb.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const backOf = (node) => {
+    for (let e = node; e; e = e.parentElement) { const { rgb, a } = parse(getComputedStyle(e).backgroundColor); if (a > 0) return rgb; }
+    return [255, 255, 255];
+  };
+  const poor = [];
+  let seen = 0;
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let text = walk.nextNode(); text; text = walk.nextNode()) {
+    const e = text.parentElement;
+    if (text.data.trim() === "" || ["SCRIPT", "STYLE", "title"].includes(e.tagName) || e.getClientRects().length === 0) continue;
+    seen++;
+    const style = getComputedStyle(e);
+    const [a, b] = [light(parse(e instanceof SVGElement ? style.fill : style.color).rgb), light(backOf(e))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) poor.push(text.data.trim().slice(0, 30) + " " + ratio.toFixed(2));
+  }
+  return seen > 100 ? [...new Set(poor)] : ["only " + seen + " texts seen"];
+})()`;
+
 describe("the page of simward ui", () => {
   it("shows what the documents say", { timeout: budgetMs }, async (context) => {
     const { page, stub, complaints } = await open(context);
@@ -192,17 +239,123 @@ describe("the page of simward ui", () => {
     expect(complaints).toEqual([]);
   });
 
-  for (const width of [390, 1280]) {
-    for (const dark of [false, true]) {
-      it(`fits ${width} pixels, ${dark ? "dark" : "light"}`, { timeout: budgetMs }, async (context) => {
-        const { page, stub } = await open(context, () => {}, { width, dark });
-        for (const step of sampleSteps) stub.publish("step", step);
-        await says(page, "package", "ES10b.LoadEuiccPackage");
-        await says(page, "link", "live");
-        expect(await pageWidth(page)).toBeLessThanOrEqual(width);
-        const path = `${screenshots}/ui-${width}-${dark ? "dark" : "light"}.png`;
-        if (screenshots !== undefined) await page.screenshot({ path, fullPage: true });
-      });
+  it("lets a reload in again, no second tab, and says what to do; a new address in the same tab lets in", {
+    timeout: budgetMs,
+  }, async (context) => {
+    const { page, stub, complaints } = await open(context);
+    await says(page, "link", "live");
+    expect(page.url()).toBe(new URL("/", stub.url).href);
+    expect(await page.evaluate("[document.cookie, history.length, localStorage.length]")).toEqual(["", expect.any(Number), 0]);
+    await page.reload();
+    await says(page, "link", "live");
+    const second = await page.context().newPage();
+    await second.goto(stub.url);
+    await says(second, "waiting", "its address is good once, and for one tab. Run simward ui again");
+    expect(await second.locator("#profiles").textContent()).toBe("");
+    const port = Number(new URL(stub.url).port);
+    await stub.stop();
+    await says(page, "waiting", "simward ui does not answer; it ends with Ctrl-C");
+    stubs.push(await startUiStub(stub.documents, port));
+    await says(page, "waiting", "Run simward ui again, and open the address that it prints");
+    const { url } = stubs.at(-1) as UiStub;
+    await page.evaluate((hash) => location.assign(hash), new URL(url).hash);
+    await page.locator("#waiting").waitFor({ state: "hidden" });
+    await says(page, "link", "live");
+    expect(complaints).toEqual([]);
+  });
+
+  it("asks for the stream ever more seldom while each ends at once, up to 15 s, and sooner again once it holds", {
+    timeout: budgetMs,
+  }, async (context) => {
+    const { page, stub } = await open(context);
+    await says(page, "link", "live");
+    await page.clock.install();
+    await page.evaluate("Math.random = () => 0.5");
+    stub.setDaemon(false);
+    await says(page, "link", "not connected");
+    const askedMs: number[] = [];
+    let atMs = 0;
+    page.on("request", (request) => request.url().includes("/events") && askedMs.push(atMs));
+    for (; atMs < 90_000; atMs += 500) {
+      await page.clock.runFor(500);
+      await page.evaluate("fetch('/').then((answer) => answer.text())");
+    }
+    const gaps = askedMs.slice(1).map((ms, i) => ms - (askedMs[i] ?? 0));
+    expect(gaps.length).toBeGreaterThan(5);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(16_000);
+    expect(gaps.slice(-2).every((ms) => ms >= 14_000)).toBe(true);
+    for (const [i, ms] of gaps.slice(1).entries()) expect(ms).toBeGreaterThanOrEqual((gaps[i] ?? 0) - 1_000);
+  });
+
+  it("is reached by Tab alone, with a focus that is seen, landmarks, and alarms that are spoken", {
+    timeout: budgetMs,
+  }, async (context) => {
+    const { page, stub } = await open(context);
+    for (const step of sampleSteps) stub.publish("step", step);
+    await says(page, "package", "ES10b.LoadEuiccPackage");
+    const reached: string[] = [];
+    for (let i = 0; i < 12; i++) {
+      await page.keyboard.press("Tab");
+      const [name, outline] = (await page.evaluate(
+        "(() => { const { activeElement: e } = document; return [e.id || e.getAttribute('aria-label') || e.textContent.trim(), getComputedStyle(e).outlineStyle + getComputedStyle(e).outlineWidth]; })()",
+      )) as [string, string];
+      if (reached.includes(name)) break;
+      reached.push(name);
+      expect([name, outline]).toEqual([name, "solid2px"]);
+      if (name === "more") break;
+    }
+    expect(reached).toEqual(["To the vehicle", "Day by day", "Sequence diagram, scrolls", "The same as a list", "filter", "more"]);
+    await page.getByRole("banner").waitFor();
+    await page.getByRole("main").waitFor();
+    for (const name of [
+      "Alarms",
+      "Network",
+      "Profiles",
+      "Vehicle",
+      "Card",
+      "Module",
+      "eIM",
+      "Roaming days",
+      "Data usage",
+      "Last package",
+      "Audit trail",
+    ])
+      await page.getByRole("region", { name, exact: true }).waitFor();
+    expect(await page.locator("#alarms").getAttribute("aria-live")).toBe("assertive");
+  });
+
+  it("moves nothing for who does not want it", { timeout: budgetMs }, async (context) => {
+    const { page } = await open(context);
+    await says(page, "link", "live");
+    const moving = () =>
+      page.evaluate("[...document.querySelectorAll('*')].filter((e) => parseFloat(getComputedStyle(e).transitionDuration) > 0).length");
+    expect(await moving()).toBeGreaterThan(0);
+    await page.emulateMedia({ reducedMotion: "reduce" });
+    expect(await moving()).toBe(0);
+  });
+
+  for (const [state, change] of Object.entries(states)) {
+    for (const width of [390, 1280]) {
+      for (const dark of [false, true]) {
+        it(`${state}: text has a contrast of 4.5 and fits, ${width} pixels, ${dark ? "dark" : "light"}`, {
+          timeout: budgetMs,
+        }, async (context) => {
+          const { page, stub } = await open(context, change, { width, dark });
+          // No colour is on its way to another.
+          await page.emulateMedia({ reducedMotion: "reduce" });
+          for (const step of sampleSteps) stub.publish("step", step);
+          await says(page, "package", "ES10b.LoadEuiccPackage");
+          await says(page, "link", "live");
+          if (state === "daemon gone") {
+            stub.setDaemon(false);
+            await says(page, "waiting", "simwardd is not running");
+          }
+          expect(await pageWidth(page)).toBeLessThanOrEqual(width);
+          expect(await page.evaluate(poorContrast)).toEqual([]);
+          const path = `${screenshots}/ui-${state.replaceAll(" ", "-")}-${width}-${dark ? "dark" : "light"}.png`;
+          if (screenshots !== undefined) await page.screenshot({ path, fullPage: true });
+        });
+      }
     }
   }
 });
