@@ -94,6 +94,12 @@ export const policyChecks: readonly Check<DoctorContext>[] = [
       const said = `${usedBytes} of ${limitBytes} octets ${words}`;
       const data = { usedBytes, limitBytes, state };
       const mend = "simward usage show; simward usage limit AMOUNT --reason WHY, where the fleet allows more";
+      if (limitBytes === 0 && (state === "block" || state === "throttle"))
+        return fail(
+          `management (eIM, SM-DP+) alone has used up the data cap, and nothing of it is left for the fleet: ${said}`,
+          "simward usage show; simward usage limit AMOUNT --reason WHY; a cap in [policy.usage] must be larger than reserve_bytes and what management uses",
+          { data },
+        );
       if (state === "block") return fail(`the data cap is used up, and the fleet's traffic is blocked: ${said}`, mend, { data });
       if (state === "throttle") return warn(`the data cap is reached, and the fleet's traffic is slowed: ${said}`, mend, { data });
       return state === "warn" ? warn(`the data cap is nearly used up: ${said}`, mend, { data }) : pass(said, data);
