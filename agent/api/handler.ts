@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { Clock } from "../../base/clock.ts";
+import type { Clock, Disposer } from "../../base/clock.ts";
 import { asSimwardError, type ErrorCode, errorReport, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { linesWithoutUsage, textWithoutUsage, withoutUsage } from "../usage/blind.ts";
@@ -37,7 +37,7 @@ export interface HandlerParts {
   readonly role: Role;
   readonly services: ApiServices;
   readonly log: Log;
-  readonly clock: Pick<Clock, "monotonicMs">;
+  readonly clock: Pick<Clock, "monotonicMs" | "after">;
   readonly limits: ApiLimits;
 }
 
@@ -103,7 +103,7 @@ export function createHandler({ role, services, log, clock, limits }: HandlerPar
         }
       };
       const stop = route.stream(context, input, write, (error) => {
-        response.setTimeout(fetchLimitMs, () => response.destroy());
+        toBeFetched(response, clock);
         response.end(`${JSON.stringify(errorDocument(asSimwardError(error)))}\n`);
       });
       response.on("close", stop);
@@ -114,13 +114,13 @@ export function createHandler({ role, services, log, clock, limits }: HandlerPar
     const leave = running.take(user);
     try {
       if (route.lines !== undefined)
-        await sendLines(response, isBlind ? linesWithoutUsage(route.lines(context, input)) : route.lines(context, input));
+        await sendLines(response, clock, isBlind ? linesWithoutUsage(route.lines(context, input)) : route.lines(context, input));
       else if (route.text !== undefined) {
         const text = await route.text.run(context, input);
-        sendText(response, 200, route.text.contentType, isBlind ? textWithoutUsage(text) : text);
+        sendText(response, clock, 200, route.text.contentType, isBlind ? textWithoutUsage(text) : text);
       } else {
         const answer = await context.services.trace.begin("api", () => withReason(stated, () => route.run?.(context, input)));
-        sendJson(response, 200, isBlind ? withoutUsage(answer) : answer);
+        sendJson(response, clock, 200, isBlind ? withoutUsage(answer) : answer);
       }
     } finally {
       leave();
@@ -146,7 +146,7 @@ export function createHandler({ role, services, log, clock, limits }: HandlerPar
         const e = asSimwardError(error);
         if (e.code === "INTERNAL") log.error("api", { method: request.method, path: request.url?.split("?")[0], error: e });
         discardRest(request);
-        sendError(response, e);
+        sendError(response, clock, e);
       });
     },
     malformed(error, socket) {
@@ -250,26 +250,35 @@ function discardRest(request: IncomingMessage): void {
 }
 
 /** No faster than the client reads; one that does not read is let go. What fails before the first line is answered as any error. */
-async function sendLines(response: ServerResponse, lines: AsyncIterable<string>): Promise<void> {
+async function sendLines(response: ServerResponse, clock: Pick<Clock, "after">, lines: AsyncIterable<string>): Promise<void> {
   const iterator = lines[Symbol.asyncIterator]();
   try {
     let next = await iterator.next();
-    response.on("timeout", () => response.destroy());
     response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
     while (next.done !== true && !response.destroyed) {
       if (!response.write(`${next.value}\n`) && !response.destroyed) {
         // It is the client that is waited for here, and not in between: a check of doctor may take as long before there is a line to fetch.
-        response.setTimeout(fetchLimitMs);
+        const isFetched = toBeFetched(response, clock);
         await drained(response);
-        response.setTimeout(0);
+        isFetched();
       }
       next = await iterator.next();
     }
-    response.setTimeout(fetchLimitMs);
+    toBeFetched(response, clock);
     response.end();
   } finally {
     await iterator.return?.();
   }
+}
+
+/** Lets a client go that does not take what is written for it in time; answers what ends the wait. */
+function toBeFetched(response: ServerResponse, clock: Pick<Clock, "after">): Disposer {
+  const stop = clock.after(fetchLimitMs, () => response.destroy());
+  response.once("close", stop);
+  return () => {
+    stop();
+    response.off("close", stop);
+  };
 }
 
 /** Or gone. */
@@ -279,12 +288,19 @@ async function drained(response: ServerResponse): Promise<void> {
   await Promise.race([once(response, "drain", { signal }), once(response, "close", { signal })]).finally(() => over.abort());
 }
 
-function sendJson(response: ServerResponse, status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): void {
-  sendText(response, status, "application/json", `${JSON.stringify(body)}\n`, headers);
+function sendJson(
+  response: ServerResponse,
+  clock: Pick<Clock, "after">,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  sendText(response, clock, status, "application/json", `${JSON.stringify(body)}\n`, headers);
 }
 
 function sendText(
   response: ServerResponse,
+  clock: Pick<Clock, "after">,
   status: number,
   contentType: string,
   body: string,
@@ -292,7 +308,7 @@ function sendText(
 ): void {
   // After a part of an answer only its end can tell that it is not whole.
   if (response.headersSent) return void response.destroy();
-  response.setTimeout(fetchLimitMs, () => response.destroy());
+  toBeFetched(response, clock);
   response.writeHead(status, {
     "content-type": contentType,
     "content-length": Buffer.byteLength(body),
@@ -302,10 +318,10 @@ function sendText(
   response.end(body);
 }
 
-function sendError(response: ServerResponse, error: SimwardError): void {
+function sendError(response: ServerResponse, clock: Pick<Clock, "after">, error: SimwardError): void {
   const { retryAfterSeconds, allow } = error.data;
   const isShort = new Set<ErrorCode>(["QUEUE_FULL", "BUSY"]).has(error.code);
-  sendJson(response, httpStatusOf(error.code), errorDocument(error), {
+  sendJson(response, clock, httpStatusOf(error.code), errorDocument(error), {
     ...(typeof retryAfterSeconds === "number" ? { "retry-after": String(retryAfterSeconds) } : isShort ? { "retry-after": "1" } : {}),
     ...(typeof allow === "string" ? { allow } : {}),
   });

@@ -24,8 +24,8 @@ export interface ApiServer {
 }
 
 export interface ApiServerOptions {
-  /** Of the rates, and of looking whether the sockets are still there. */
-  readonly clock?: Pick<Clock, "monotonicMs" | "every">;
+  /** Of the rates, of answers that nobody fetches, and of looking whether the sockets are still there. */
+  readonly clock?: Pick<Clock, "monotonicMs" | "every" | "after">;
   readonly limits?: ApiLimits;
 }
 
