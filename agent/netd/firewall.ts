@@ -299,33 +299,14 @@ async function applyAndKeep(hands: Hands, rules: FirewallRules, keep: (kept: Kep
   return dataOf(made);
 }
 
-/** A qdisc is gone with its interface, and the daemon sets the next one's pace. The tunnel's may come and go meanwhile. */
-async function paceAndKeep(
-  hands: Hands,
-  modem: string,
-  tunnel: string | undefined,
-  kbps: number,
-  keep: (kept: Kept) => void,
-): Promise<void> {
-  const setTunnels = async (): Promise<void> => {
-    // While it is not up, what it is then given has its own pace by the modem's interface.
-    if (tunnel !== undefined) await shape(hands, tunnel, kbps).catch(absent);
-  };
+/** A qdisc is gone with its interface, and the daemon sets the next one's pace. */
+async function paceAndKeep(hands: Hands, modem: string, kbps: number, keep: (kept: Kept) => void): Promise<void> {
   await shape(hands, modem, kbps);
-  await setTunnels();
   keep({
     interface: modem,
-    concerns: (news) => [modem, tunnel].some((name) => name !== undefined && news.includes(`dev ${name} `)),
-    async look() {
-      const paces = [await readShaping(hands, modem), ...(tunnel === undefined ? [] : [await readShaping(hands, tunnel, kbps)])];
-      return paces.every((pace) => pace === kbps) ? undefined : "unpaced";
-    },
-    async restore() {
-      const isThere = await shape(hands, modem, kbps).then(() => true, absent);
-      if (isThere !== true) return "gone";
-      await setTunnels();
-      return "set";
-    },
+    concerns: (news) => news.includes(`dev ${modem} `),
+    look: async () => ((await readShaping(hands, modem)) === kbps ? undefined : "unpaced"),
+    restore: () => shape(hands, modem, kbps).then(() => "set" as const, absent),
   });
 }
 
@@ -373,12 +354,17 @@ export const firewallVerbs: Readonly<Record<string, Verb>> = {
     ({ interface: modem, throttleKbps: kbps, tunnelInterface: tunnel }) => [
       {
         kind: "act",
-        act: (hands) =>
-          hands.pace(async (keep) => {
-            if (kbps !== undefined) return paceAndKeep(hands, modem, tunnel, kbps, keep);
-            for (const name of [modem, ...(tunnel === undefined ? [] : [tunnel])]) await unshape(hands, name);
-          }),
+        act: (hands) => hands.pace((keep) => (kbps === undefined ? unshape(hands, modem) : paceAndKeep(hands, modem, kbps, keep))),
       },
+      ...(tunnel === undefined
+        ? []
+        : [
+            {
+              kind: "act" as const,
+              // The tunnel may not be up: what it is then given has its own pace by the modem's interface.
+              act: (hands: Hands) => (kbps === undefined ? unshape(hands, tunnel) : shape(hands, tunnel, kbps).catch(absent)),
+            },
+          ]),
       { kind: "act", act: async (hands) => ({ shaping: await readShaping(hands, modem) }) },
     ],
   ),

@@ -31,10 +31,9 @@ export async function unshape(hands: Hands, name: string): Promise<void> {
   if (isOurs(shown)) await hands.run("tc", ["qdisc", "delete", "dev", name, "root", "handle", handle]);
 }
 
-/** The fleet's limit as it stands, in kbit/s; undefined where there is none of ours, `otherwise` where there is no such interface. */
-export async function readShaping(hands: Hands, name: string, otherwise?: number): Promise<number | undefined> {
-  const shown = await hands.run("tc", ["class", "show", "dev", name]).catch(() => undefined);
-  if (shown === undefined) return otherwise;
+/** The fleet's limit as it stands, in kbit/s; undefined where there is none of ours. */
+export async function readShaping(hands: Hands, name: string): Promise<number | undefined> {
+  const shown = await hands.run("tc", ["class", "show", "dev", name]).catch(() => "");
   const found = /^class htb 5157:20 .*\brate (\d+(?:\.\d+)?)([KMG]?)bit/m.exec(shown);
   const factor: Readonly<Record<string, number>> = { "": 0.001, K: 1, M: 1_000, G: 1_000_000 };
   return found === null ? undefined : Math.round(Number(found[1]) * (factor[found[2] ?? ""] ?? 1));

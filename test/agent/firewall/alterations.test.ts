@@ -130,19 +130,6 @@ test.skipIf(!canFilter)(
     vehicle.run("tc", "qdisc", "delete", "dev", "wwan0", "root");
     await until(() => pace().includes("5157:20"));
     expect((await audited).data).toMatchObject({ how: "unpaced", repaired: true });
-    // So is the tunnel's, which comes later.
-    policy.tunnel = { tunnel: "none", tunnelInterface: "ipsec0" };
-    await policy.firewall.changed();
-    vehicle.bench.ip("link", "add", "ipsec0", "type", "veth", "peer", "name", "inner0");
-    const tunnels = (): string => vehicle.run("tc", "class", "show", "dev", "ipsec0");
-    policy.firewall.raised();
-    await until(() => tunnels().includes("5157:20"));
-    const again = told.length;
-    vehicle.run("tc", "qdisc", "delete", "dev", "ipsec0", "root");
-    await until(() => tunnels().includes("5157:20"));
-    await until(() => told.length === again + 1);
-    expect(told.at(-1)).toMatchObject({ how: "unpaced", times: 1 });
-    vehicle.bench.ip("link", "delete", "ipsec0");
     const before = told.length;
     vehicle.bench.ip("link", "delete", "wwan0");
     vehicle.addModule();
