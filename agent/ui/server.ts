@@ -75,7 +75,11 @@ export async function serveUi(options: UiOptions): Promise<RunningUi> {
     { keepAliveTimeout: 5_000, requestTimeout: 10_000, headersTimeout: 5_000, maxHeaderSize: lineBytes },
     (request, response) => {
       response.on("error", () => {});
-      serve(request, response).catch((error: unknown) => sendError(response, asSimwardError(error)));
+      serve(request, response).catch((error: unknown) => {
+        // What is left of a body is passed over.
+        request.resume();
+        sendError(response, asSimwardError(error));
+      });
     },
   );
   server.maxConnections = maxConnections;

@@ -258,7 +258,7 @@ describe("the page of simward ui", () => {
     stubs.push(await startUiStub(stub.documents, port));
     await says(page, "waiting", "Run simward ui again, and open the address that it prints");
     const { url } = stubs.at(-1) as UiStub;
-    await page.evaluate((hash) => location.assign(hash), new URL(url).hash);
+    await page.evaluate(`location.assign(${JSON.stringify(new URL(url).hash)})`);
     await page.locator("#waiting").waitFor({ state: "hidden" });
     await says(page, "link", "live");
     expect(complaints).toEqual([]);
