@@ -78,7 +78,7 @@ export const networkChecks: readonly Check<DoctorContext>[] = [
           data,
           becauseOf: ["imei-pairing"],
         });
-      const becauseOf = ["signal", "rat", "policy", "lifecycle"];
+      const becauseOf = ["signal", "rat", "policy", "lifecycle", "forbidden-networks"];
       if (status === "denied") return fail("the network refuses the vehicle and does not say why", mendOf(0), { data, becauseOf });
       // A module that has just been started hears nothing yet.
       const { uptimeMs } = await document();
@@ -98,17 +98,16 @@ export const networkChecks: readonly Check<DoctorContext>[] = [
       "Whether the card has a list of networks that once refused it (EF.FPLMN): a module passes them over until the list is cleared, which simward does by itself when nothing else is found.",
     reach: "module",
     needs: ["sim", "module-radio"],
-    run: async ({ modem }, signal) => {
-      const { status } = modem.status.registration;
+    run: async ({ modem, net }, signal) => {
+      const { status, rejectCause } = modem.status.registration;
       const plmns = await modem.radio.forbiddenOperators(signal).catch(() => undefined);
       if (plmns === undefined) return skip("the module does not show the list");
       if (plmns.length === 0) return pass("none");
       const words = `${plmns.join(", ")} ${plmns.length === 1 ? "has" : "have"} refused the card before, and the module passes ${plmns.length === 1 ? "it" : "them"} over`;
       if (status === "home" || status === "roaming") return pass(words, { plmns });
-      return warn(words, "simward net fplmn clear; simward net scan", {
-        data: { plmns },
-        becauseOf: ["registration"],
-      });
+      // Of a refusal that is still told the list is the trace; of one that is not told any more it is all that is left.
+      const isTold = (rejectCause ?? causeIn((await net()).registration.refused)) !== undefined;
+      return warn(words, "simward net fplmn clear; simward net scan", { data: { plmns }, becauseOf: isTold ? ["registration"] : [] });
     },
   },
   {

@@ -47,7 +47,22 @@ describe("the network", () => {
       offline: true,
       ...{ check: "registration", cause, mend, silent: ["data-session", "dtls-handshake", "apn", "last-download"] },
     });
-  refused(11, /cause 11 \(this operator does not allow the subscription/, /simward net scan/);
+  scenario("every network refuses with cause 11: by its cause, or by the list of those who refused, and never for want of an antenna", {
+    faults: { vehicle: { refuse: "26298:11", outage: "26299" } },
+    ...{ offline: true, staysBroken: true },
+    async run({ agent, until, clock }) {
+      const top = async () => {
+        const { causes, findings } = await agent.doctor.examine("full");
+        return findings.find(({ check }) => check === causes[0])?.cause ?? "";
+      };
+      const isSo = (cause: string): boolean => /cause 11 \(this operator|26298 has refused the card before/.test(cause);
+      expect(await until(top, isSo)).toBeDefined();
+      for (let left = 8; left > 0; left--) {
+        await clock.sleep(15_000);
+        expect(await top()).not.toMatch(/antenna/);
+      }
+    },
+  });
   refused(15, /cause 15 \(no cell in this tracking area/, /simward net scan/);
   refused(3, /cause 3 \(the network does not accept the subscription/, /have the operator activate/);
   refused(6, /cause 6 \(the network does not accept this module/, /simward imei-lock show/);
