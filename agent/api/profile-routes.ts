@@ -1,6 +1,6 @@
 // Routes of what is ordered on the vehicle itself: profiles, notifications, the eUICC's memory, its first eIMs. Codes are secrets: they come in the body
 // and go nowhere else.
-import { array, boolean, maxLength, nonEmpty, optional, picklist, pipe, regex, strictObject, string } from "valibot";
+import { array, boolean, maxBytes, maxLength, nonEmpty, optional, picklist, pipe, regex, strictObject, string } from "valibot";
 import { reason, text } from "./input.ts";
 import { type Route, route } from "./route.ts";
 
@@ -58,7 +58,7 @@ export const profileRoutes: readonly Route[] = [
     summary: "Gives a profile a nickname, or takes it away with an empty one.",
     answer: "simward/profile-change/1",
     example: '{"target":"8946","nickname":"Fleet"}',
-    input: strictObject({ target, nickname: pipe(string(), maxLength(64)) }),
+    input: strictObject({ target, nickname: pipe(string(), regex(/^\P{Cc}*$/u, "must be one line"), maxLength(64), maxBytes(64)) }),
     run: ({ services, role, peer }, order) => services.local.nameProfile({ role, peer }, order),
   }),
   route({
