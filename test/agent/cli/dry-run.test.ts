@@ -142,6 +142,11 @@ describe("ES10: a consumer eUICC, two profiles", () => {
         code: 12,
         stderr: expect.stringContaining("POLICY_GOES_DARK"),
       });
+      for (const nickname of ["two\nlines", "🚗".repeat(17)])
+        expect(await simward("profile", "nickname", fleet.iccid, nickname, "--dry-run")).toMatchObject({
+          code: 2,
+          stderr: expect.stringContaining("nickname: "),
+        });
       expectUntouched(sent());
     }));
 
