@@ -384,6 +384,8 @@ export class FaultBench {
     life.over = true;
     life.clock.stop();
     for (const line of life.lines) line.hangUp();
+    // Nothing of it reaches the world any more: only what waits is to be given up, since signals that are waited on are kept by Node.
+    void life.agent?.stop().catch(() => undefined);
     if (this.#life === life) this.#life = undefined;
   }
 
