@@ -1,7 +1,7 @@
 // Identifiers of the vehicle and its subscription, shortened so that a line does not give them away; and what is secret, not shown at all.
 
 /** Field names whose values are identifiers, wherever they occur, whatever their length. */
-const identifierFields = /^(eid|eidValue|imei|imsi|msisdn|.*iccid)$/i;
+const identifierFields = /^(eid|eidValue|imei|imsi|msisdn|vin|.*iccid)$/i;
 /** Field names whose values never leave the process. */
 const secretFields =
   /(psk|password|passphrase|matchingId|activationCode|confirmationCode|hashCc|token|privateKey|secret|sessionKey|masterKey)$/i;
@@ -11,6 +11,9 @@ const secretFields =
  * IMEI and IMSI (14 to 16).
  */
 const identifiers = /(?<![0-9A-Za-z])(?:\d{14,32}|\d{18,19}[Ff]|\d{18}[Ff]\d)(?![0-9A-Za-z])/g;
+
+/** A VIN looks like many things: only where it is called one. */
+const vins = /(?<=\bVIN )[A-HJ-NPR-Z0-9]{17}\b/g;
 
 /** Secrets inside text: what stays of each, and what goes. */
 const secrets: readonly (readonly [RegExp, string])[] = [
@@ -30,7 +33,7 @@ export function maskIdentifier(value: string): string {
 
 /** Identifiers inside text shortened, secrets taken out. */
 export function maskText(text: string): string {
-  return maskSecrets(text).replace(identifiers, maskIdentifier);
+  return maskSecrets(text).replace(identifiers, maskIdentifier).replace(vins, maskIdentifier);
 }
 
 export function maskSecrets(text: string): string {

@@ -21,7 +21,7 @@ const numbers: readonly (readonly [RegExp, number])[] = [
 const texts: readonly (readonly [RegExp, string])[] = [
   [/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, time],
   [/\b[0-9a-f]{64}\b/g, hash],
-  [/\b[0-9a-f]{32}\b/g, "5eed".repeat(8)],
+  [/\b(?=\d*[a-f])[0-9a-f]{32}\b/g, "5eed".repeat(8)],
   [/\b[0-9A-F]{40}\b/g, "5EED".repeat(10)],
   [/\b\d+ MiB of \d+ MiB/g, "77000 MiB of 258000 MiB"],
   [/\b10\.50\.\d+\.\d+\b/g, "10.50.0.1"],

@@ -179,7 +179,7 @@ describe("simward bugreport", () => {
       (await during(bench, agentOf(bench).auditRecords({ last: 50 }))).records.map(({ event, data }) => `${event} ${data?.id}`),
     ).toContain(`bugreport.made ${said.id}`);
     // It is not written over.
-    expect(await simward("bugreport", "-o", file)).toMatchObject({ code: 1, stderr: expect.stringContaining("DISK_WRITE") });
+    expect(await simward("bugreport", "-o", file)).toMatchObject({ code: 2, stderr: expect.stringContaining("is there already") });
   });
 
   test("its document is what its type says; a viewer gets none", async () => {

@@ -10,7 +10,7 @@ import { serveApi } from "../../../agent/api/server.ts";
 import { runCli } from "../../../agent/cli/main.ts";
 import { loadVerbs } from "../../../agent/cli/verbs/table.ts";
 import { silentLog } from "../../../base/log.ts";
-import { bootstrap, fleet, inWorld, second, type World } from "../../support/e2e.ts";
+import { bootstrap, fleet, inWorld, pki, second, type World } from "../../support/e2e.ts";
 import { expectAnswer } from "../../support/openapi.ts";
 import { settled, settledText } from "../../support/settled.ts";
 import { type GoldenRun, goldenVehicles, neverDone } from "./golden-runs.ts";
@@ -160,7 +160,8 @@ describe("every verb on a virtual vehicle", () => {
       for (const document of all) expectAnswer(withoutType(document));
       if (unmasked.has(name)) return;
       const text = JSON.stringify(all);
-      for (const secret of [bootstrap.iccid, second.iccid, fleet.matchingId]) expect(text).not.toContain(secret);
+      for (const secret of [bootstrap.iccid, second.iccid, fleet.matchingId, "WVWZZZ1JZXW000001", pki.subjects.eid])
+        expect(text).not.toContain(secret);
     });
 
     test(`${name}: at 40 columns no line is longer, unless one word is`, () => {
