@@ -137,7 +137,9 @@ describe("orders through the API", () => {
     const out = createOutput({ json: false, showIds: false, color: false, width: 200, stdout: () => undefined, stderr: () => undefined });
     const text = renderRoaming(report, out);
     expect(text).toMatch(/^Country +TR, roaming with a profile of DE$/m);
-    expect(text).toMatch(/^tr-90-in-120 +act {2}\[#{20}-{4}\] 76\/90 {2}14 days left {2}warns at 60, acts at 70 {2}by IMEI {2}law, high confidence, 2019-09-20/m);
+    expect(text).toMatch(
+      /^tr-90-in-120 +act {2}\[#{20}-{4}\] 76\/90 {2}14 days left {2}warns at 60, acts at 70 {2}by IMEI {2}law, high confidence, 2019-09-20/m,
+    );
     const turkish = travel.roamingHistory().entries.filter(({ country, identity }) => country === "TR" && identity === `imei ${imei}`);
     expect(turkish.map(({ counted, days, stays }) => [counted, days, stays.length])).toEqual([
       ["registration foreign", 76, 1],
