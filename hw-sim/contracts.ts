@@ -95,6 +95,8 @@ export interface RadioWorld {
   attach(subscriber: Subscriber, rat: SimRat, choice?: NetworkChoice): Attach;
   /** Whether an operator that has let the subscriber in still does. */
   serves(subscriber: Subscriber, rat: SimRat, plmn: string): boolean;
+  /** RSRP of this operator's cells here and now, in dBm. */
+  received(plmn: string): number | undefined;
   /** Whether this subscription gets a session on this APN there; an empty APN asks for the subscription's default. */
   session(subscriber: Subscriber, plmn: string, apn: string, credentials?: SessionCredentials): Session;
   /** Whether this operator grants PSM and eDRX to its own, or to roamers. */

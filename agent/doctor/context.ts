@@ -54,7 +54,7 @@ export interface DoctorContext extends LocalContext {
   readonly handshakes: (
     scheme: "coaps" | "https",
     signal: AbortSignal,
-  ) => Promise<readonly (EimBindingTest & { readonly eimId: string })[]>;
+  ) => Promise<readonly (EimBindingTest & { readonly eimId: string; readonly validUntilMs: number | undefined })[]>;
   /** A secret by the name of its systemd credential. Throws CONFIG_READ. */
   readonly credential: (name: string) => Promise<string>;
   /** GSMA CI certificates of `rsp.ci_dir`, DER. */

@@ -6,7 +6,7 @@ import { worstOf } from "./report.ts";
 const items: readonly { readonly item: FactoryItem["item"]; readonly checks: readonly string[] }[] = [
   { item: "rat", checks: ["rat"] },
   { item: "bip", checks: ["bip"] },
-  { item: "imei-pairing", checks: ["imei-pairing"] },
+  { item: "imei-pairing", checks: ["imei", "imei-pairing"] },
   { item: "test-state-plan", checks: ["test-state-plan"] },
   { item: "apn-per-market", checks: ["apn-per-market", "apn", "data-session"] },
   { item: "eim-reachable", checks: ["eim-configured", "eim-trusted", "dns", "dtls-handshake", "tls-handshake"] },

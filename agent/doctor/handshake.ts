@@ -21,8 +21,20 @@ export interface HandshakeOptions {
   readonly mtuBytes?: number | undefined;
 }
 
+/** What a handshake came to. */
+export interface Shaken {
+  readonly test: EimBindingTest;
+  /** Until when the certificate that was shown is valid; undefined with a pre-shared key, or when none was shown. */
+  readonly validUntilMs: number | undefined;
+}
+
 /** Never rejects but when aborted. */
-export type Handshake = (binding: AccessBinding, signal: AbortSignal) => Promise<EimBindingTest>;
+export type Handshake = (binding: AccessBinding, signal: AbortSignal) => Promise<Shaken>;
+
+interface Opened {
+  readonly protocol: string;
+  readonly certificate: Uint8Array | undefined;
+}
 
 export function createHandshake(options: HandshakeOptions): Handshake {
   const { clock } = options;
@@ -34,11 +46,16 @@ export function createHandshake(options: HandshakeOptions): Handshake {
     let addresses: readonly string[] | undefined;
     try {
       addresses = isIP(host) === 0 ? await found(options.resolve, host, signal) : [host];
-      const protocol = binding.scheme === "coaps" ? await overDtls(options, binding, signal) : await overTls(options, binding, signal);
-      return { ...said, addresses, outcome: "trusted", protocol, tookMs: tookMs() };
+      const over = binding.scheme === "coaps" ? overDtls : overTls;
+      const { protocol, certificate } = await over(options, binding, signal);
+      return {
+        test: { ...said, addresses, outcome: "trusted", protocol, tookMs: tookMs() },
+        validUntilMs: certificate === undefined ? undefined : Date.parse(new X509Certificate(certificate).validTo),
+      };
     } catch (error) {
       signal.throwIfAborted();
-      return { ...said, ...(addresses === undefined ? {} : { addresses }), outcome: "failed", tookMs: tookMs(), error: errorReport(error) };
+      const seen = addresses === undefined ? {} : { addresses };
+      return { test: { ...said, ...seen, outcome: "failed", tookMs: tookMs(), error: errorReport(error) }, validUntilMs: undefined };
     }
   };
 }
@@ -55,7 +72,7 @@ async function found(ask: Resolve, host: string, signal: AbortSignal): Promise<r
   }
 }
 
-async function overDtls(options: HandshakeOptions, { endpoint }: AccessBinding, signal: AbortSignal): Promise<string> {
+async function overDtls(options: HandshakeOptions, { endpoint }: AccessBinding, signal: AbortSignal): Promise<Opened> {
   const { eimId, host, port, serverName, trust } = endpoint;
   const suites = options.cipherSuitesFor?.(eimId);
   const association = await openDtls().connect({
@@ -65,10 +82,10 @@ async function overDtls(options: HandshakeOptions, { endpoint }: AccessBinding, 
     ...(options.mtuBytes === undefined ? {} : { mtuBytes: options.mtuBytes }),
   });
   association.close();
-  return `DTLSv1.2 ${association.cipherSuite}`;
+  return { protocol: `DTLSv1.2 ${association.cipherSuite}`, certificate: association.peerCertificate };
 }
 
-function overTls({ clock, resolve: find, timeoutMs }: HandshakeOptions, { endpoint }: AccessBinding, signal: AbortSignal): Promise<string> {
+function overTls({ clock, resolve: find, timeoutMs }: HandshakeOptions, { endpoint }: AccessBinding, signal: AbortSignal): Promise<Opened> {
   const { host, port, serverName, trust } = endpoint;
   if (trust.kind === "psk")
     return Promise.reject(new SimwardError("TRANSPORT_SCHEME", { detail: `${host}: a pre-shared key is for coaps, not https` }));
@@ -85,9 +102,10 @@ function overTls({ clock, resolve: find, timeoutMs }: HandshakeOptions, { endpoi
         if (opened === undefined) return reject(error ?? new SimwardError("HTTP_CONNECT", { detail: `${host}:${port}` }));
         const { socket } = opened;
         const protocol = `${socket.getProtocol() ?? "TLS"} ${socket.getCipher().standardName}`;
+        const certificate = socket.getPeerX509Certificate()?.raw;
         socket.on("error", () => undefined);
         socket.destroy();
-        resolve(protocol);
+        resolve({ protocol, certificate });
       },
     );
     signal.addEventListener("abort", abandon, { once: true });

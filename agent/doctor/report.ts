@@ -54,6 +54,9 @@ function summaryOf([first, ...others]: readonly Finding[]): string {
   if (first === undefined) return "Nothing is wrong.";
   const rest = others.filter(({ because }) => because === undefined).length;
   const more = rest === 0 ? "" : ` (and ${rest} more)`;
-  const what = first.level === "fail" || others.some(({ because }) => because === first.check) ? "What is wrong" : "What could be better";
+  const what =
+    first.level === "fail" || others.some(({ because, level }) => because === first.check && level === "fail")
+      ? "What is wrong"
+      : "What could be better";
   return `${what}: ${first.cause ?? first.check}; do: ${first.mend ?? "simward doctor"}${more}`;
 }

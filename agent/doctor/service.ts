@@ -101,7 +101,12 @@ export function createDoctor(options: DoctorOptions): DoctorActs {
           ({ eimId, binding }, at) =>
             binding.scheme === scheme && bindings.findIndex((other) => other.eimId === eimId && other.binding.scheme === scheme) === at,
         );
-        return Promise.all(first.map(async ({ eimId, binding }) => ({ eimId, ...(await handshake(binding, inner)) })));
+        return Promise.all(
+          first.map(async ({ eimId, binding }) => {
+            const { test, validUntilMs } = await handshake(binding, inner);
+            return { eimId, ...test, validUntilMs };
+          }),
+        );
       },
     };
   };
@@ -164,7 +169,7 @@ export function createDoctor(options: DoctorOptions): DoctorActs {
                   : undefined);
               const tests: EimBindingTest[] = [];
               // One after the other: an eIM may take two handshakes at a time for an attack.
-              for (const each of bindings) tests.push(await handshake(each, limit.signal));
+              for (const each of bindings) tests.push((await handshake(each, limit.signal)).test);
               return { eimId: one.eimId, ...(problem === undefined ? {} : { error: errorReport(problem) }), bindings: tests };
             }),
           ),

@@ -113,7 +113,10 @@ export class Registration {
       return;
     }
     if (this.#subscriber === undefined || rat === undefined) return;
-    if (!this.#options.world.serves(this.#subscriber, rat, cell.plmn)) this.search();
+    const { world } = this.#options;
+    if (!world.serves(this.#subscriber, rat, cell.plmn)) this.search();
+    // A cell that is received otherwise is the same cell: nothing is said of it.
+    else this.#state = { ...this.#state, cell: { ...cell, rsrpDbm: world.received(cell.plmn) ?? cell.rsrpDbm } };
   }
 
   /** Ends its timers. */

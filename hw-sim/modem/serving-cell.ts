@@ -23,7 +23,7 @@ export interface ServingCell {
 }
 
 /** Band 20, EARFCN 6300 for LTE; GSM 900, ARFCN 20. */
-const bands: Readonly<Record<SimRat, { readonly band: number; readonly channel: number }>> = {
+export const cellBands: Readonly<Record<SimRat, { readonly band: number; readonly channel: number }>> = {
   "lte-m": { band: 20, channel: 6_300 },
   "cat-1bis": { band: 20, channel: 6_300 },
   "nb-iot": { band: 20, channel: 6_252 },
@@ -47,7 +47,7 @@ export function servingCell(modem: VirtualModem): ServingCell | undefined {
     cellId,
     cellNumber,
     pci: cellNumber % 504,
-    ...bands[rat],
+    ...cellBands[rat],
     rsrpDbm,
     rsrqDb: -10,
     // Over the fifty resource blocks of ten megahertz.

@@ -142,6 +142,10 @@ export class World implements RadioWorld {
     return this.#inReach(subscriber, rat).some((found) => found.plmn === plmn) && typeof this.#outcome(subscriber, plmn) !== "number";
   }
 
+  received(plmn: string): number | undefined {
+    return this.#signal.get(plmn) ?? this.#data.operators.find((known) => known.plmn === plmn)?.rsrpDbm;
+  }
+
   session(subscriber: Subscriber, plmn: string, apn: string, credentials?: SessionCredentials): Session {
     if (this.#coreDown.some((rule) => concerns(rule, subscriber, plmn))) return { kind: "refused", esmCause: networkFailure };
     const { apns = [], credentials: wanted } = this.#subscription(subscriber) ?? {};

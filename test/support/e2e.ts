@@ -29,7 +29,8 @@ import type { Eim } from "../../hw-sim/eim/eim.ts";
 import type { CardRoleName } from "../../hw-sim/euicc/roles.ts";
 import type { EuiccFaults, EuiccOptions } from "../../hw-sim/euicc/types.ts";
 import { personalities } from "../../hw-sim/modem/personalities/table.ts";
-import type { ModemTimings } from "../../hw-sim/modem/personality.ts";
+import type { ModemTimings, Personality } from "../../hw-sim/modem/personality.ts";
+import type { WorldData } from "../../hw-sim/network/data.ts";
 import { createPki, type Pki } from "../../hw-sim/pki/pki.ts";
 import { makeProfile } from "../../hw-sim/profiles.ts";
 import type { Offer, ProfilePlan } from "../../hw-sim/scenarios/scenario.ts";
@@ -69,8 +70,14 @@ export interface Given {
   readonly cardRole?: CardRoleName;
   /** Faults from the beginning, as POST /v1/faults has them. */
   readonly faults?: FaultsByTarget;
-  /** Make of the module, by its id; the generic one by default. */
-  readonly personality?: string;
+  /** Make of the module, by its id, or one that is made for it; the generic one by default. */
+  readonly personality?: string | Personality;
+  /** Of the module; the virtual vehicle's usual one by default. */
+  readonly imei?: string;
+  /** What the demo's radio world is changed to. */
+  readonly world?: WorldData;
+  /** Where vehicle, eIM and SM-DP+ have their certificates from; those of all scenarios by default. */
+  readonly pki?: Pki;
   /** How long the module takes. */
   readonly timings?: Partial<ModemTimings>;
   /** What the path loses is decided by it. */
@@ -265,11 +272,14 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
   const level = process.env.E2E_LOG as "debug" | "info" | undefined;
   const log = given.log ?? (level === undefined ? silentLog : createLog({ level, clock }));
   const portKind = given.port ?? "tcp";
-  const personality = given.personality === undefined ? undefined : personalities[given.personality];
+  const personality = typeof given.personality === "string" ? personalities[given.personality] : given.personality;
+  const ci = given.pki ?? pki;
   const vehicle = await createVehicle({
     clock,
-    pki,
+    pki: ci,
     seed: given.seed ?? 1,
+    ...(given.world === undefined || demo === undefined ? {} : { scenario: { ...demo, world: given.world } }),
+    ...(given.imei === undefined ? {} : { imei: given.imei }),
     ...(given.timings === undefined ? {} : { timings: given.timings }),
     ...(personality === undefined ? {} : { personality }),
     indirectDownload: given.direct !== true,
@@ -301,7 +311,7 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
   const eim = (given.config ?? "").includes("[eim]\n") ? "" : eimConfig;
   const more = (given.config ?? "").replace("[eim]\n", eimConfig);
   const dir = given.direct === true ? await temporaryDir(started) : undefined;
-  if (dir !== undefined) await writeFile(join(dir, "ci.pem"), pki.get("ci").certificatePem);
+  if (dir !== undefined) await writeFile(join(dir, "ci.pem"), ci.get("ci").certificatePem);
   const rsp = dir === undefined ? "" : `[rsp]\nci_dir = "${dir}"\n`;
   const config = parseConfig(`[modem]\naddress = "${address}"\n${given.apns ?? baseConfig}${eim}${peer}${rsp}${more}`);
   const random = seededRandom(given.seed ?? 1);

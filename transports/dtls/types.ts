@@ -59,6 +59,8 @@ export interface DtlsClientOptions {
 }
 
 export interface DtlsAssociation extends DatagramLink {
+  /** DER, of this handshake or of the one that is resumed; undefined with a pre-shared key. */
+  readonly peerCertificate: Uint8Array | undefined;
   readonly cipherSuite: string;
   readonly resumed: boolean;
   /** Connection ID was agreed on: the client may change its address. */

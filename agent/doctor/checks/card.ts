@@ -69,6 +69,12 @@ export const cardChecks: readonly Check<DoctorContext>[] = [
       if (card === undefined) {
         const { alarms } = await status();
         const start = alarms.find(({ code }) => code.startsWith("CARD_") || code.startsWith("APDU_") || code.startsWith("ES10_"));
+        if (start?.code === "APDU_ACCESS")
+          return fail(
+            `the card cannot be managed through this module: ${start.message}`,
+            "update the module's firmware to one that has +CCHO, or +CSIM on every channel (simward modem info; docs/modules.md), or put another module in",
+            { becauseOf: ["module-family"] },
+          );
         if (start !== undefined) return fail(`the card could not be read: ${start.message}`, start.next);
         return warn("the card has not been read yet", "simward status; then simward doctor");
       }

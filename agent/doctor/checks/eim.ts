@@ -153,13 +153,21 @@ function handshakeCheck(name: string, scheme: "coaps" | "https", protocol: strin
     about: `Whether ${protocol} comes about with each eIM that offers ${scheme}, with what is pinned; expired, for another name, and not trusted are told apart. No package is fetched.`,
     reach: "network",
     needs: ["eim-trusted", "dns", "data-session"],
-    run: async ({ handshakes }, signal) => {
+    run: async ({ handshakes, clock }, signal) => {
       const tests = await handshakes(scheme, signal);
       if (tests.length === 0) return skip(`no eIM is reached by ${scheme}`);
       const failed = tests.find(({ outcome }) => outcome === "failed");
-      return failed === undefined
-        ? pass(tests.map(({ eimId, protocol: used, tookMs }) => `${eimId}: ${used} in ${tookMs} ms`).join("; "))
-        : judged(failed, protocol);
+      if (failed !== undefined) return judged(failed, protocol);
+      // Whose key is pinned may show another certificate every day: this one is what it shows now.
+      const { ms, source } = clock.wall();
+      const ending = tests.find(({ validUntilMs }) => source !== "none" && validUntilMs !== undefined && validUntilMs - ms < soonMs);
+      if (ending?.validUntilMs !== undefined)
+        return warn(
+          `the certificate that eIM ${ending.eimId} shows (${ending.host}:${ending.port}) is valid until ${new Date(ending.validUntilMs).toISOString().slice(0, 10)} only`,
+          "have the eIM's operator renew it before, and update what is pinned on the eUICC (updateEim) where that is the certificate; simward eim test",
+          { becauseOf: ["eim-trusted", ...(name === "tls-handshake" ? ["dtls-handshake"] : [])] },
+        );
+      return pass(tests.map(({ eimId, protocol: used, tookMs }) => `${eimId}: ${used} in ${tookMs} ms`).join("; "));
     },
   };
 }

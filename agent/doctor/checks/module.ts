@@ -15,9 +15,16 @@ const advisories: readonly { readonly family: string; readonly revision: RegExp;
   },
 ];
 
+/** What suits a vehicle, the likelier first. */
+const preferredRats = ["lte-m", "cat-1bis"] as const;
+
 /** Times within an hour that no parking garage and no update explains. */
 const unsteady = 3;
 const veryUnsteady = 6;
+
+/** How often, and how far apart, a radio that is off is looked at again. */
+const radioLooks = 3;
+const radioLookMs = 1_000;
 
 /** Until when a module that starts with the daemon may be silent. */
 const firstProbeMs = 10_000;
@@ -63,6 +70,12 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
         return fail(
           `the port ${port ?? modem.address} is open, and the module does not answer AT${reason === undefined ? "" : `: ${reason}`}`,
           hook,
+          { data: { link } },
+        );
+      if (/told to restart/.test(reason ?? ""))
+        return fail(
+          `the module was told to restart and has not come back yet (${link})`,
+          `wait half a minute, then simward doctor; if it stays so: ${hook}`,
           { data: { link } },
         );
       return fail(`the module does not answer (${link})${reason === undefined ? "" : `: ${reason}`}`, hook, { data: { link } });
@@ -130,6 +143,29 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
     },
   },
   {
+    name: "imei",
+    section: "module",
+    about:
+      "Whether the module has an IMEI of its own: one of zeros, or with a wrong check digit, is refused by networks and cannot be paired.",
+    reach: "nothing",
+    needs: ["module-answers"],
+    run: ({ modem }) => {
+      const { imei } = modem.status;
+      if (imei === undefined) return skip("the module has not told its IMEI yet");
+      if (/^(\d)\1*$/.test(imei))
+        return fail(
+          `the module has no IMEI of its own (${imei}): it was lost, as after another firmware, or never written`,
+          "have the module's maker write it anew, or put another module in: simward modem info",
+        );
+      if (!isLuhn(imei))
+        return warn(
+          `the last digit of the module's IMEI is not its check digit: ${imei}`,
+          "simward imei-lock show --show-ids; compare it with the module's label, and have the module's maker look into it where they differ",
+        );
+      return pass();
+    },
+  },
+  {
     name: "own-lpa",
     section: "module",
     about: "Whether the module has an LPA of its own switched on, which would compete for the eUICC.",
@@ -147,8 +183,13 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
     about: "Whether the module's radio is on (+CFUN 1). In flight mode it finds no network; a policy may want it so.",
     reach: "module",
     needs: ["module-answers"],
-    run: async ({ functionLevel }) => {
-      const level = await functionLevel();
+    run: async ({ functionLevel, modem, clock, mode }, signal) => {
+      let level = await functionLevel();
+      // Who writes an APN switches the radio off and on again: that is over in a moment.
+      for (let left = mode === "fast" ? 1 : radioLooks; level !== 1 && left > 0; left--) {
+        await clock.sleep(radioLookMs, signal);
+        level = await modem.functionLevel(signal);
+      }
       if (level === 1) return pass();
       const what = level === 4 ? "in flight mode" : level === 0 ? "switched off" : `at function level ${level}`;
       return fail(`the module's radio is ${what} (+CFUN: ${level})`, "simward modem reset; or systemctl restart simwardd", {
@@ -164,7 +205,7 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
       "Which radio technologies the module may use and could use, against [radio] and what suits a vehicle: LTE-M or Cat 1 bis; NB-IoT has no handover; 2G and 3G are being switched off.",
     reach: "module",
     needs: ["module-answers"],
-    run: async ({ net, running, status }) => {
+    run: async ({ net, running, status, mode }) => {
       const { rats, offered, policy, sunset } = (await net()).radio;
       const alarm = (await status()).alarms.find(({ code }) => code.startsWith("RADIO_"));
       const data = {
@@ -174,9 +215,20 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
         sunset,
       };
       const { stationary } = running.radio;
-      const set = 'set radio.rats, such as ["lte-m"] or ["cat-1bis"], then systemctl restart simwardd; or now: simward modem rat set lte-m';
-      if (alarm !== undefined) return warn(alarm.message, alarm.next, { data });
-      if (rats === undefined) return pass("the module does not tell which technologies it may use", data);
+      // Of those that this module has.
+      const rat = preferredRats.find((one) => offered.some((rats) => rats.includes(one))) ?? "lte-m";
+      const set = `set radio.rats = ["${rat}"], then systemctl restart simwardd; or now: simward modem rat set ${rat}`;
+      if (alarm !== undefined)
+        return warn(alarm.message, rats?.includes("nb-iot") === true ? set : `${alarm.next}; then systemctl restart simwardd`, { data });
+      if (rats === undefined) {
+        const words = "the module does not tell which technologies it may use";
+        // What the line was not shown has not been checked.
+        return mode === "factory"
+          ? warn(words, "simward modem info; check by its maker's data sheet that it has LTE-M or Cat 1 bis, and is not kept to NB-IoT", {
+              data,
+            })
+          : pass(words, data);
+      }
       if (rats.includes("nb-iot") && !stationary) return fail(`the module may use ${rats.join(", ")}: ${noHandover}`, set, { data });
       if (policy !== undefined && !rats.every((rat) => policy.includes(rat)))
         return warn(
@@ -191,3 +243,12 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
     },
   },
 ];
+
+/** The check digit of an IMEI (3GPP TS 23.003 annex B). */
+function isLuhn(imei: string): boolean {
+  const sum = [...imei].reverse().reduce((total, digit, at) => {
+    const value = Number(digit) * (at % 2 === 1 ? 2 : 1);
+    return total + (value > 9 ? value - 9 : value);
+  }, 0);
+  return /^\d{15}$/.test(imei) && sum % 10 === 0;
+}

@@ -1,5 +1,7 @@
 // Checks of the radio network: signal, registration with its cause in words and what to do, forbidden networks, power saving.
-import { refusalText } from "../../connectivity/causes.ts";
+
+import type { Bands } from "../../../at-drivers/family.ts";
+import { esmFailure, refusalText } from "../../connectivity/causes.ts";
 import { type Check, fail, pass, skip, warn } from "../check.ts";
 import type { DoctorContext } from "../context.ts";
 
@@ -28,9 +30,6 @@ export const mendOf = (rejectCause: number): string =>
   mends.find(({ causes }) => causes.includes(rejectCause))?.mend ??
   "ask the operator what this cause means for the subscription; simward net scan shows other networks";
 
-/** EMM cause 19: the session that the attachment brings along was refused. */
-const esmFailure = 19;
-
 export const networkChecks: readonly Check<DoctorContext>[] = [
   {
     name: "signal",
@@ -57,7 +56,7 @@ export const networkChecks: readonly Check<DoctorContext>[] = [
       "Whether a network has taken the vehicle in; if one refused, its cause by 3GPP TS 24.301 in words, and what can be done about it.",
     reach: "nothing",
     needs: ["sim", "module-radio", "profile-enabled"],
-    run: async ({ modem, net, status: document }) => {
+    run: async ({ modem, net, status: document }, signal) => {
       const { status, plmn, rat, rejectCause } = modem.status.registration;
       const where = [plmn, rat].filter((one) => one !== undefined).join(" ");
       const data = {
@@ -67,10 +66,12 @@ export const networkChecks: readonly Check<DoctorContext>[] = [
         ...(rejectCause === undefined ? {} : { rejectCause }),
       };
       if (status === "home" || status === "roaming") return pass(`${status} on ${where}`, data);
-      if (rejectCause === esmFailure)
+      const { path } = await net();
+      // Between two attempts the refusal is not told by the module any more.
+      if (rejectCause === esmFailure || (rejectCause === undefined && /\(ESM cause \d+\)/.test(path.reason ?? "")))
         return warn("the network takes no attachment, since it refuses the data session that comes with it", "simward net status", {
           data,
-          becauseOf: ["data-session"],
+          becauseOf: ["apn", "data-session"],
         });
       const refused = rejectCause ?? causeIn((await net()).registration.refused);
       if (refused !== undefined)
@@ -80,6 +81,13 @@ export const networkChecks: readonly Check<DoctorContext>[] = [
         });
       const becauseOf = ["signal", "rat", "policy", "lifecycle", "forbidden-networks"];
       if (status === "denied") return fail("the network refuses the vehicle and does not say why", mendOf(0), { data, becauseOf });
+      const locked = lockedBands(await modem.radio.bands(signal).catch(() => undefined));
+      if (locked !== undefined)
+        return fail(
+          `no network is found (${status}), and the module looks for it on few bands only: ${locked}`,
+          "set radio.bands to those that networks use here, such as { lte_m = [3, 8, 20], cat_1bis = [3, 8, 20] }, then systemctl restart simwardd; simward net scan; if nothing is found then either, check the antenna",
+          { data, becauseOf: ["signal", "rat", "policy", "lifecycle"] },
+        );
       // A module that has just been started hears nothing yet.
       const { uptimeMs } = await document();
       if (uptimeMs < searchMs)
@@ -130,6 +138,16 @@ export const networkChecks: readonly Check<DoctorContext>[] = [
     },
   },
 ];
+
+/** Bands of an operator's network are more than that: who looks on so few has been told to. */
+const fewBands = 2;
+
+/** In words, where each technology has few; undefined where there is one that has more, or nothing is told. */
+function lockedBands(bands: Bands | undefined): string | undefined {
+  const told = Object.entries(bands ?? {}).filter(([, list]) => list !== undefined && list.length > 0);
+  if (told.length === 0 || !told.some(([, list]) => list.length <= fewBands)) return undefined;
+  return told.map(([rat, list]) => `${rat} ${list.length <= fewBands ? list.join(", ") : `${list.length} bands`}`).join("; ");
+}
 
 function causeIn(text: string | undefined): number | undefined {
   const found = /reject cause (\d+)/.exec(text ?? "")?.[1];

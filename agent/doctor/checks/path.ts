@@ -1,7 +1,20 @@
 // Checks of the way for data: APN and session, the kernel's side, the tunnel, whether anything passes, names, and throttling.
 import { asSimwardError, SimwardError } from "../../../base/errors.ts";
+import { esmCauseOfText, esmFailure, sessionCauseText } from "../../connectivity/causes.ts";
 import { type Check, fail, pass, skip, warn } from "../check.ts";
 import type { DoctorContext } from "../context.ts";
+
+const userMend =
+  "set auth, user and password_credential of its [[apn]] as the operator gave them, and have the unit load that secret (LoadCredential=), then systemctl restart simwardd; simward net sessions shows what the network answers";
+const isOfUser = (reason: string): boolean => /user or password|ESM cause 29/.test(reason);
+
+/** In words, where the network takes no attachment for its session's sake (EMM cause 19) and the module knows why. */
+async function refusedSession({ status, radio }: DoctorContext["modem"], signal: AbortSignal): Promise<string | undefined> {
+  if (status.registration.rejectCause !== esmFailure) return undefined;
+  const known = await radio.failureCause(signal);
+  const cause = known?.kind === "esm" ? known.cause : known === undefined ? undefined : esmCauseOfText(known.text);
+  return cause === undefined ? undefined : sessionCauseText(cause);
+}
 
 export const pathChecks: readonly Check<DoctorContext>[] = [
   {
@@ -9,9 +22,9 @@ export const pathChecks: readonly Check<DoctorContext>[] = [
     section: "path",
     about:
       "Whether the configured APN is the one that works: a network that does not know it, or refuses its user, says so; a wrong one may leave the vehicle on the former.",
-    reach: "nothing",
+    reach: "module",
     needs: ["sim", "profile-enabled"],
-    run: async ({ status, net, running }) => {
+    run: async ({ status, net, running, modem }, signal) => {
       const { alarms } = await status();
       const { path } = await net();
       const alarm = alarms.find(({ code }) => code === "APN_FAILED");
@@ -20,8 +33,12 @@ export const pathChecks: readonly Check<DoctorContext>[] = [
       const data = { apn, configured: running.apn.map(({ name }) => name) };
       const more = { data, becauseOf: ["credentials"] };
       if (alarm !== undefined) return path.up ? warn(alarm.message, test, more) : fail(alarm.message, test, more);
+      const named = apn === "" ? "" : ` (APN ${JSON.stringify(apn)})`;
       if (!path.up && path.reason !== undefined && /\bAPN\b|ESM cause|user or password/i.test(path.reason))
-        return fail(`${path.reason}${apn === "" ? "" : ` (APN ${JSON.stringify(apn)})`}`, test, { data });
+        return fail(`${path.reason}${named}`, isOfUser(path.reason) ? userMend : test, more);
+      // Why an attach fails is known to the module long before it is given up here.
+      const told = path.up ? undefined : await refusedSession(modem, signal).catch(() => undefined);
+      if (told !== undefined) return fail(`${told}${named}`, isOfUser(told) ? userMend : test, more);
       if (running.apn.length === 0 && !path.up) return warn("no [[apn]] is configured, so the network's own is used", test, { data });
       return pass(apn === "" ? "the network's own" : apn, data);
     },
