@@ -51,6 +51,8 @@ export interface DoctorContext extends LocalContext {
   readonly askCard: <T>(why: string, use: (es10: Es10) => Promise<T>) => Promise<T>;
   readonly eims: () => Promise<readonly EimView[]>;
   readonly resolve: Resolve;
+  /** Where the system's name servers are named; /etc/resolv.conf by default. */
+  readonly resolvConf?: string;
   readonly handshakes: (
     scheme: "coaps" | "https",
     signal: AbortSignal,

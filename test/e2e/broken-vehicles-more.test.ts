@@ -73,6 +73,10 @@ describe("the module", () => {
     offline: true,
     ...{ check: "card-class", cause: /cannot be managed through this module/, mend: /update the module's firmware.*\+CCHO/ },
   });
+  broken("a make that has no access to them at all", {
+    ...{ personality: "quectel-bg96", offline: true },
+    ...{ check: "card-class", cause: /cannot be managed through this module/, mend: /another module/ },
+  });
   broken("kept to a band that no network here uses", {
     personality: "quectel-bg95",
     config: '[radio]\nrats = ["lte-m"]\nbands = { lte_m = [1] }\n',
@@ -150,7 +154,7 @@ describe("what only seems broken", () => {
   /** Modules that come with NB-IoT allowed: that is told, and is no matter of their health. */
   const withNbIot = ["simcom-sim7080", "ublox-sara-r4"];
   for (const id of Object.keys(personalities))
-    if (!withNbIot.includes(id)) well(`a ${id} with nothing wrong`, { personality: id }, async () => undefined);
+    if (!withNbIot.includes(id) && id !== "quectel-bg96") well(`a ${id} with nothing wrong`, { personality: id }, async () => undefined);
   for (const id of withNbIot)
     broken(`a ${id} as it comes`, {
       personality: id,

@@ -92,7 +92,8 @@ vehicle("the port held by another process: named with its pid; when it is gone a
 });
 
 vehicle("the card in a foreign vehicle: both IMEIs are named, and what follows from it is said to follow", async (bench) => {
-  const card = ["--modem", "tcp", "--state", join(bench.dir, "card"), "--pki", join(bench.dir, "pki")];
+  // A module that tells which technologies it may use: the line wants to see it.
+  const card = ["--modem", "tcp", "--personality", "quectel-bg95", "--state", join(bench.dir, "card"), "--pki", join(bench.dir, "pki")];
   const plan = '[lifecycle]\nfirst = "factory_test"\noperational_on = ["ignition"]\ntest_cap_bytes = 1000000\n';
   const own = await bench.sim(...card, "--imei", "356938035643809");
   const first = await bench.daemon(await bench.config(`tcp:${own.ready.modem.tcp}`, plan));

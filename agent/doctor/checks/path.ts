@@ -1,4 +1,5 @@
 // Checks of the way for data: APN and session, the kernel's side, the tunnel, whether anything passes, names, and throttling.
+import { readFile } from "node:fs/promises";
 import { asSimwardError, SimwardError } from "../../../base/errors.ts";
 import { esmCauseOfText, esmFailure, sessionCauseText } from "../../connectivity/causes.ts";
 import { type Check, fail, pass, skip, warn } from "../check.ts";
@@ -166,7 +167,7 @@ export const pathChecks: readonly Check<DoctorContext>[] = [
     about: "Whether the names of the eIMs are found.",
     reach: "network",
     needs: ["eim-configured", "data-session"],
-    run: async ({ eims, resolve, net }, signal) => {
+    run: async ({ eims, resolve, net, running, resolvConf = "/etc/resolv.conf" }, signal) => {
       const hosts = [...new Set((await eims()).flatMap(({ access }) => (access === undefined ? [] : [access.endpoint.host])))];
       if (hosts.length === 0) return skip("no eIM has an address");
       const found: string[] = [];
@@ -178,6 +179,12 @@ export const pathChecks: readonly Check<DoctorContext>[] = [
           const { dns = [] } = (await net()).path;
           const code = (error as NodeJS.ErrnoException).code ?? "unknown";
           const words = error instanceof SimwardError ? error.message : code;
+          if (running.net.mode === "none" && !(await namesServers(resolvConf)))
+            return fail(
+              `the address of ${host} is not found (${words}): ${resolvConf} names no name server`,
+              `ls -l ${resolvConf}; resolvectl status; have whatever brings the interface up write a line "nameserver ADDRESS" there; getent hosts ${host}`,
+              { data: { host, code } },
+            );
           return fail(
             `the address of ${host} is not found (${words})${dns.length === 0 ? "" : `; the network's resolvers are ${dns.join(", ")}`}`,
             `getent hosts ${host}; resolvectl status; or give the eIM another address in [[eim.peer]]`,
@@ -210,6 +217,11 @@ export const pathChecks: readonly Check<DoctorContext>[] = [
     },
   },
 ];
+
+/** Of resolv.conf(5); one that cannot be read has none. */
+async function namesServers(path: string): Promise<boolean> {
+  return /^\s*nameserver\s+\S/m.test(await readFile(path, "utf8").catch(() => ""));
+}
 
 const netdLook = "systemctl status simward-netd.socket simward-netd; journalctl -u simward-netd -n 50";
 
