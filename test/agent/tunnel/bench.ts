@@ -1,10 +1,11 @@
 // A vehicle and its fleet's VPN gateway: two network namespaces, a charon in each, the one beside simward-netd with the configuration that is shipped.
 // systemd's part, starting charon again, is the bench's.
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { makeCa, makeCertificate, pem, type TunnelPair } from "../../support/tunnel-pki.ts";
 import { canNamespace, NetdBench, type NetdClient, type Started } from "../netd/bench.ts";
 
@@ -154,7 +155,6 @@ export class TunnelBench {
     execFileSync("/sbin/ip", ["netns", "add", gatewayNamespace]);
     netd.ip("link", "add", "wwan0", "type", "veth", "peer", "name", "wan0", "netns", gatewayNamespace);
     netd.ip("address", "add", `${places.vehicle}/24`, "dev", "wwan0");
-    netd.ip("address", "add", `${places.vehicle6}/64`, "dev", "wwan0", "nodad");
     netd.ip("link", "set", "wwan0", "up");
     this.gatewayIp("address", "add", `${places.gateway}/24`, "dev", "wan0");
     this.gatewayIp("address", "add", `${places.gateway6}/64`, "dev", "wan0", "nodad");
@@ -163,7 +163,16 @@ export class TunnelBench {
     this.gatewayIp("address", "add", `${places.fleet}/32`, "dev", "lo");
     this.gatewayIp("address", "add", `${places.fleet6}/128`, "dev", "lo");
     netd.ip("route", "add", "default", "via", places.gateway, "dev", "wwan0");
-    netd.ip("-6", "route", "add", "default", "via", places.gateway6, "dev", "wwan0");
+    this.hasIpv6(true);
+  }
+
+  /** Whether the vehicle has an IPv6 address of the network, which a link that went down has not. Without, charon has one way alone to follow by. */
+  hasIpv6(on: boolean): void {
+    const { netd } = this;
+    netd.ip("-6", "address", "flush", "dev", "wwan0", "scope", "global");
+    if (!on) return;
+    netd.ip("address", "add", `${places.vehicle6}/64`, "dev", "wwan0", "nodad");
+    netd.ip("-6", "route", "replace", "default", "via", places.gateway6, "dev", "wwan0");
   }
 
   /** Another address from the network: the former is gone before it is there. */
@@ -188,13 +197,13 @@ export class TunnelBench {
     await new Promise((resolve) => child.stdout.once("data", resolve));
   }
 
-  /** As whom that server sees a user of the vehicle, over the tunnel or not; undefined when it is not reached. */
-  seenAs(address: string, uid = 1_000): string | undefined {
+  /** As whom that server sees a user of the vehicle, over the tunnel or not; undefined when it is not reached. The service runs on meanwhile. */
+  async seenAs(address: string, uid = 1_000): Promise<string | undefined> {
     const host = address.includes(":") ? `[${address}]` : address;
     try {
       const client = ["setpriv", "--reuid", String(uid), "--clear-groups", "curl", "-sS", "--max-time", "3", `http://${host}:8080/`];
-      const seen = execFileSync("/sbin/ip", ["netns", "exec", this.netd.namespace, ...client], { encoding: "utf8", stdio: "pipe" });
-      return seen.replace(/^::ffff:/, "");
+      const { stdout } = await promisify(execFile)("/sbin/ip", ["netns", "exec", this.netd.namespace, ...client]);
+      return stdout.replace(/^::ffff:/, "");
     } catch {
       return undefined;
     }

@@ -25,8 +25,8 @@ describe.skipIf(!canTunnel)(`a gateway that is as expected${leftOut}`, () => {
     bench.configureGateway();
     const lines = await bench.capture(async () => {
       await up(bench.request());
-      expect(bench.seenAs(places.fleet)).toBe(places.virtual);
-      expect(bench.seenAs(places.fleet6)).toBe(places.virtual6);
+      expect(await bench.seenAs(places.fleet)).toBe(places.virtual);
+      expect(await bench.seenAs(places.fleet6)).toBe(places.virtual6);
     });
     const { sa, nameServers } = await bench.reading();
     expect(sa).toMatchObject({ state: "ESTABLISHED", isLocal: true, virtualIps: [places.virtual, places.virtual6] });
@@ -41,23 +41,23 @@ describe.skipIf(!canTunnel)(`a gateway that is as expected${leftOut}`, () => {
     bench.configureGateway();
     await up(bench.request({ gateway: places.gateway6 }));
     expect((await bench.reading()).sa?.localAddress).toBe(places.vehicle6);
-    expect(bench.seenAs(places.fleet)).toBe(places.virtual);
-    expect(bench.seenAs(places.fleet6)).toBe(places.virtual6);
+    expect(await bench.seenAs(places.fleet)).toBe(places.virtual);
+    expect(await bench.seenAs(places.fleet6)).toBe(places.virtual6);
   });
 
   test("by EAP with name and secret", async () => {
     bench.configureGateway({ auth: "eap" });
     await up(bench.eapRequest());
-    expect(bench.seenAs(places.fleet)).toBe(places.virtual);
+    expect(await bench.seenAs(places.fleet)).toBe(places.virtual);
   });
 
   test("everything through the tunnel: the management's own packets alone go by the module's interface", async () => {
     bench.configureGateway({ localTs: "0.0.0.0/0, ::/0" });
     await up(bench.request({ remoteTs: ["0.0.0.0/0", "::/0"] }));
-    expect(bench.seenAs(places.fleet)).toBe(places.virtual);
-    expect(bench.seenAs(places.gateway)).toBe(places.virtual);
-    expect(bench.seenAs(places.gateway, 12_345)).toBe(places.vehicle);
-    expect(bench.seenAs(places.gateway6, 12_345)).toBe(places.vehicle6);
+    expect(await bench.seenAs(places.fleet)).toBe(places.virtual);
+    expect(await bench.seenAs(places.gateway)).toBe(places.virtual);
+    expect(await bench.seenAs(places.gateway, 12_345)).toBe(places.vehicle);
+    expect(await bench.seenAs(places.gateway6, 12_345)).toBe(places.vehicle6);
   });
 
   test("asked for again it stays as it is; asked for otherwise it is another one", async () => {
@@ -79,7 +79,7 @@ describe.skipIf(!canTunnel)(`a gateway that is as expected${leftOut}`, () => {
     expect(await bench.reading()).toEqual({ running: true, attempt: { state: "none" }, nameServers: [] });
     expect(bench.netd.ip("rule")).not.toContain("uidrange");
     expect(bench.netd.ip("address", "show", "dev", "ipsec0")).not.toContain(places.virtual);
-    expect(bench.seenAs(places.fleet)).not.toBe(places.virtual);
+    expect(await bench.seenAs(places.fleet)).not.toBe(places.virtual);
   });
 });
 
