@@ -32,7 +32,7 @@ export const errorTable = {
   DISK_READ: row("later", "a file could not be read", "check the file system and the permissions"),
   DISK_WRITE: row("later", "a file could not be written", "check free space and whether the file system is read-only"),
   STATE_CORRUPT: row("operator", "the state file is damaged and so is the one before it", "simward status"),
-  STATE_TOO_NEW: row("operator", "the state was written by a newer simward", "install that version again, or remove the state directory"),
+  STATE_TOO_NEW: row("operator", "the state was written by a newer simward", "install that version again; its state is kept as *.lost"),
 
   // ipa/asn1
   ASN1_TRUNCATED: row("never", "the data ends in the middle of a TLV", "check that all of it was given"),
@@ -50,7 +50,7 @@ export const errorTable = {
     "this Node does not offer its OpenSSL to simward",
     "use an official or a distribution's Node build with OpenSSL",
   ),
-  DTLS_TIMEOUT: row("online", "the DTLS handshake got no answer in time; with PSK a wrong key looks the same", "simward eim test"),
+  DTLS_TIMEOUT: row("online", "the DTLS handshake got no answer in time", "simward eim test"),
   DTLS_HANDSHAKE: row("later", "the DTLS handshake failed", "simward eim test"),
   DTLS_ALERT: row("later", "the DTLS peer refused with an alert", "simward eim test"),
   DTLS_CLOSED: row("online", "the DTLS association has ended", "it is opened again by itself"),

@@ -72,6 +72,8 @@ interface RoamingState extends TrackerState {
 }
 
 const hourMs = 3_600_000;
+/** What could not be stored is tried again so soon: the alarm ends by itself once there is room. */
+const owedMs = 30_000;
 const dayMs = 24 * hourMs;
 /** A midnight is noted a moment after it. */
 const pastMidnightMs = 1_000;
@@ -235,7 +237,8 @@ export async function openRoaming(options: RoamingOptions): Promise<Roaming> {
     const { ms } = clock.wall();
     const zones = new Set([0, ...rules().rules.map(({ zone_minutes }) => zone_minutes)]);
     const toMidnight = [...zones].map((zone) => dayMs - ((((ms + zone * 60_000) % dayMs) + dayMs) % dayMs) + pastMidnightMs);
-    cancelWake = clock.after(Math.min(hourMs, ...toMidnight), () => void step(() => seen));
+    const isOwed = state !== store.get();
+    cancelWake = clock.after(Math.min(isOwed ? owedMs : hourMs, ...toMidnight), () => void step(() => seen));
   };
 
   const step = (vehicle: () => SeenVehicle): Promise<void> =>

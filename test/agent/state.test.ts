@@ -98,6 +98,7 @@ describe("state", () => {
       [damaged, "STATE_CORRUPT"],
       [newer, "STATE_TOO_NEW"],
     ] as const) {
+      const before = [await disk.read("state.0.json"), await disk.read("state.1.json")];
       const told: string[] = [];
       const openAnyway = () =>
         openState<Counter>({ disk, name: "state", version: 1, initial: { count: 0 }, parse, onLost: (why) => told.push(why.code) });
@@ -106,6 +107,7 @@ describe("state", () => {
       await store.update(() => ({ count: 5 }));
       expect([(await openAnyway()).get(), told]).toEqual([{ count: 5 }, [code]]);
       expect(await disk.list(".")).toEqual(["state.0.lost", "state.1.json", "state.1.lost"]);
+      expect([await disk.read("state.0.lost"), await disk.read("state.1.lost")]).toEqual(before);
     }
   });
 });
