@@ -15,6 +15,7 @@ import { createBugreport } from "./bugreport/gather.ts";
 import { createCardActs } from "./card-acts.ts";
 import { createCardDesk } from "./card-desk.ts";
 import { createCardWatch } from "./card-watch.ts";
+import { watchClocks } from "./clock-watch.ts";
 import { openApnMemory } from "./connectivity/apn-memory.ts";
 import { watchCalls } from "./connectivity/calls.ts";
 import { createConnectivity } from "./connectivity/connectivity.ts";
@@ -35,6 +36,7 @@ import { createLocalActs } from "./local-acts.ts";
 import { createLocalProfiles } from "./local-profiles.ts";
 import { mayUseOperator } from "./market/markets.ts";
 import { createModuleActs } from "./module/acts.ts";
+import { createLongActs } from "./module/long-act.ts";
 import { policyActs } from "./policy/report.ts";
 import { createPolicyService } from "./policy/service.ts";
 import { createPolls } from "./polls.ts";
@@ -44,7 +46,6 @@ import { type AgentState, openAgentState } from "./state/agent-state.ts";
 import { openCardMemory } from "./state/card-memory.ts";
 import { consumerMemory } from "./state/consumer-memory.ts";
 import { statusOf } from "./status.ts";
-import { watchSuspend } from "./suspend.ts";
 import { openTraces } from "./trace/service.ts";
 import { createTraffic } from "./traffic.ts";
 import { apnsOf, createTravel } from "./travel.ts";
@@ -61,6 +62,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   const startedMs = clock.monotonicMs();
   const alarms = createAlarms();
   const hub = createEventHub({ clock, firstId: (1 + integerBelow(random, 1_000_000)) * 1_000_000 });
+  const longActs = createLongActs({ clock, publish: hub.publish });
   const stopping = new AbortController();
   // Everything that waits listens to it; Node takes more than ten for a leak.
   setMaxListeners(0, stopping.signal);
@@ -305,6 +307,13 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     poller.awake();
   };
 
+  const onSet = (byMs: number): void => {
+    const { ms, source } = clock.wall();
+    const data = { bySeconds: Math.round(byMs / 1_000), before: new Date(ms - byMs).toISOString() };
+    log.info("the clock was set", { ...data, source });
+    void record({ event: "clock.set", cause: source, data });
+  };
+
   const { dataPath, enforcement, tunnel, follow } = createTraffic({
     ...{ config, net: ports.net, modem, clock, random, log, alarms, emergency, engine: policy.engine, audit: record },
     ...{ publish: hub.publish, credential: ports.credential, hold: (reason) => keeper.hold(reason), poll: () => poller.news() },
@@ -399,7 +408,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         () => emergency.stop(),
         () => fallback.stop(),
       );
-      if (ports.bootMs !== undefined) disposers.push(watchSuspend({ clock, bootMs: ports.bootMs, onAwake }));
+      if (ports.bootMs !== undefined) disposers.push(watchClocks({ clock, bootMs: ports.bootMs, onAwake, onSet }));
       if (config.emergency.voice_call) disposers.push(watchCalls({ modem, clock, log, onCall: emergency.call }));
       policy.start({
         modem,
@@ -478,6 +487,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         ipa,
         card: desk.status(),
         nextPollInMs: poller.nextPollInMs,
+        underWay: longActs.underWay,
         lastErrors: polls.errors,
         audit: audit.head,
         alarms: alarms.list(),
@@ -499,7 +509,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     profiles: desk.profiles,
     pollEim: polls.ask,
     events: (afterId, fn) => hub.subscribe(afterId, fn),
-    net: createNetActs({ connectivity, modem, signal, audit, emergency, clock }),
+    net: createNetActs({ connectivity, modem, signal, audit, emergency, longActs, clock }),
     doctor: doctorIn({
       ...{ ports, modem, ipa, askCard: desk.ask, signal: stopping.signal },
       lockFacts: () => trust.lock.facts,
@@ -511,7 +521,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       changed: cardChanged,
     }),
     module: createModuleActs({
-      ...{ modem, keeper, config, emergency, clock, signal: stopping.signal },
+      ...{ modem, keeper, config, emergency, longActs, clock, signal: stopping.signal },
       hasApns: () => apnsOf(config).length > 0,
       mayUse: (plmn) => mayUseOperator(config.market, plmn),
       audit: (act, { role, peer }, data) => trail.acts.auditAdminAct(act, role, peer, data),
