@@ -3,14 +3,16 @@ import { createHash, X509Certificate } from "node:crypto";
 import { fromHex, toHexUpper } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { SimwardError } from "../base/errors.ts";
+import { type Rehearsal, rehearsal } from "../base/rehearsal.ts";
 import { decode } from "../ipa/asn1/schema.ts";
-import { writeTlv } from "../ipa/asn1/tlv.ts";
+import { contentOf, readTlv, writeTlv } from "../ipa/asn1/tlv.ts";
 import {
   type Es10,
   getCerts,
   getEimConfigurationData,
   getEuiccInfo1,
   getEuiccInfo2,
+  loadEuiccPackage,
   removeNotificationFromList,
 } from "../ipa/euicc/es10.ts";
 import type { Ipa } from "../ipa/ipa.ts";
@@ -78,6 +80,15 @@ export function createCardActs({ ipa, askCard, audit, changed, clock, signal }: 
     const found = ipa.status().card;
     if (found?.kind === "sgp02" || found?.kind === "uicc") throw passiveError(found);
   };
+  /** On the card it is one function and the package itself; on a consumer eUICC, and of other packages, it depends. Throws ASN1_… as the card's reader would. */
+  function rehearsedLoad(given: Uint8Array, going: Rehearsal): never {
+    const bare = given[0] === 0xbf && given[1] === 0x4e ? contentOf(readTlv(given)) : given;
+    if (ipa.status().card?.kind === "sgp32-ipad" && bare[0] === 0xbf && bare[1] === 0x51) {
+      decode(loadEuiccPackage.request, bare, { name: "EuiccPackageRequest" });
+      going.note({ interface: "es10", name: loadEuiccPackage.name, section: loadEuiccPackage.section, command: bare });
+    }
+    going.end();
+  }
   return {
     async cardInfo() {
       euiccOnly();
@@ -154,6 +165,8 @@ export function createCardActs({ ipa, askCard, audit, changed, clock, signal }: 
       const given = fromHex(order.package);
       const sha256 = createHash("sha256").update(given).digest("hex");
       await audit("package.loadAsked", by, { sha256, octets: String(given.length), reason: order.reason });
+      const going = rehearsal();
+      if (going !== undefined) return rehearsedLoad(given, going);
       // What is signed stays as it came: a bare package is only put into the envelope that an injecting eIM would have used.
       const message = given[0] === 0xbf && given[1] === 0x4e ? given : writeTlv(transferEimPackage, given);
       const source = { scheme: "local", peer: `${by.role}:${by.peer?.uid ?? "unknown"}`, eimIds: [], gone: signal } as const;

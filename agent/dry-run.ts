@@ -57,7 +57,7 @@ function rehearsedServices(all: ApiServices, going: Rehearsal): ApiServices {
   const open: Partial<ApiServices> = {
     ...{ auditAdminAct, setEmergencyProfile, setImmediateEnable, fallback, usageAccess },
     local,
-    card: { ...card, loadPackage: bar },
+    card,
     module: { ...module, survey: bar },
     net: { ...net, probe: bar },
   };

@@ -1,5 +1,6 @@
 // What is ordered on the vehicle itself: an emergency told and ended, the emergency profile, fallback and return, immediate enabling.
-import { SimwardError } from "../base/errors.ts";
+import { isCode, SimwardError } from "../base/errors.ts";
+import { inTrace } from "../base/trace.ts";
 import type { Ipa } from "../ipa/ipa.ts";
 import type { ImmediateEnableOrder } from "../ipa/procedures/immediate.ts";
 import type { LocalSwitchResult } from "../ipa/procedures/local-switch.ts";
@@ -57,18 +58,34 @@ export function createLocalActs(parts: {
     async setEmergencyProfile(enabled) {
       const result = await ipa.switchLocally(enabled ? "enableEmergencyProfile" : "disableEmergencyProfile", { signal });
       if (result.outcome === "switched") news();
-      return switchReport(result);
+      return switchReport(result, advice.emergency);
     },
-    fallback: async (action) => switchReport(await fallback.ask(action)),
+    fallback: async (action) => switchReport(await fallback.ask(action), advice.fallback),
     async setImmediateEnable(order) {
-      await ipa.configureImmediateEnable(order, signal);
+      await ipa.configureImmediateEnable(order, signal).catch((error: unknown) => {
+        throw advised(error, advice.immediateEnable);
+      });
       return { schema: "simward/immediate-enable/1", enabled: order.enabled };
     },
   };
 }
 
-function switchReport({ outcome, code, iccid, online, error }: LocalSwitchResult): ProfileSwitchReport {
-  if (outcome !== "switched" && outcome !== "already") throw error ?? refused(outcome, code);
+/** What helps where the eUICC refuses. */
+const advice = {
+  emergency: "simward profile list says whether an emergency profile is installed; simward card info whether the eUICC knows such profiles",
+  fallback: "simward profile list shows which profile is enabled and which has the fallback attribute; an eIM's order sets it",
+  immediateEnable: "simward eim list: once an eIM is associated, only its own order configures this",
+} as const;
+
+function advised(error: unknown, next: string): unknown {
+  if (!isCode(error, "ES10_REFUSED")) return error;
+  const { code, data, ref } = error;
+  const detail = error.detail === undefined ? {} : { detail: error.detail };
+  return inTrace(ref, () => new SimwardError(code, { ...detail, data, next, cause: error }));
+}
+
+function switchReport({ outcome, code, iccid, online, error }: LocalSwitchResult, next: string): ProfileSwitchReport {
+  if (outcome !== "switched" && outcome !== "already") throw advised(error ?? refused(outcome, code), next);
   return {
     schema: "simward/profile-switch/1",
     outcome,

@@ -30,6 +30,7 @@ export interface StatusParts {
   readonly ipa: Ipa;
   readonly card: CardStatus | undefined;
   readonly nextPollInMs: number | undefined;
+  readonly underWay?: Status["underWay"];
   readonly lastErrors: ReadonlyMap<string, ErrorReport>;
   readonly audit: AuditHead;
   readonly alarms: readonly ErrorReport[];
@@ -65,6 +66,7 @@ export function statusOf(parts: StatusParts): Status {
     timeSource: wall.source,
     uptimeMs: Math.round(clock.monotonicMs() - parts.startedMs),
     card: parts.card,
+    underWay: parts.underWay,
     profiles: ipaStatus.profiles.map((profile) =>
       compact<ProfileStatus>({
         iccid: profile.iccid,

@@ -130,7 +130,7 @@ export const errorTable = {
   ES10_UNSUPPORTED: row("never", "the eUICC does not know this function", "simward status"),
   ES10_RESPONSE: row("later", "the eUICC's response is not of the function's type", "simward status"),
   ES10_TOO_LONG: row("never", "the command does not fit the blocks of STORE DATA", "check the package's size"),
-  ES10_REFUSED: row("operator", "the eUICC refused", "simward status"),
+  ES10_REFUSED: row("operator", "the eUICC refused", "simward profile list; simward card classify says what this eUICC takes"),
 
   // IPA
   ESIPA_UNREACHABLE: row("online", "the eIM did not answer", "simward eim test"),
@@ -185,7 +185,7 @@ export const errorTable = {
   ACTIVATION_CODE: row("never", "this is not an activation code", "write LPA:1$address$matching-id"),
 
   // policy
-  POLICY_REFUSED: row("operator", "a policy forbids it", "simward audit tail --event policy."),
+  POLICY_REFUSED: row("operator", "a policy forbids it", "simward policy explain; simward audit tail --event policy."),
   POLICY_GOES_DARK: row("operator", "it would leave no way back online", "say that it is meant, with a reason; see the verb's --help"),
   POLICY_NO_WAY_BACK: row("operator", "the package would leave no way back online", "set the rollback flag, or policy.no_way_back"),
   POLICY_ALARM: row("operator", "a policy of the fleet raises an alarm", "simward policy explain"),
@@ -349,6 +349,8 @@ export type ErrorCode = keyof typeof errorTable;
 export interface ErrorContext {
   /** What, where: a path, an offset, a value that is no secret. */
   readonly detail?: string;
+  /** What helps in this case, where the row's own advice does not. */
+  readonly next?: string | undefined;
   readonly cause?: unknown;
   /** Facts for a program: numbers, names; never a secret, never a whole identifier. */
   readonly data?: Readonly<Record<string, unknown>>;
@@ -357,6 +359,7 @@ export interface ErrorContext {
 export class SimwardError extends Error {
   readonly code: ErrorCode;
   readonly detail: string | undefined;
+  readonly next: string;
   readonly data: Readonly<Record<string, unknown>>;
   /** Trace of what it happened in. */
   readonly ref: string | undefined;
@@ -366,16 +369,13 @@ export class SimwardError extends Error {
     this.name = "SimwardError";
     this.code = code;
     this.detail = context.detail;
+    this.next = context.next ?? errorTable[code].next;
     this.data = context.data ?? {};
     this.ref = traceId();
   }
 
   get retry(): RetryClass {
     return errorTable[this.code].retry;
-  }
-
-  get next(): string {
-    return errorTable[this.code].next;
   }
 }
 

@@ -124,6 +124,8 @@ export interface Status {
   readonly network: NetworkStatus;
   readonly eims: readonly EimStatus[];
   readonly operation?: OperationStatus;
+  /** Of the module, as long as it goes on, whether or not who asked for it still waits. */
+  readonly underWay?: WorkStatus;
   /** Of the vehicle's life: factory_test, shipping, operational, suspended, retired. */
   readonly stage?: string;
   /** Of device and card. */
@@ -144,6 +146,18 @@ export interface Status {
   readonly audit: AuditHead;
   /** What needs a person, newest first. */
   readonly alarms: readonly ErrorReport[];
+}
+
+/** Also the fields of an event `phase`; there with `joined` where it is told again for one who asks for the same. */
+export interface WorkStatus {
+  /** The verb that asks for it, and joins it. */
+  readonly work: "net scan" | "modem reset";
+  readonly phase: string;
+  readonly n: number;
+  readonly of: number;
+  readonly elapsedMs: number;
+  /** When it is given up. */
+  readonly limitMs: number;
 }
 
 /** One line of GET /v1/events. */

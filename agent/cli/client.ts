@@ -152,7 +152,8 @@ function errorFrom(value: unknown): SimwardError {
   if (report === undefined || !(report.code in errorTable))
     return new SimwardError("API_RESPONSE", { detail: report?.message ?? "no error of simward" });
   const { text } = errorTable[report.code];
-  const context = report.message.startsWith(`${text}: `) ? { detail: report.message.slice(text.length + 2) } : {};
+  const detail = report.message.startsWith(`${text}: `) ? report.message.slice(text.length + 2) : undefined;
+  const context = { next: report.next, ...(detail === undefined ? {} : { detail }) };
   // What it happened in is the daemon's to say.
   return inTrace(report.ref, () => new SimwardError(report.code, context));
 }

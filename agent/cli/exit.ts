@@ -50,7 +50,7 @@ const rules: readonly (readonly [RegExp, ExitName])[] = [
   [/^(NOT_FOUND|API_NOT_FOUND|EIM_UNKNOWN|EIM_NOT_CONFIGURED)$/, "notFound"],
   [/^(API_NOT_RUNNING|API_GONE)$/, "notRunning"],
   [/^(API_FORBIDDEN|TOKEN_REFUSED)$/, "permission"],
-  [/^(BUSY|EMERGENCY_ACTIVE|PORT_BUSY|API_BUSY|API_RATE|QUEUE_FULL)$/, "busy"],
+  [/^(BUSY|EMERGENCY_ACTIVE|PORT_BUSY|API_BUSY|API_RATE|UI_PORT|QUEUE_FULL)$/, "busy"],
   [/^(DEADLINE|DTLS_TIMEOUT|COAP_TIMEOUT|HTTP_TIMEOUT|AT_TIMEOUT)$/, "timeout"],
   [/^AT_DENIED$/, "policy"],
   [/^(CARD_|ES10_|APDU_|FALLBACK_)/, "card"],

@@ -1,5 +1,6 @@
 // What the daemon does while it carries out an order: each step as it is done, counted, and in the order of a plan where there is one.
 import type { ApiEvent } from "../api/types.ts";
+import { duration } from "./layout.ts";
 import type { Output } from "./output.ts";
 import { renderEvent } from "./render-event.ts";
 import type { CliContext, VerbInput } from "./verb.ts";
@@ -12,15 +13,17 @@ export async function withProgress<T>(
   { options }: VerbInput,
   ask: () => Promise<T>,
   plan: readonly string[] = [],
+  /** Which command shows what goes on when nobody waits for it here. */
+  shownBy = "simward status shows it",
 ): Promise<T> {
   const { out, signal } = context;
-  const listening = options.quiet === true ? undefined : await listen(context, progressOf(out, plan));
+  const listening = options.quiet === true || context.isDryRun === true ? undefined : await listen(context, progressOf(out, plan));
   try {
     const answer = await ask();
     await listening?.caughtUp();
     return answer;
   } finally {
-    if (signal.aborted) out.hint("not waited for any longer; the daemon goes on");
+    if (signal.aborted) out.hint(`not waited for any longer; the daemon goes on: ${shownBy}`);
     await listening?.end();
     out.endProgress();
   }
@@ -65,12 +68,23 @@ async function listen({ api, clock }: CliContext, tell: (event: ApiEvent) => voi
   };
 }
 
+/** What began before this was asked for says so. */
+function renderPhase({ n, of, phase, joined, elapsedMs }: ApiEvent): string {
+  return `[${n}/${of}] ${phase}${joined === true ? `  begun ${duration(Number(elapsedMs))} ago, and joined` : ""}`;
+}
+
 function progressOf(out: Output, plan: readonly string[]): (event: ApiEvent) => void {
   let done = 0;
   let isDown = false;
   const count = (n: number): string => (plan.length === 0 ? `[${n}]` : `[${n}/${plan.length}]`);
   if (plan[0] !== undefined) out.live(`${count(1)} ${plan[0]}`);
   return (event) => {
+    if (event.kind === "phase") {
+      const { phase, n, of } = event;
+      out.progress({ ...event, step: phase }, () => renderPhase(event));
+      out.live(`[${n}/${of}] ${phase}, at most ${duration(Number(event.limitMs))}`);
+      return;
+    }
     if (event.kind !== "step" && event.kind !== "segment") {
       // The trail has its own verbs.
       if (event.kind === "audit") return;

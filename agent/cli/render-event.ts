@@ -83,6 +83,8 @@ const renderers: Readonly<Record<string, Render>> = {
   "policy.warned": (e, out) => out.paint("yellow", `warning of policy ${text(e.rule)}: ${text(e.reason)}`),
   "path.up": (e, out) => out.paint("green", `data path up: ${text(e.plmn)} APN ${text(e.apn)} ${text(e.address)}`),
   "path.down": (e, out) => out.paint("yellow", `data path down: ${text(e.reason)}`),
+  phase: (e) =>
+    `${text(e.work)}: ${text(e.phase)}${e.n === e.of ? ` after ${duration(Number(e.elapsedMs))}` : `, at most ${duration(Number(e.limitMs))}`}`,
   gap: (e, out) => out.paint("yellow", `what came behind event ${text(e.after)} is not remembered`),
   warning: (e, out) => out.paint("yellow", `${text(e.where)}: ${failure(e)}`),
   error: (e, out) => out.paint("red", `${text(e.where)}: ${failure(e)}`),

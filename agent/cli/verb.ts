@@ -16,6 +16,8 @@ export interface CliContext {
   api(role: "viewer" | "engineer" | "admin"): ApiClient;
   readonly stateDir: string;
   readonly signal: AbortSignal;
+  /** --dry-run: nothing comes to pass of which there would be progress. */
+  readonly isDryRun?: boolean;
   readonly clock: Clock;
   /** The terminal that stdout is; undefined where it is none. */
   readonly screen?: Screen | undefined;

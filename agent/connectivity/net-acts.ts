@@ -7,6 +7,7 @@ import { rehearsal } from "../../base/rehearsal.ts";
 import type { ApnTestReport, NetReport, OperatorsReport, ProbeReport, RadioReport, SessionsReport } from "../api/net-types.ts";
 import type { AuditLog } from "../audit/types.ts";
 import type { EmergencyWatch } from "../emergency.ts";
+import type { LongActs } from "../module/long-act.ts";
 import { refusalText } from "./causes.ts";
 import type { Connectivity } from "./connectivity.ts";
 import { isFailing } from "./operators.ts";
@@ -25,7 +26,7 @@ export interface NetActs {
   netStatus(): Promise<NetReport>;
   sessions(last: number): Promise<SessionsReport>;
   probe(): Promise<ProbeReport>;
-  /** Throws EMERGENCY_ACTIVE, BUSY. It interrupts data. */
+  /** Throws EMERGENCY_ACTIVE, BUSY. It interrupts data. Joins the one that is under way. */
   scan(): Promise<OperatorsReport>;
   /** The one before is restored whatever comes of it. Throws EMERGENCY_ACTIVE. */
   testApn(test: ApnTest): Promise<ApnTestReport>;
@@ -40,6 +41,7 @@ export interface NetActsOptions {
   readonly signal: SignalWatch;
   readonly audit: Pick<AuditLog, "query">;
   readonly emergency: EmergencyWatch;
+  readonly longActs: LongActs;
   readonly clock: Clock;
 }
 
@@ -50,6 +52,11 @@ const testMs = 60_000;
 export function createNetActs(options: NetActsOptions): NetActs {
   const { connectivity, modem, emergency, clock } = options;
   const { keeper, operators, prober, radio, sessions } = connectivity;
+  const scanning = options.longActs.act<"asked" | "scanning" | "answered", OperatorsReport>({
+    work: "net scan",
+    phases: ["asked", "scanning", "answered"],
+    limitMs: scanLimitMs,
+  });
   const mayDisturb = (): void => {
     if (emergency.sources.length > 0) throw new SimwardError("EMERGENCY_ACTIVE", { detail: emergency.sources.join(", ") });
     if (modem.status.link !== "ready") throw new SimwardError("MODEM_ABSENT", { detail: modem.status.reason ?? modem.address });
@@ -157,14 +164,18 @@ export function createNetActs(options: NetActsOptions): NetActs {
         })),
       };
     },
-    async scan() {
-      mayDisturb();
-      const found = await keeper.change(async (signal) => {
-        const limit = deadline(clock, scanLimitMs, () => new SimwardError("DEADLINE", { detail: "a scan for operators" }), signal);
-        return modem.scanOperators(limit.signal).finally(limit.done);
-      });
-      return { schema: "simward/operators/1", operators: found.map(({ plmn, name, status }) => ({ plmn, name, status })) };
-    },
+    scan: () =>
+      scanning.ask(async (phase) => {
+        mayDisturb();
+        phase("asked");
+        const found = await keeper.change(async (signal) => {
+          phase("scanning");
+          const limit = deadline(clock, scanLimitMs, () => new SimwardError("DEADLINE", { detail: "a scan for operators" }), signal);
+          return modem.scanOperators(limit.signal).finally(limit.done);
+        });
+        phase("answered");
+        return { schema: "simward/operators/1", operators: found.map(({ plmn, name, status }) => ({ plmn, name, status })) };
+      }),
     async testApn({ name, type, cid }) {
       mayDisturb();
       const startMs = clock.monotonicMs();

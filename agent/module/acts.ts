@@ -10,6 +10,7 @@ import type { Keeper } from "../connectivity/keeper.ts";
 import type { EmergencyWatch } from "../emergency.ts";
 import type { Asker } from "../local-profiles.ts";
 import { judgeLine, refusedLine } from "./at-line.ts";
+import type { LongActs } from "./long-act.ts";
 import { surveyModule } from "./survey.ts";
 
 export interface ModuleActs {
@@ -31,7 +32,7 @@ export interface ModuleActs {
   register(by: Asker, plmn: string | undefined): Promise<ModemChanged>;
   forbidden(): Promise<ForbiddenOperators>;
   clearForbidden(by: Asker, reason: string): Promise<ModemChanged>;
-  /** Resolves when the module is ready again. */
+  /** Resolves when the module is ready again. Joins a restart that is under way. */
   reset(by: Asker, reason: string): Promise<ModemChanged>;
 }
 
@@ -43,6 +44,7 @@ export interface ModuleActsParts {
   readonly hasApns: () => boolean;
   readonly mayUse: (plmn: string) => boolean;
   readonly emergency: EmergencyWatch;
+  readonly longActs: LongActs;
   readonly audit: (act: string, by: Asker, data: Readonly<Record<string, string | null>>) => Promise<void>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -60,9 +62,15 @@ export function createModuleActs(parts: ModuleActsParts): ModuleActs {
     if (emergency.sources.length > 0) throw new SimwardError("EMERGENCY_ACTIVE", { detail: emergency.sources.join(", ") });
     ready();
   };
-  const configured = (setting: string, instead: string): never => {
+  const restarting = parts.longActs.act<"asked" | "restarting" | "off the air" | "back", ModemChanged>({
+    work: "modem reset",
+    phases: ["asked", "restarting", "off the air", "back"],
+    limitMs: resetLimitMs,
+  });
+  const configured = (setting: string, instead = ""): never => {
     throw new SimwardError("POLICY_REFUSED", {
-      detail: `${setting} of the configuration decides it: edit /etc/simward/simward.toml, then simward config validate and restart simwardd. ${instead}`,
+      detail: `${setting} of the configuration decides it`,
+      next: `${instead}edit ${setting} in /etc/simward/simward.toml; simward config validate; systemctl restart simwardd`,
     });
   };
   const timed = async <T extends object>(what: ModemChanged["what"], act: () => Promise<T>): Promise<ModemChanged & T> => {
@@ -119,27 +127,30 @@ export function createModuleActs(parts: ModuleActsParts): ModuleActs {
       return { schema: "simward/at/1", line, answer: lines, result: finalResult, tookMs: Math.round(clock.monotonicMs() - startMs) };
     },
     async setApn(by, { name, type, cid }) {
-      if (parts.hasApns()) configured("[[apn]]", `Try it first: simward net apn test ${name}`);
+      if (parts.hasApns()) configured("[[apn]]", `simward net apn test ${name || "''"} tries it; to keep it `);
       mayDisturb();
       await audit("modem.apnAsked", by, { apn: name, type });
       return timed("apn", () => keeper.change((s) => modem.ensureContext({ cid: cid ?? modem.attachCid, type, apn: name }, undefined, s)));
     },
     async setPsm(by, { enabled, periodicTauSeconds, activeSeconds }) {
-      if (config.radio.psm !== undefined) configured("radio.psm", "");
+      if (config.radio.psm !== undefined) configured("radio.psm");
       mayDisturb();
       await audit("modem.psmAsked", by, { enabled: String(enabled) });
       const timers = enabled ? { periodicTauSeconds, activeSeconds } : undefined;
       return timed("psm", () => modem.radio.setPowerSaving(timers, signal));
     },
     async setEdrx(by, { rat, cycleSeconds }) {
-      if (config.radio.edrx_seconds !== undefined) configured("radio.edrx_seconds", "");
+      if (config.radio.edrx_seconds !== undefined) configured("radio.edrx_seconds");
       mayDisturb();
       await audit("modem.edrxAsked", by, { rat, cycleSeconds: cycleSeconds === undefined ? null : String(cycleSeconds) });
       return timed("edrx", () => modem.radio.setEdrx(rat, cycleSeconds, signal));
     },
     async register(by, plmn) {
       if (plmn !== undefined && !parts.mayUse(plmn))
-        throw new SimwardError("POLICY_REFUSED", { detail: `[market] names the operators of that country, and ${plmn} is none of them` });
+        throw new SimwardError("POLICY_REFUSED", {
+          detail: `[market] names the operators of that country, and ${plmn} is none of them`,
+          next: "simward policy market show",
+        });
       mayDisturb();
       await audit("net.registerAsked", by, { plmn: plmn ?? null });
       return timed("operator", () =>
@@ -162,14 +173,23 @@ export function createModuleActs(parts: ModuleActsParts): ModuleActs {
       return timed("fplmn", () => keeper.change(async (s) => ({ changed: await modem.radio.clearForbiddenOperators(s) })));
     },
     async reset(by, reason) {
-      mayDisturb();
+      if (parts.longActs.underWay?.work !== "modem reset") mayDisturb();
       await audit("modem.resetAsked", by, { reason });
-      return timed("reset", () =>
-        keeper.change(async (outer) => {
-          await within(resetLimitMs, "restart of the module", outer, (s) => modem.reset(s));
-          return {};
-        }),
-      );
+      return restarting.ask(async (phase) => {
+        mayDisturb();
+        phase("asked");
+        return timed("reset", () =>
+          keeper.change(async (outer) => {
+            phase("restarting");
+            const stop = modem.onEvent(({ kind }) => {
+              if (kind === "gone") phase("off the air");
+            });
+            await within(resetLimitMs, "restart of the module", outer, (s) => modem.reset(s)).finally(stop);
+            phase("back");
+            return {};
+          }),
+        );
+      });
     },
   };
 }

@@ -256,7 +256,8 @@ function parseAnchor(anchor: string | undefined): AuditHead | undefined {
 
 function renderRecord(record: AuditRecord, out: Output): string {
   const data = Object.entries(record.data ?? {}).map(
-    ([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+    // A record is one line, whatever its text: a PEM has many.
+    ([key, value]) => `${key}=${typeof value === "string" && !/[\n\r]/.test(value) ? value : JSON.stringify(value)}`,
   );
   return `${out.paint("dim", `${String(record.seq).padStart(6)}  ${record.time}`)}  ${record.event.padEnd(24)} ${record.cause}  ${data.join(" ")}`;
 }

@@ -4,6 +4,7 @@ import type { ModemChanged, ModemReport, ModemSurvey } from "../../api/modem-typ
 import type { RadioReport } from "../../api/net-types.ts";
 import { duration } from "../layout.ts";
 import type { Output } from "../output.ts";
+import { quietOption, withProgress } from "../progress.ts";
 import { needReason, textOption, type Verb, wholeNumberOption } from "../verb.ts";
 
 type Row = readonly [string, readonly string[]];
@@ -112,11 +113,13 @@ export const modemReset: Verb = {
   summary: "restart the module, and wait until it is ready again",
   example: "simward modem reset --yes --reason 'ticket 123'",
   danger: "data and calls end until the module is registered again",
+  options: [quietOption],
   timeoutSeconds: 360,
   hasProgress: true,
-  async run({ api, out }, input) {
-    out.live("[1/1] the module restarts");
-    shownChange(await api("engineer").call<ModemChanged>("POST", "/v1/modem/reset", { reason: needReason(input) }), out);
+  async run(context, input) {
+    const body = { reason: needReason(input) };
+    const ask = (): Promise<ModemChanged> => context.api("engineer").call<ModemChanged>("POST", "/v1/modem/reset", body);
+    shownChange(await withProgress(context, input, ask, [], "simward status shows it, and simward modem reset joins it"), context.out);
     return undefined;
   },
 };

@@ -5,6 +5,7 @@ import type { ApnTestReport, NetReport, OperatorsReport, PathHealth, ProbeReport
 import { exitCodes } from "../exit.ts";
 import { duration } from "../layout.ts";
 import type { Output } from "../output.ts";
+import { quietOption, withProgress } from "../progress.ts";
 import { textOption, type Verb, wholeNumberOption } from "../verb.ts";
 
 type Row = readonly [string, readonly string[]];
@@ -155,9 +156,13 @@ export const netScan: Verb = {
   name: "net scan",
   summary: "look for operators: it takes minutes, and data stands still meanwhile",
   example: "simward net scan",
+  options: [quietOption],
   timeoutSeconds: 300,
-  async run({ api, out }) {
-    const report = await api("engineer").call<OperatorsReport>("POST", "/v1/net/scan", {});
+  hasProgress: true,
+  async run(context, input) {
+    const { api, out } = context;
+    const ask = (): Promise<OperatorsReport> => api("engineer").call<OperatorsReport>("POST", "/v1/net/scan", {});
+    const report = await withProgress(context, input, ask, [], "simward status shows it, and simward net scan joins it");
     out.result(report, () => out.fields(report.operators.map(({ plmn, name, status }): Row => [plmn, [name, status]])));
     return undefined;
   },

@@ -18,7 +18,8 @@ export const policySet: Verb = {
     throw new SimwardError("POLICY_REFUSED", {
       detail:
         `policies change with the configuration, which is reviewed and kept: set ${path.at(-1)}${value === undefined ? "" : ` = ${value}`} under [${section}] in ` +
-        "/etc/simward/simward.toml, then simward config validate, then systemctl restart simwardd; simward policy simulate shows what it would do",
+        "/etc/simward/simward.toml",
+      next: "simward policy simulate shows what it would do; simward config validate; systemctl restart simwardd",
     });
   },
 };

@@ -131,6 +131,11 @@ export function renderStatus(report: Status, out: Output): string {
       tightest && roamingText(tightest, out),
     );
   }
+  const { underWay } = report;
+  if (underWay !== undefined) {
+    const { work, phase, elapsedMs, limitMs } = underWay;
+    add("Now", `simward ${work}`, phase, `${duration(elapsedMs)} of at most ${duration(limitMs)}`);
+  }
   if (report.operation) add("Now", report.operation.kind, report.operation.step, report.operation.eimId && `for ${report.operation.eimId}`);
   const { notifications, packageResults } = report.pending;
   if (notifications + packageResults > 0)

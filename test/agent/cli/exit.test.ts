@@ -19,6 +19,7 @@ describe("the exit code", () => {
       PATH_DEAD: "offline",
       NO_DATA_PATH: "offline",
       COAP_TIMEOUT: "timeout",
+      UI_PORT: "busy",
       TLS_EXPIRED: "server",
       AUDIT_WRITE: "failed",
     } as const;
