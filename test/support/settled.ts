@@ -68,14 +68,7 @@ export function settled(value: unknown, name = ""): unknown {
   }
   if (Array.isArray(value)) return value.map((item) => settled(item, name));
   if (typeof value !== "object" || value === null) return value;
-  // A module that is busy is not waited for: the status has the signal or has not.
-  const isStatus = "schema" in value && value.schema === "simward/status/1";
-  return Object.fromEntries(Object.entries(isStatus ? withoutSignal(value) : value).map(([key, item]) => [key, settled(item, key)]));
-}
-
-function withoutSignal(status: object): object {
-  const { network = {} } = status as { readonly network?: object };
-  return { ...status, network: Object.fromEntries(Object.entries(network).filter(([key]) => !/^(rsrp|rsrq|sinr)/.test(key))) };
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, settled(item, key)]));
 }
 
 export const settledText = (text: string): string => String(settled(text));

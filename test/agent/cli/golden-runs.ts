@@ -46,6 +46,9 @@ const meant = ["--yes", ...reason];
 const run = (verb: string, ...args: readonly string[]): GoldenRun => ({ verb, args });
 const once = (verb: string, ...args: readonly string[]): GoldenRun => ({ verb, args, once: true });
 const rehearse = (verb: string, ...args: readonly string[]): GoldenRun => run(verb, ...args, "--dry-run");
+/** A module that is busy is not waited for, so the status has it once it was measured. */
+const signal = ({ until, status }: World): Promise<unknown> => until(status, ({ network }) => network.rsrpDbm !== undefined);
+
 const after = (before: NonNullable<GoldenRun["before"]>, one: GoldenRun): GoldenRun => ({ ...one, before });
 
 export function goldenVehicles(dir: string): readonly GoldenVehicle[] {
@@ -91,7 +94,7 @@ function fleetVehicle(dir: string): GoldenVehicle {
       config: `${stateIn(dir)}[[policy.usage.cap]]\nbytes = 500000000\n`,
     },
     runs: [
-      run("status"),
+      after(signal, run("status")),
       run("profile list"),
       run("profile show"),
       run("profile rollback"),
@@ -236,7 +239,7 @@ function fleetVehicle(dir: string): GoldenVehicle {
       run("lifecycle set", "suspended", ...reason),
       once("lifecycle set", "suspended", "--admin", ...reason),
       run("policy show"),
-      run("status"),
+      after(signal, run("status")),
       after(
         async ({ agent }) => writeFile(file("token"), token("commands", (await agent.lifecycle.lifecycle()).signs?.operational ?? "")),
         once("lifecycle set", "operational", "--token", file("token"), ...reason),
@@ -252,7 +255,7 @@ function freshCard(dir: string): GoldenVehicle {
     name: "consumer",
     given: { cardRole: "sgp22", direct: true, seed: 7, config: `${stateIn(dir)}[eim]\non_consumer_euicc = true\n` },
     runs: [
-      run("status"),
+      after(signal, run("status")),
       rehearse("profile download", "--ac", file("code"), "--quiet"),
       after(
         ({ vehicle }) => writeFile(file("code"), `${vehicle.activationCode(fleet.matchingId)}\n`),
