@@ -1,5 +1,5 @@
 // Bundles the programs into dist/. Native addons stay outside and are loaded lazily by the code that needs them.
-import { chmod, copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
 
 const programs = {
@@ -41,7 +41,7 @@ const built = [
 ];
 for (const name of Object.keys(programs)) await chmod(`dist/${name}.mjs`, 0o755);
 // Read by simward ui, which is part of dist/simward.mjs.
-await copyFile("agent/ui/page.html", "dist/page.html");
+await cp("agent/ui/page", "dist/page", { recursive: true });
 
 // What is bundled takes its licence along.
 const inputs = built.flatMap(({ metafile }) => Object.keys(metafile.inputs));

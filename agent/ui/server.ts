@@ -8,12 +8,12 @@ import { asSimwardError, type ErrorCode, errorReport, SimwardError } from "../..
 import { maskValue } from "../../base/mask.ts";
 import type { Random } from "../../base/random.ts";
 import type { ApiClient } from "../cli/client.ts";
+import type { UiFiles } from "./files.ts";
 
 export interface UiOptions {
   /** Of viewer.sock. */
   readonly api: ApiClient;
-  /** `__NONCE__` in it is replaced. */
-  readonly page: string;
+  readonly files: UiFiles;
   /** 0 lets the system choose. */
   readonly port: number;
   readonly clock: Clock;
@@ -63,7 +63,7 @@ const documents: Readonly<Record<string, (api: ApiClient, query: URLSearchParams
 
 /** Throws UI_PORT. */
 export async function serveUi(options: UiOptions): Promise<RunningUi> {
-  const { api, page, clock, random, signal } = options;
+  const { api, files, clock, random, signal } = options;
   const secret = (): string => Buffer.from(random.bytes(secretBytes)).toString("base64url");
   const session = secret();
   let token: string | undefined = secret();
@@ -101,10 +101,10 @@ export async function serveUi(options: UiOptions): Promise<RunningUi> {
       return sendJson(response, 200, { schema: "simward/ui-session/1", key: exchange(await tokenIn(request)) });
     }
     if (method !== "GET" && method !== "HEAD") throw notThatMethod(response, method, "GET, HEAD");
-    if (pathname === "/" && query === "") {
+    const file = query === "" ? files.get(pathname) : undefined;
+    if (file !== undefined) {
       // The same for everybody, and nothing of the vehicle in it.
-      const nonce = secret();
-      response.writeHead(200, { ...headersOf(nonce), "content-type": "text/html; charset=utf-8" }).end(page.replaceAll("__NONCE__", nonce));
+      response.writeHead(200, { ...headersOf(true), "content-type": file.contentType }).end(file.text);
       return;
     }
     if (!isSame(bearerOf(request) ?? "", session)) throw notLetIn("the page has no key, or that of another run");
@@ -174,12 +174,9 @@ export async function serveUi(options: UiOptions): Promise<RunningUi> {
   return { url: `http://${host}:${(server.address() as AddressInfo).port}/#${token}`, closed };
 }
 
-/** Nothing but what the page brings itself, and its own server. */
-function headersOf(nonce?: string): Record<string, string> {
-  const own =
-    nonce === undefined
-      ? ""
-      : ` script-src 'nonce-${nonce}'; style-src 'nonce-${nonce}'; connect-src 'self'; img-src data:; require-trusted-types-for 'script';`;
+/** Nothing but files of the page, and no script or style that stands in a document; what answers as a document runs nothing. */
+function headersOf(isFile = false): Record<string, string> {
+  const own = isFile ? " script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; require-trusted-types-for 'script';" : "";
   return {
     "content-security-policy": `default-src 'none';${own} base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
     "x-content-type-options": "nosniff",

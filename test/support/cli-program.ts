@@ -1,5 +1,5 @@
 // simward as the bundle that is installed, for tests of the process: its streams, signals and terminals.
-import { copyFile, mkdir, mkdtemp } from "node:fs/promises";
+import { cp, mkdir, mkdtemp } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 
@@ -19,6 +19,6 @@ export async function buildSimward(): Promise<string> {
     banner: { js: 'import { createRequire as simwardRequire } from "node:module"; const require = simwardRequire(import.meta.url);' },
     logLevel: "error",
   });
-  await copyFile("agent/ui/page.html", join(dir, "page.html"));
+  await cp("agent/ui/page", join(dir, "page"), { recursive: true });
   return dir;
 }

@@ -1,9 +1,9 @@
 // What the page of `simward ui` is served from in its own test: its real server, and behind it a daemon that answers documents of the API's types.
-import { readFile } from "node:fs/promises";
 import type { AuditPage, RoamingReport, Status } from "../../agent/api/types.ts";
 import type { UsageReport, UsageRowReport } from "../../agent/api/usage-types.ts";
 import type { AuditRecord, AuditValue } from "../../agent/audit/types.ts";
 import type { ApiClient } from "../../agent/cli/client.ts";
+import { readUiFiles } from "../../agent/ui/files.ts";
 import { type RunningUi, serveUi } from "../../agent/ui/server.ts";
 import { SystemClock } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
@@ -85,9 +85,9 @@ export async function startUiStub(documents: Documents, port = 0): Promise<UiStu
     textLines: async () => "ended",
   };
   const end = new AbortController();
-  const page = await readFile(new URL("../../agent/ui/page.html", import.meta.url), "utf8");
+  const files = await readUiFiles(new URL("../../agent/ui/page/", import.meta.url));
   const ui: RunningUi = await serveUi({
-    ...{ api, page, port, clock: new SystemClock(), random: systemRandom, signal: end.signal, idleMs: 600_000 },
+    ...{ api, files, port, clock: new SystemClock(), random: systemRandom, signal: end.signal, idleMs: 600_000 },
   });
   return {
     ...{ url: ui.url, documents, askedAfter, auditQueries, statusReads: () => reads },

@@ -1,6 +1,6 @@
 // simward ui: the vehicle as a page in a browser on this machine, for as long as the command runs.
-import { readFile } from "node:fs/promises";
 import { systemRandom } from "../../../base/random.ts";
+import { readUiFiles } from "../../ui/files.ts";
 import { serveUi } from "../../ui/server.ts";
 import { type Verb, wholeNumberOption } from "../verb.ts";
 
@@ -13,8 +13,8 @@ export const ui: Verb = {
   options: [{ flags: "--port <port>", help: "of loopback; by default one that is free" }],
   async run({ api, out, clock, signal }, input) {
     const port = wholeNumberOption(input, "port", 1, 65_535) ?? 0;
-    const page = await readFile(pageFile(), "utf8");
-    const { url, closed } = await serveUi({ api: api("viewer"), page, port, clock, random: systemRandom, signal, idleMs });
+    const files = await readUiFiles(pageFolder());
+    const { url, closed } = await serveUi({ api: api("viewer"), files, port, clock, random: systemRandom, signal, idleMs });
     out.line({ schema: "simward/ui/1", url }, () => url);
     out.hint("good once, for this machine only; Ctrl-C ends it");
     await closed;
@@ -23,6 +23,6 @@ export const ui: Verb = {
 };
 
 /** Beside the bundle, where build.mjs has put it; in the sources beside the server. */
-function pageFile(): URL {
-  return new URL(import.meta.url.endsWith(".ts") ? "../../ui/page.html" : "./page.html", import.meta.url);
+function pageFolder(): URL {
+  return new URL(import.meta.url.endsWith(".ts") ? "../../ui/page/" : "./page/", import.meta.url);
 }

@@ -2,11 +2,13 @@
 import { request } from "node:http";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ApiClient } from "../../../agent/cli/client.ts";
+import { readUiFiles } from "../../../agent/ui/files.ts";
 import { type RunningUi, serveUi } from "../../../agent/ui/server.ts";
 import { VirtualClock } from "../../../base/clock.ts";
 import { SimwardError } from "../../../base/errors.ts";
 import { systemRandom } from "../../../base/random.ts";
 
+const files = await readUiFiles(new URL("../../../agent/ui/page/", import.meta.url));
 const imei = "356938035643809";
 let asked: string[] = [];
 let isUp = true;
@@ -69,8 +71,7 @@ beforeEach(async () => {
   rows = 1;
   end = new AbortController();
   clock = new VirtualClock();
-  const page = '<html><style nonce="__NONCE__"></style><script nonce="__NONCE__"></script></html>';
-  ui = await serveUi({ api, page, port: 0, clock, random: systemRandom, signal: end.signal, idleMs });
+  ui = await serveUi({ api, files, port: 0, clock, random: systemRandom, signal: end.signal, idleMs });
   port = Number(new URL(ui.url).port);
 });
 afterEach(async () => {
@@ -237,19 +238,35 @@ function listen(headers: Record<string, string>): Promise<{ readonly line: strin
 }
 
 describe("what it answers", () => {
-  test("the page may run and load nothing but its own; each time by another nonce", async () => {
-    const pages = [await ask("/"), await ask("/")];
-    const nonces = pages.map(({ body, headers }) => {
-      const [, nonce = ""] = /script nonce="([\w-]{43})"/.exec(body) ?? [];
-      expect(headers["content-security-policy"]).toContain(
-        `default-src 'none'; script-src 'nonce-${nonce}'; style-src 'nonce-${nonce}'; connect-src 'self'`,
-      );
-      expect(headers["content-security-policy"]).toContain("require-trusted-types-for 'script'");
-      expect(headers["content-security-policy"]).not.toContain("unsafe");
-      expect(body).not.toContain("__NONCE__");
-      return nonce;
-    });
-    expect(new Set(nonces).size).toBe(2);
+  test("the page may run and load nothing but its own files, and no script or style that stands in the document", async () => {
+    const { body, headers } = await ask("/");
+    expect(headers["content-security-policy"]).toContain(
+      "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; require-trusted-types-for 'script'",
+    );
+    expect(headers["content-security-policy"]).not.toMatch(/unsafe|nonce/);
+    expect(body).not.toMatch(/<style|<script(?![^>]* src="\/page\.js"><\/script>)| style=| on\w+=/);
+    // A document that answers is no script: neither by its policy nor by its type.
+    const status = await ask("/status", await letIn());
+    expect(status.headers).toMatchObject({ "content-type": "application/json", "x-content-type-options": "nosniff" });
+    expect(status.headers["content-security-policy"]).toContain("default-src 'none'; base-uri 'none'");
+  });
+
+  test("every file that the page names or imports is there, with its type; none else, however it is written", async () => {
+    const seen = new Map<string, string>();
+    const visit = async (path: string): Promise<void> => {
+      if (seen.has(path)) return;
+      const { status, headers, body } = await ask(path);
+      expect(status, path).toBe(200);
+      seen.set(path, String(headers["content-type"]));
+      const named = path === "/" ? body.matchAll(/(?:href|src)="(\/[\w.]+)"/g) : body.matchAll(/^import .* from "\.(\/[\w.]+)";$/gm);
+      for (const [, other = ""] of named) await visit(other);
+    };
+    await visit("/");
+    expect([...seen.keys()].sort()).toEqual([...files.keys()].sort());
+    for (const [path, type] of seen)
+      expect(type).toMatch(path.endsWith(".css") ? /^text\/css/ : path === "/" ? /^text\/html/ : /^text\/javascript/);
+    for (const path of ["/page.html", "/page.css?x", "//page.js", "/../server.ts", "/page.js/", "/%70age.js"])
+      expect((await ask(path)).status, path).toBe(401);
   });
 
   test("no identifier in full, in documents and in the stream; who leaves the stream is let go", async () => {
@@ -270,7 +287,7 @@ describe("what it answers", () => {
     expect((await ask("/events", own)).status).toBe(502);
     isUp = true;
     expect((await ask("/status", own)).status).toBe(200);
-    const again = serveUi({ api, page: "", port, clock, random: systemRandom, signal: end.signal, idleMs });
+    const again = serveUi({ api, files, port, clock, random: systemRandom, signal: end.signal, idleMs });
     await expect(again).rejects.toMatchObject({ code: "UI_PORT", next: expect.stringContaining("another --port") });
   });
 });

@@ -1,11 +1,12 @@
 // The page through everything that is real: the virtual vehicle, its agent, the local API's socket, the page's server, Chromium.
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type Page } from "playwright-core";
 import { expect, it } from "vitest";
 import { type ApiServer, serveApi } from "../../../agent/api/server.ts";
 import { createClient } from "../../../agent/cli/client.ts";
+import { readUiFiles } from "../../../agent/ui/files.ts";
 import { serveUi } from "../../../agent/ui/server.ts";
 import { SystemClock } from "../../../base/clock.ts";
 import { silentLog } from "../../../base/log.ts";
@@ -38,9 +39,9 @@ async function openPage(world: World, executablePath: string): Promise<Opened> {
   await api.start();
   world.atEnd(api.stop);
   const end = new AbortController();
-  const source = await readFile(new URL("../../../agent/ui/page.html", import.meta.url), "utf8");
+  const files = await readUiFiles(new URL("../../../agent/ui/page/", import.meta.url));
   const { url, closed } = await serveUi({
-    ...{ api: createClient(join(dir, "viewer.sock"), 10_000, end.signal), page: source, port: 0 },
+    ...{ api: createClient(join(dir, "viewer.sock"), 10_000, end.signal), files, port: 0 },
     ...{ clock: new SystemClock(), random: systemRandom, signal: end.signal, idleMs: 600_000 },
   });
   world.atEnd(async () => {
