@@ -55,15 +55,6 @@ export function taped<T extends object>(services: T): Tape<T> {
       },
     });
 
-  /** That which answers call t-1. */
-  let traced: string | undefined;
-  const noteTrace = (answer: unknown): void => {
-    const { records } = answer as {
-      readonly records?: readonly { readonly event?: string; readonly data?: { readonly traceId?: string } }[];
-    };
-    if (Array.isArray(records)) traced = records.findLast(({ event }) => event === "package.received")?.data?.traceId ?? traced;
-  };
-
   const called = (object: object, fn: Method, name: string, args: readonly unknown[]): unknown => {
     if (name === "events") {
       const listener = args[1] as Listener;
@@ -77,13 +68,11 @@ export function taped<T extends object>(services: T): Tape<T> {
     // What runs within a trace is on the tape itself.
     const isAround = name === "trace.begin";
     if (mode === "play" && left.answers.has(name)) return replayed(name);
-    const asked = name === "trace.stored" && traced !== undefined ? args.map((arg) => withId(arg, traced)) : args;
-    const heard = asked.map((arg) => (typeof arg === "function" && !isAround ? (event: unknown) => arg(settled(event)) : arg));
+    const heard = args.map((arg) => (typeof arg === "function" && !isAround ? (event: unknown) => arg(settled(event)) : arg));
     const answer = Reflect.apply(fn, object, heard) as unknown;
     if (answer instanceof Promise)
       return answer.then(
         (value) => {
-          if (typeof value === "object" && value !== null) noteTrace(value);
           const shown = settled(value);
           if (mode === "record" && !isAround) keep(name, () => shown);
           return shown;
@@ -114,9 +103,6 @@ export function taped<T extends object>(services: T): Tape<T> {
     },
   };
 }
-
-const withId = (reading: unknown, traceId: string | undefined): unknown =>
-  (reading as { readonly id?: unknown }).id === "t-1" ? { ...(reading as object), id: traceId } : reading;
 
 /** When the network lets the session go, and what the module says to a question in between, is theirs. */
 const isOfItsOwnTime = (event: unknown): boolean => /^(path\.down|warning)$/.test(String((event as { readonly kind?: unknown }).kind));
