@@ -3,7 +3,7 @@ import { createPublicKey } from "node:crypto";
 import { fromHex, iccidToBytes, toHexUpper, utf8 } from "../../../base/bytes.ts";
 import { VirtualClock } from "../../../base/clock.ts";
 import { createEim, type Eim, type EimOptions } from "../../../hw-sim/eim/eim.ts";
-import { createPki, type Pki } from "../../../hw-sim/pki/pki.ts";
+import { createPki, newKey, type Pki } from "../../../hw-sim/pki/pki.ts";
 import { createSmdp, type Smdp } from "../../../hw-sim/smdp/smdp.ts";
 import { childrenOf, contentOf, rawOf, readOnlyTlv } from "../../../ipa/asn1/tlv.ts";
 import { TestEuicc, testTlv } from "../smdp/test-euicc.ts";
@@ -89,3 +89,18 @@ export function operationsOf(euicc: TestEuicc, bf51: Uint8Array): string[] {
 }
 
 export const text = utf8;
+
+export const forger = (): TestEuicc => new TestEuicc({ pki, identity: { ...pki.get("euicc"), privateKey: newKey("prime256v1") } });
+export const unknownCertificate = { euiccs: [{ eid }] };
+export const certificates = [
+  tlv(0xa5, contentOf(readOnlyTlv(pki.get("eum").certificate))),
+  tlv(0xa6, contentOf(readOnlyTlv(pki.get("euicc").certificate))),
+];
+export const euiccData = (...fields: readonly Uint8Array[]): Uint8Array => tlv(0xbf52, tlv(0xa0, ...fields));
+
+/** A package given out, and what the eUICC needs to answer it. */
+export async function executed(on: Bench = bench(), order: unknown = enableOrder) {
+  const orderId = on.eim.addOrder(order);
+  const bf51 = await on.poll();
+  return { ...on, orderId, bf51, fields: on.accept(bf51) };
+}
