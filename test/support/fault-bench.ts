@@ -12,7 +12,7 @@ import { createLogTail } from "../../agent/trace/log-tail.ts";
 import { atTrace } from "../../agent/trace/ports.ts";
 import { openModem } from "../../at-drivers/driver.ts";
 import type { Modem } from "../../at-drivers/modem.ts";
-import { type Clock, type Disposer, VirtualClock } from "../../base/clock.ts";
+import { type Clock, VirtualClock } from "../../base/clock.ts";
 import { type Disk, subDisk } from "../../base/disk.ts";
 import { SimwardError } from "../../base/errors.ts";
 import { type FaultDisk, faultDisk } from "../../base/fault-disk.ts";
@@ -35,6 +35,7 @@ import { createSmdp, type Smdp } from "../../hw-sim/smdp/smdp.ts";
 import { encode } from "../../ipa/asn1/schema.ts";
 import { StoreMetadataRequest } from "../../ipa/messages/profile-info.ts";
 import type { ClosableEsipaTransport } from "../../transports/esipa.ts";
+import { LifeClock } from "./life-clock.ts";
 import { type ModuleLine, moduleLine } from "./module-line.ts";
 
 /** Where steps are counted: changes of the disk; messages to module and eIM and answers of the eIM; changes of the card's memory. */
@@ -527,73 +528,6 @@ export class FaultBench {
         });
         return never();
     }
-  }
-}
-
-/** A clock that ends with its process: no timer of it strikes any more. */
-class LifeClock implements Clock {
-  readonly #clock: VirtualClock;
-  readonly #timers = new Set<Disposer>();
-  #stopped = false;
-
-  constructor(clock: VirtualClock) {
-    this.#clock = clock;
-  }
-
-  now(): number {
-    return this.#clock.now();
-  }
-
-  wall(): ReturnType<Clock["wall"]> {
-    return this.#clock.wall();
-  }
-
-  monotonicMs(): number {
-    return this.#clock.monotonicMs();
-  }
-
-  after(ms: number, fn: () => void): Disposer {
-    if (this.#stopped) return () => undefined;
-    const stop = this.#clock.after(ms, () => {
-      this.#timers.delete(stop);
-      fn();
-    });
-    this.#timers.add(stop);
-    return () => {
-      this.#timers.delete(stop);
-      stop();
-    };
-  }
-
-  every(ms: number, fn: () => void): Disposer {
-    if (this.#stopped) return () => undefined;
-    const stop = this.#clock.every(ms, fn);
-    this.#timers.add(stop);
-    return () => {
-      this.#timers.delete(stop);
-      stop();
-    };
-  }
-
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const onAbort = (): void => {
-        stop();
-        reject(signal?.reason);
-      };
-      const stop = this.after(ms, () => {
-        signal?.removeEventListener("abort", onAbort);
-        resolve();
-      });
-      signal?.addEventListener("abort", onAbort, { once: true });
-    });
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    for (const stop of this.#timers) stop();
-    this.#timers.clear();
   }
 }
 
