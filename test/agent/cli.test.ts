@@ -445,6 +445,10 @@ describe("with a daemon", () => {
     const interrupted = new AbortController();
     begun = () => interrupted.abort();
     const { code, stderr, stdout } = await cliOn({ signal: interrupted.signal }, "eim", "poll", "--quiet");
-    expect({ code, stderr, stdout }).toEqual({ code: 130, stderr: "not waited for any longer; the daemon goes on: simward status shows it\n", stdout: "" });
+    expect({ code, stderr, stdout }).toEqual({
+      code: 130,
+      stderr: "not waited for any longer; the daemon goes on: simward status shows it\n",
+      stdout: "",
+    });
   });
 });
