@@ -176,9 +176,9 @@ function profile(one) {
 
 // ---- roaming and usage ----
 
-/** A bar of used over limit, with marks; every mark is also said in words. */
+/** A bar of used over limit, or over the last mark where no limit is known; every mark is also said in words. */
 function bar(label, used, limit, tone, marks) {
-  const of = Math.max(limit ?? used, used, 1);
+  const of = Math.max(limit ?? Math.max(0, ...marks.filter(Number.isFinite)), used, 1);
   const percent = (value) => `${Math.min(100, (value / of) * 100)}%`;
   return draw(
     "svg",
@@ -202,7 +202,7 @@ export function showRoaming(report) {
     const clock = report.certain ? "" : " The clock is not believed, so days are not certain.";
     const rows = report.standings.map((standing) => {
       const { rule, level, used, limit, daysLeft, warnAt, actAt, kind } = standing;
-      const what = kind === "roaming_months" ? "months" : "days";
+      const what = `${kind === "roaming_months" ? "month" : "day"}${(limit ?? used) === 1 ? "" : "s"}`;
       const amount = limit === undefined ? `${used} ${what}, no limit known` : `${used} of ${limit} ${what}`;
       const marks = joined(warnAt && `warns at ${warnAt}`, actAt && `acts at ${actAt}`);
       const tone = { ok: "ok", warn: "warning" }[level] ?? "act";

@@ -123,6 +123,18 @@ describe("the page of simward ui", () => {
     expect(complaints).toEqual([]);
   });
 
+  it("measures roaming days without a known limit by the day on which it warns", { timeout: budgetMs }, async (context) => {
+    const { page } = await open(context, ({ roaming }) => {
+      const [first] = roaming.standings;
+      const { limit: _limit, daysLeft: _daysLeft, actAt: _actAt, ...open } = first ?? {};
+      Object.assign(roaming, { standings: [{ ...open, rule: "elsewhere", level: "ok", used: 1, warnAt: 60 }] });
+    });
+    const drawn = page.getByRole("img", { name: "elsewhere: 1 day, no limit known, ok · warns at 60" });
+    await drawn.waitFor();
+    expect(await drawn.locator("rect.ok").getAttribute("width")).toBe(`${(1 / 60) * 100}%`);
+    expect(await drawn.locator("line.mark").getAttribute("x1")).toBe("100%");
+  });
+
   it("draws the last package from trail and steps of one trace", { timeout: budgetMs }, async (context) => {
     const { page, stub } = await open(context, ({ audit }) => {
       const other = { traceId: "package-0-1", eimId: "eim.other.example" };
