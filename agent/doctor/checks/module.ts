@@ -218,8 +218,9 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
       // Of those that this module has.
       const rat = preferredRats.find((one) => offered.some((rats) => rats.includes(one))) ?? "lte-m";
       const set = `set radio.rats = ["${rat}"], then systemctl restart simwardd; or now: simward modem rat set ${rat}`;
-      if (alarm !== undefined)
-        return warn(alarm.message, rats?.includes("nb-iot") === true ? set : `${alarm.next}; then systemctl restart simwardd`, { data });
+      // The alarm may be there before the module was asked again.
+      const isOfNbIot = rats === undefined ? alarm?.code === "RADIO_UNFIT" : rats.includes("nb-iot");
+      if (alarm !== undefined) return warn(alarm.message, isOfNbIot ? set : `${alarm.next}; then systemctl restart simwardd`, { data });
       if (rats === undefined) {
         const words = "the module does not tell which technologies it may use";
         // What the line was not shown has not been checked.
