@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ApiServer, serveApi } from "../../../agent/api/server.ts";
-import { runCli } from "../../../agent/cli/main.ts";
 import { VirtualClock } from "../../../base/clock.ts";
 import { silentLog } from "../../../base/log.ts";
 import { integerBelow, type Random, seededRandom } from "../../../base/random.ts";
@@ -13,6 +12,7 @@ import { redactText } from "../../../base/redact.ts";
 import { tarOf } from "../../../base/tar.ts";
 import { createPki } from "../../../hw-sim/pki/pki.ts";
 import { agentOf, during } from "../../support/agent-acts.ts";
+import { type CapturedRun, capturedCli } from "../../support/captured-cli.ts";
 import { FaultBench } from "../../support/fault-bench.ts";
 import { expectAnswer } from "../../support/openapi.ts";
 import { need, program } from "../../support/programs.ts";
@@ -66,22 +66,7 @@ let server: ApiServer | undefined;
 let isDriven = true;
 let driving: Promise<void>;
 
-async function simward(...args: readonly string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
-  let stdout = "";
-  let stderr = "";
-  const code = await runCli(args, {
-    stdout: (text) => {
-      stdout += text;
-    },
-    stderr: (text) => {
-      stderr += text;
-    },
-    columns: undefined,
-    env: { SIMWARD_API_DIR: dir },
-    signal: new AbortController().signal,
-  });
-  return { code, stdout, stderr };
-}
+const simward = (...args: readonly string[]): Promise<CapturedRun> => capturedCli(dir, args);
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "simward-bug-"));

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DryRun } from "../../../agent/api/cli-types.ts";
 import { serveApi } from "../../../agent/api/server.ts";
-import { runCli } from "../../../agent/cli/main.ts";
 import { toHexUpper } from "../../../base/bytes.ts";
 import { silentLog } from "../../../base/log.ts";
 import { es10Functions } from "../../../ipa/euicc/es10.ts";
+import { type CapturedRun, capturedCli } from "../../support/captured-cli.ts";
 import { bootstrap, fleet, type Given, inWorld, type World } from "../../support/e2e.ts";
 
 let dir = "";
@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
 interface Bench extends World {
-  simward(...args: readonly string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
+  simward(...args: readonly string[]): Promise<CapturedRun>;
   rehearsed(...args: readonly string[]): Promise<DryRun>;
   /** What went to module and card since it was asked last. */
   sent(): { readonly lines: readonly string[]; readonly functions: readonly string[]; readonly apdus: readonly string[] };
@@ -37,21 +37,7 @@ async function onVehicle(given: Omit<Given, "run">, run: (bench: Bench) => Promi
       else if (layer === "es10") functions.push(name ?? "");
       else if (octets !== undefined) apdus.push(toHexUpper(octets));
     });
-    const simward: Bench["simward"] = async (...args) => {
-      let [stdout, stderr] = ["", ""];
-      const code = await runCli(args, {
-        stdout: (text) => {
-          stdout += text;
-        },
-        stderr: (text) => {
-          stderr += text;
-        },
-        columns: undefined,
-        env: { SIMWARD_API_DIR: dir },
-        signal: new AbortController().signal,
-      });
-      return { code, stdout, stderr };
-    };
+    const simward: Bench["simward"] = (...args) => capturedCli(dir, args);
     try {
       await run({
         ...world,
