@@ -44,12 +44,7 @@ async function diagnosed(bench: ProgramBench, config: string, check: string): Pr
 }
 
 vehicle("a record of the audit trail that somebody has rewritten: which one it is, with the daemon and without", async (bench) => {
-  const sim = await bench.sim("--modem", "tcp");
-  const config = await bench.config(`tcp:${sim.ready.modem.tcp}`);
-  const daemon = await bench.daemon(config);
-  await bench.online();
-  daemon.child.kill("SIGTERM");
-  await daemon.ended;
+  const config = await bench.parked("tcp");
   const dir = join(bench.dir, "state", "audit");
   const [segment = ""] = (await readdir(dir)).filter((name) => name.endsWith(".jsonl"));
   const lines = (await readFile(join(dir, segment), "utf8")).split("\n");

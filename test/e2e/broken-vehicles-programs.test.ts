@@ -174,12 +174,7 @@ vehicle("no daemon, and a configuration that is none: that is the cause", async 
 });
 
 vehicle("no daemon, and an audit trail that somebody wrote in", async (bench) => {
-  const sim = await bench.sim("--modem", "pty");
-  const config = await bench.config(`pty:${sim.ready.modem.pty}`);
-  const daemon = await bench.daemon(config);
-  await bench.online();
-  daemon.child.kill("SIGTERM");
-  await daemon.ended;
+  const config = await bench.parked("pty");
   const dir = join(bench.dir, "state", "audit");
   const [segment = ""] = (await readdir(dir)).filter((name) => name.endsWith(".jsonl"));
   await appendFile(

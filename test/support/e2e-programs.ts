@@ -138,6 +138,17 @@ export class ProgramBench {
     return until(() => api.call<Status>("GET", "/v1/status"), isSo);
   }
 
+  /** A vehicle that has been online, and whose daemon was stopped since; answers its configuration's path. */
+  async parked(port: "tcp" | "pty"): Promise<string> {
+    const sim = await this.sim("--modem", port);
+    const config = await this.config(`${port}:${sim.ready.modem[port]}`);
+    const daemon = await this.daemon(config);
+    await this.online();
+    daemon.child.kill("SIGTERM");
+    await daemon.ended;
+    return config;
+  }
+
   online(): Promise<Status> {
     return this.status(({ network, eims }) => network.address !== undefined && eims.length > 0);
   }

@@ -47,12 +47,7 @@ const examined = async (bench: ProgramBench, config: string): Promise<DoctorRepo
   reportIn((await bench.simward("doctor", "--fast", "--json", "--config", config)).stdout);
 
 vehicle("all files of the state damaged: a failure, what was lost, and what to look at", async (bench) => {
-  const sim = await bench.sim("--modem", "tcp");
-  const config = await bench.config(`tcp:${sim.ready.modem.tcp}`);
-  const daemon = await bench.daemon(config);
-  await bench.online();
-  daemon.child.kill("SIGTERM");
-  await daemon.ended;
+  const config = await bench.parked("tcp");
   const state = join(bench.dir, "state");
   for (const entry of await readdir(state, { withFileTypes: true }))
     if (entry.isFile() && entry.name !== "lock") await writeFile(join(state, entry.name), "garbage");
