@@ -37,23 +37,22 @@ export interface UsbNet {
 /** By USB device, then interface. */
 export async function usbTtys({ sys = "/sys", dev = "/dev" }: Sysfs = {}): Promise<readonly UsbTty[]> {
   const names = await namesBehindLinks(join(dev, "serial/by-id"));
-  const found = await Promise.all(
-    (await entries(join(sys, "class/tty"))).map(async (name) => {
-      const usb = await usbInterfaceOf(join(sys, "class/tty", name, "device"));
-      return usb === undefined ? [] : [{ device: join(dev, name), byId: names.get(name), usb }];
-    }),
-  );
-  return found.flat().sort((a, b) => inOrder(a.usb, b.usb) || a.device.localeCompare(b.device));
+  const found: UsbTty[] = [];
+  // One after the other: a gateway may have a hundred, and the daemon has few descriptors.
+  for (const name of await entries(join(sys, "class/tty"))) {
+    const usb = await usbInterfaceOf(join(sys, "class/tty", name, "device"));
+    if (usb !== undefined) found.push({ device: join(dev, name), byId: names.get(name), usb });
+  }
+  return found.sort((a, b) => inOrder(a.usb, b.usb) || a.device.localeCompare(b.device));
 }
 
 export async function usbNets({ sys = "/sys" }: Sysfs = {}): Promise<readonly UsbNet[]> {
-  const found = await Promise.all(
-    (await entries(join(sys, "class/net"))).map(async (name) => {
-      const usb = await usbInterfaceOf(join(sys, "class/net", name, "device"));
-      return usb === undefined ? [] : [{ name, usb }];
-    }),
-  );
-  return found.flat().sort((a, b) => inOrder(a.usb, b.usb));
+  const found: UsbNet[] = [];
+  for (const name of await entries(join(sys, "class/net"))) {
+    const usb = await usbInterfaceOf(join(sys, "class/net", name, "device"));
+    if (usb !== undefined) found.push({ name, usb });
+  }
+  return found.sort((a, b) => inOrder(a.usb, b.usb));
 }
 
 /** A number that is another one when the interface has gone and come back; undefined while it is not there. */

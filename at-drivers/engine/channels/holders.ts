@@ -10,19 +10,20 @@ export interface Holder {
 export async function portHolders(path: string): Promise<readonly Holder[]> {
   const pids = new Set(await lockers(path));
   if (pids.size === 0) for (const pid of await openers(path)) pids.add(pid);
-  return Promise.all([...pids].map(async (pid) => ({ pid, name: await processName(pid) })));
+  return named(pids);
 }
 
 /** Those that have locked it only: of a virtual module's terminal, which its simulator keeps open. */
 export async function portLockers(path: string): Promise<readonly Holder[]> {
-  return Promise.all((await lockers(path)).map(async (pid) => ({ pid, name: await processName(pid) })));
+  return named(await lockers(path));
 }
 
 /** All others that have it open, locked or not; but for who made a pseudo-terminal, which is its other end. */
 export async function portOpeners(path: string): Promise<readonly Holder[]> {
-  const pids = (await openers(path)).filter((pid) => pid !== process.pid);
-  const isMaker = await Promise.all(pids.map((pid) => hasOpen(String(pid), (file) => /^\/dev\/(pts\/)?ptmx$/.test(file))));
-  return Promise.all(pids.filter((_pid, at) => isMaker[at] !== true).map(async (pid) => ({ pid, name: await processName(pid) })));
+  const isMaker = (file: string): boolean => /^\/dev\/(pts\/)?ptmx$/.test(file);
+  const pids: number[] = [];
+  for (const pid of await openers(path)) if (pid !== process.pid && !(await hasOpen(pid, isMaker))) pids.push(pid);
+  return named(pids);
 }
 
 /** Programs that are known to take modules' ports; as the kernel cuts names off, at 15 characters. */
@@ -43,8 +44,7 @@ const usualHolders = [
 
 /** Another user's descriptors are not shown, but that it runs is: who cannot be named may be guessed. */
 export async function portSuspects(): Promise<readonly Holder[]> {
-  const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
-  const all = await Promise.all(pids.map(async (pid) => ({ pid: Number(pid), name: await processName(Number(pid)) })));
+  const all = await named((await processes()).filter((pid) => pid !== process.pid));
   return all.filter(({ name }) => usualHolders.includes(name));
 }
 
@@ -80,12 +80,23 @@ async function lockers(path: string): Promise<readonly number[]> {
 
 async function openers(path: string): Promise<readonly number[]> {
   const target = await realpath(path).catch(() => path);
-  const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));
-  const found = await Promise.all(pids.map((pid) => hasOpen(pid, (file) => file === target)));
-  return pids.filter((_pid, at) => found[at] === true).map(Number);
+  const found: number[] = [];
+  for (const pid of await processes()) if (await hasOpen(pid, (file) => file === target)) found.push(pid);
+  return found;
 }
 
-async function hasOpen(pid: string, fits: (file: string) => boolean): Promise<boolean> {
+// One process after the other: all at once would take a descriptor for each, of which the daemon has few, and one without an answer is one overlooked.
+async function named(pids: Iterable<number>): Promise<readonly Holder[]> {
+  const all: Holder[] = [];
+  for (const pid of pids) all.push({ pid, name: await processName(pid) });
+  return all;
+}
+
+async function processes(): Promise<readonly number[]> {
+  return (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number);
+}
+
+async function hasOpen(pid: number, fits: (file: string) => boolean): Promise<boolean> {
   for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => []))
     if (fits(await readlink(`/proc/${pid}/fd/${fd}`).catch(() => ""))) return true;
   return false;

@@ -4,7 +4,8 @@ import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { describeHolders, portHolders, portSuspects } from "../../../at-drivers/engine/channels/holders.ts";
+import { describeHolders, portHolders, portOpeners, portSuspects } from "../../../at-drivers/engine/channels/holders.ts";
+import { openDescriptors } from "../../support/memory.ts";
 import { openPty } from "../../support/pty.ts";
 
 let dir = "";
@@ -51,5 +52,31 @@ describe("holders of a port", () => {
       "held by a process this user may not see; ModemManager (pid 812) runs",
     );
     expect(describeHolders([])).toBe("held by a process this user may not see");
+  });
+
+  test("of many processes one after the other is looked at: a daemon has few descriptors, and one without them would overlook", async () => {
+    const many = await Promise.all(
+      Array.from({ length: 40 }, async () => {
+        const child = spawn("cat", { stdio: ["pipe", "ignore", "ignore"] });
+        await new Promise((resolve) => child.once("spawn", resolve));
+        return child;
+      }),
+    );
+    for (const look of [portSuspects, () => portHolders("/dev/null"), () => portOpeners("/dev/null")]) {
+      const before = openDescriptors();
+      let most = 0;
+      let isOver = false;
+      const over = look().finally(() => {
+        isOver = true;
+      });
+      while (!isOver) {
+        most = Math.max(most, openDescriptors());
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await over;
+      expect(most - before).toBeLessThanOrEqual(2);
+    }
+    for (const child of many) child.kill();
+    await Promise.all(many.map((child) => new Promise((resolve) => child.once("close", resolve))));
   });
 });
