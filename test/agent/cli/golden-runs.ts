@@ -72,6 +72,12 @@ function fleetVehicle(dir: string): GoldenVehicle {
   };
   const unlockToken = async ({ agent }: World, act: "unlock" | "repair"): Promise<void> =>
     writeFile(file("token"), token("unlock", (await agent.trust.imeiLock()).signs?.[act] ?? ""));
+  /** Written as the data path has proved itself; until then there is the start. */
+  const isHome = ({ until }: World): Promise<unknown> =>
+    until(
+      () => tail.last(1),
+      ([line]) => line?.event === "fallback",
+    );
   return {
     name: "fleet",
     given: {
@@ -153,7 +159,7 @@ function fleetVehicle(dir: string): GoldenVehicle {
       run("trace status"),
       rehearse("trace keep", "always", ...reason),
       run("trace at", "--id", "none"),
-      run("log tail", "-n", "1"),
+      after(isHome, run("log tail", "-n", "1")),
       run("log level"),
       run("log level", "debug", ...reason),
       run("audit tail", "-n", "1", "--event", "daemon.started"),
