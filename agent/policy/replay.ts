@@ -92,7 +92,7 @@ const folds: Readonly<Record<string, Fold>> = {
   "imeiLock.unlocked": withLock("unlocked"),
   "lifecycle.stage": (facts, { to }) => {
     const stage = stages.find((one): one is Stage => one === to);
-    return stage === undefined ? facts : vehicleOf({ ...facts, lifecycle: { ...facts.lifecycle, stage } }, { stage });
+    return stage === undefined ? facts : { ...facts, lifecycle: { ...facts.lifecycle, stage } };
   },
 };
 

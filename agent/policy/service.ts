@@ -126,9 +126,8 @@ export async function createPolicyService(parts: PolicyServiceParts): Promise<Po
         void audit({ event: "config.changed", cause: "config", data: { sha256: configSha256, former } });
         void note({ configSha256 });
       }
-      const stage = () => engine.facts.lifecycle?.stage;
       const watch = watchVehicle({
-        ...{ modem, onPath, eid, stage, clock: parts.clock, log },
+        ...{ modem, onPath, eid, clock: parts.clock, log },
         onChange: (facts) => {
           void engine.update({ vehicle: facts });
           given.onVehicle?.(facts);

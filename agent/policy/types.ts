@@ -32,7 +32,6 @@ export interface VehicleFacts {
   readonly registered?: boolean | undefined;
   /** There is a data path now. */
   readonly dataSession?: boolean | undefined;
-  readonly stage?: Stage | undefined;
   /** The time is from the network. */
   readonly clockTrusted: boolean;
   /** Days since 1970-01-01, UTC. */

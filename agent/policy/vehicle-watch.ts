@@ -5,13 +5,12 @@ import { asSimwardError, isCode } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { countryOf } from "../../base/mcc.ts";
 import { dayOf } from "../roaming/days.ts";
-import type { Stage, VehicleFacts } from "./types.ts";
+import type { VehicleFacts } from "./types.ts";
 
 export interface VehicleWatchOptions {
   readonly modem: Pick<Modem, "status" | "imsi" | "onEvent">;
   readonly onPath: (fn: (path: { readonly up: boolean }) => void) => Disposer;
   readonly eid: () => string | undefined;
-  readonly stage: () => Stage | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly onChange: (facts: VehicleFacts) => void;
@@ -53,7 +52,6 @@ export function watchVehicle(options: VehicleWatchOptions): VehicleWatch {
       roaming: registered ? registration.status === "roaming" : undefined,
       registered,
       dataSession,
-      stage: options.stage(),
       clockTrusted: wall.source === "nitz" || wall.source === "network",
       todayDay: dayOf(wall.ms),
     };
