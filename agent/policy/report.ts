@@ -46,7 +46,6 @@ export const simulatedFacts = strictObject({
       roaming: optional(boolean()),
       registered: optional(boolean()),
       dataSession: optional(boolean()),
-      stage: optional(picklist(stages)),
       clockTrusted: optional(boolean(), true),
       todayDay: optional(pipe(number(), integer(), minValue(0)), 0),
     }),
