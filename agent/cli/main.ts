@@ -3,7 +3,6 @@
 import { Command, CommanderError } from "commander";
 import { type Clock, SystemClock } from "../../base/clock.ts";
 import { asSimwardError, SimwardError } from "../../base/errors.ts";
-import { nearest } from "../../base/nearest.ts";
 import { version } from "../../base/version.ts";
 import { createClient } from "./client.ts";
 import { patient, Rehearsed, rehearsing } from "./client-manners.ts";
@@ -11,8 +10,9 @@ import { exitCodeOf, exitCodes } from "./exit.ts";
 import { type GlobalOptions, globalOptions, takeGlobals } from "./options.ts";
 import { createOutput, type Output } from "./output.ts";
 import type { Screen } from "./screen.ts";
+import { subjectOf, usageError, withHelpOf } from "./usage-error.ts";
 import { type CliContext, durationMs, optionsOf, textOption, type Verb, type VerbInput } from "./verb.ts";
-import { loadVerbs, type VerbRow, verbRows } from "./verbs/table.ts";
+import { loadVerbs, verbRows } from "./verbs/table.ts";
 
 export interface CliIo {
   readonly stdout: (text: string) => void;
@@ -35,7 +35,8 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
   let exitCode = 0;
   const { globals, rest } = takeGlobals(args);
   const clock = io.clock ?? new SystemClock();
-  let out = outputFor({ json: globals.includes("--json"), jsonl: globals.includes("--jsonl") }, undefined, io, clock);
+  const { subject, words, rows } = subjectOf(rest);
+  let out = outputFor(flagsOf(globals), undefined, io, clock);
   const program = new Command("simward")
     .description("what the field engineer beside the vehicle sees and does")
     .version(version, "-V, --version", "the version")
@@ -58,9 +59,9 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     }
   };
   try {
-    const { words, rows } = rowsFor(rest);
     const loaded = await loadVerbs(rows);
     only = loaded.length === 1 ? loaded[0] : undefined;
+    out = outputFor(flagsOf(globals), only, io, clock);
     for (const verb of loaded) addVerb(program, loaded.length === 1 ? words.join(" ") : verb.name, verb, run);
     await program.parseAsync([...globals, ...rest], { from: "user" });
     return exitCode;
@@ -69,44 +70,14 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return exitCodes.ok;
       // The help of what is incomplete has been shown.
-      if (error.code !== "commander.help") out.error(usageError(error, rest, only));
+      if (error.code !== "commander.help") out.error(withHelpOf(subject, usageError(error, rest, only)));
       return exitCodes.usage;
     }
     if (io.signal.aborted) return exitCodes.interrupted;
-    const e = asSimwardError(error);
+    const e = withHelpOf(subject, asSimwardError(error));
     out.error(e);
     return exitCodeOf(e.code);
   }
-}
-
-const namesOf = (rows: readonly VerbRow[]): readonly string[] => rows.flatMap(({ name, also }) => [name, ...also]);
-
-/** The one verb that the line begins with; else those that its help is about. */
-function rowsFor(rest: readonly string[]): { readonly words: readonly string[]; readonly rows: readonly VerbRow[] } {
-  const end = rest.findIndex((arg) => arg.startsWith("-"));
-  const leading = end < 0 ? rest : rest.slice(0, end);
-  for (let count = leading.length; count > 0; count--) {
-    const words = leading.slice(0, count);
-    const found = verbRows.find((row) => namesOf([row]).includes(words.join(" ")));
-    if (found !== undefined) return { words, rows: [found] };
-  }
-  const ofNoun = verbRows.filter(({ name }) => name.startsWith(`${leading[0]} `));
-  return { words: [], rows: ofNoun.length > 0 ? ofNoun : verbRows };
-}
-
-function usageError(error: CommanderError, args: readonly string[], verb: Verb | undefined): SimwardError {
-  if (error.code === "commander.unknownOption") {
-    const [, typed = ""] = /'(-[^']*)'/.exec(error.message) ?? [];
-    const flags = [...globalOptions, ...(verb === undefined ? [] : optionsOf(verb))].flatMap((one) => one.flags.match(/--[a-z-]+/g) ?? []);
-    const meant = nearest(typed, flags);
-    return new SimwardError("USAGE", { detail: `unknown option '${typed}'${meant === undefined ? "" : `; did you mean ${meant}?`}` });
-  }
-  if (error.code !== "commander.unknownCommand") return new SimwardError("USAGE", { detail: error.message.replace(/^error: /, "") });
-  const typed = args.filter((arg) => !arg.startsWith("-")).slice(0, 2);
-  const names = namesOf(verbRows);
-  const meant = nearest(typed.join(" "), names) ?? nearest(typed.at(-1) ?? "", names) ?? nearest(typed[0] ?? "", names);
-  const hint = meant === undefined ? "" : `; did you mean simward ${meant}?`;
-  return new SimwardError("USAGE", { detail: `there is no verb ${JSON.stringify(typed.join(" "))}${hint}` });
 }
 
 function addVerb(program: Command, name: string, verb: Verb, run: (verb: Verb, input: VerbInput) => Promise<void>): void {
@@ -146,6 +117,12 @@ async function confirmed(verb: Verb, input: VerbInput, io: CliIo): Promise<VerbI
   const why = reason ?? (await io.ask("Why (for the audit trail)? ", io.signal)).trim();
   if (why === "") throw new SimwardError("USAGE", { detail: "give a --reason for the audit trail" });
   return { ...input, options: { ...input.options, yes: true, reason: why } };
+}
+
+/** As far as an error needs them before the line is parsed as a whole. */
+function flagsOf(globals: readonly string[]): GlobalOptions {
+  const has = (flag: string): boolean => globals.includes(flag);
+  return { json: has("--json"), jsonl: has("--jsonl"), plain: has("--plain"), showIds: has("--show-ids") };
 }
 
 function outputFor(options: GlobalOptions, verb: Verb | undefined, io: CliIo, clock: Clock): Output {
