@@ -160,6 +160,7 @@ class Driver implements Modem {
       port: this.#link.portAddress,
       reason: "reason" in link ? link.reason : undefined,
       heard: link.kind === "ready" ? undefined : this.#link.heard,
+      starts: this.#link.starts,
       family: this.#identity === undefined ? undefined : this.#family.id,
       identity: this.#identity,
       ...{ imei: this.#imei, iccid: this.#iccid, sim: this.#sim, ownLpa: this.#ownLpa },

@@ -50,6 +50,7 @@ export class LinkKeeper {
   #cancelRetry: Disposer = () => undefined;
   #wasReady = false;
   #life = 0;
+  #starts = 0;
   #complaint = "";
   #heard: Uint8Array = new Uint8Array();
 
@@ -93,6 +94,11 @@ export class LinkKeeper {
     return this.#life;
   }
 
+  /** How often it said that it starts since it was ready last. */
+  get starts(): number {
+    return this.#starts;
+  }
+
   /** Of the port that is open, or was last: for a module that is looked for, where it was found. */
   get portAddress(): string | undefined {
     return this.#portAddress;
@@ -111,6 +117,7 @@ export class LinkKeeper {
   /** The module says that it has started: whatever ran has ended, and it is to be initialised anew. */
   rebooted(port: OwnedAtPort, reason: string): void {
     if (this.#port !== port) return;
+    this.#starts++;
     port.interrupt(new SimwardError("PORT_CLOSED", { detail: `${this.#options.address}: ${reason}` }));
     this.#machine.send({ kind: "rebooted", reason });
   }
@@ -216,6 +223,7 @@ export class LinkKeeper {
         break;
       case "announceReady":
         this.#wasReady = true;
+        this.#starts = 0;
         this.#complaint = "";
         this.#rescue.answered();
         onReady();

@@ -31,6 +31,8 @@ export interface ModemStatus {
   readonly reason: string | undefined;
   /** The last octets that came on the port before the module was identified, at most 256: of a port that is no module's AT port, or at a wrong rate. */
   readonly heard?: Uint8Array | undefined;
+  /** How often it said that it starts since it was ready last. */
+  readonly starts?: number | undefined;
   readonly family: string | undefined;
   readonly identity: ModemIdentity | undefined;
   readonly imei: string | undefined;

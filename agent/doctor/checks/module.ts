@@ -1,5 +1,6 @@
 // Checks of the module: whether it answers, what it is, whether its radio is on, what it may use, and whether an assistant of its own is in the way.
 import { familyOf } from "../../../at-drivers/families/table.ts";
+import type { SimState } from "../../../at-drivers/modem.ts";
 import { noHandover } from "../../connectivity/radio-plan.ts";
 import { type Check, fail, pass, skip, warn } from "../check.ts";
 import type { DoctorContext } from "../context.ts";
@@ -26,6 +27,19 @@ const veryUnsteady = 6;
 const radioLooks = 3;
 const radioLookMs = 1_000;
 
+/** Whoever starts with the daemon says so once, and once more when it was told to restart. */
+const endlessStarts = 3;
+
+/** What +CPIN says of a card that keeps a module from being used. */
+const waits: Readonly<Record<SimState, string>> = {
+  ready: "it is ready, and is slow to answer what it is asked",
+  busy: "it is busy",
+  absent: "it is not seen",
+  failure: "it fails",
+  pin: "it wants its PIN",
+  puk: "it wants its PUK",
+};
+
 /** Until when a module that starts with the daemon may be silent. */
 const firstProbeMs = 10_000;
 
@@ -33,11 +47,12 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
   {
     name: "module-answers",
     section: "module",
-    about: "Whether the module answers AT commands on its port and could be identified.",
+    about:
+      "Whether the module answers AT commands on its port and could be identified; one that starts again and again, and one whose card keeps it waiting, are told apart.",
     reach: "module",
     needs: ["module-port", "port-permission", "port-contention"],
     run: async ({ modem, ipa, functionLevel, clock, mode, status }, signal) => {
-      const { link, reason, port, identity, heard } = modem.status;
+      const { link, reason, port, identity, heard, sim, starts = 0 } = modem.status;
       const hook =
         "simward modem list --ask; check the module's power and cable, or set modem.power_hook so that its power can be switched";
       if (link === "ready") {
@@ -53,9 +68,9 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
       const speaks = heard === undefined ? undefined : heardOn(heard);
       if (speaks !== undefined)
         return fail(`no module answers AT on ${port ?? modem.address}: ${speaks.words}`, speaks.mend, { data: { link } });
-      if (link === "probing" && /has restarted/.test(reason ?? ""))
+      if (link === "probing" && starts >= endlessStarts)
         return fail(
-          `the module starts again and again, before it can be asked anything: ${reason}`,
+          `the module starts again and again, before it can be asked anything: ${starts} times; ${reason}`,
           "measure its supply as it starts, check cable, fuse and reset line; then update or reload its firmware",
           { data: { link } },
         );
@@ -65,6 +80,12 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
           `the module has not answered AT yet, ${Math.round(uptimeMs / 1_000)} s after the start${reason === undefined ? "" : `: ${reason}`}`,
           "wait half a minute, then simward doctor",
           { data: { link } },
+        );
+      if (link === "probing" && sim !== undefined)
+        return fail(
+          `the module answers AT, and cannot be used while its card keeps it waiting (${waits[sim]})`,
+          "wait a minute, then simward doctor; if it stays so: systemctl restart simwardd; then switch the power off, take the card out, clean and reseat it, or put another card in",
+          { data: { link, sim } },
         );
       if (link === "probing" || (link === "opening" && reason === undefined))
         return fail(
