@@ -9,18 +9,20 @@ import { createCard } from "./card.ts";
 import { type GatewayCommand, runGatewayCommand } from "./gateway/command.ts";
 import { withQuirks } from "./modem/personalities/quirks.ts";
 import { personalities } from "./modem/personalities/table.ts";
-import { type CardOptions, type CommandLine, parseCommandLine, type RunOptions } from "./options.ts";
+import { type CardOptions, type CommandLine, parseCommandLine, type RunOptions, verbs } from "./options.ts";
 import { createVehicle } from "./vehicle.ts";
 
 /** As for every command line: 2 is a mistake of whoever wrote it, 1 of the machine. */
 const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
 
 async function main(args: readonly string[]): Promise<void> {
+  // Whoever read the ready line or the log may have gone (`… | head -1`): the vehicle stays, and still removes what it made.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   let command: CommandLine;
   try {
     command = parseCommandLine(args);
   } catch (error) {
-    complain(error);
+    complain(error, helpFor(args[0]));
     return;
   }
   if (command.kind === "text") {
@@ -51,7 +53,7 @@ async function gateway(command: GatewayCommand): Promise<void> {
     await stopAsked;
     await running.close();
   } catch (error) {
-    complain(error);
+    complain(error, helpFor("gateway"));
     // What a part had begun to serve would keep it alive.
     if (command.verb === "part") process.exit();
   }
@@ -90,7 +92,7 @@ async function guarded<O extends CardOptions>(
   try {
     return { running: await start(options, { clock, log, pkiDir: resolve(keptDir ?? temporaryDir ?? "") }), cleanUp };
   } catch (error) {
-    complain(error);
+    complain(error, helpFor(start === card ? "card" : "run"));
     return { running: undefined, cleanUp };
   }
 }
@@ -135,10 +137,16 @@ function common(options: CardOptions) {
 }
 
 /** Code, what, where, and what to do next: three lines for a person, on stderr. */
-function complain(cause: unknown): void {
+function complain(cause: unknown, help?: string): void {
   const error: SimwardError = asSimwardError(cause);
-  process.stderr.write(`simward-sim: ${error.message}\n  code: ${error.code}\n  next: ${error.next}\n`);
+  const next = isCode(error, "SIM_OPTION") && help !== undefined ? help : error.next;
+  process.stderr.write(`simward-sim: ${error.message}\n  code: ${error.code}\n  next: ${next}\n`);
   process.exitCode = isCode(error, "SIM_OPTION", "SIM_PKI") ? exitCodes.usage : exitCodes.failed;
+}
+
+/** Where it is said how the command is written. */
+function helpFor(verb: string | undefined): string {
+  return ["simward-sim", ...verbs.filter((known) => known === verb), "--help"].join(" ");
 }
 
 await main(process.argv.slice(2));

@@ -1,6 +1,7 @@
 // The command line of simward-sim, and what it asks for.
 import { Command, CommanderError } from "commander";
 import { SimwardError } from "../base/errors.ts";
+import { version } from "../base/version.ts";
 import type { ExternalCardOption } from "./card-socket/external.ts";
 import type { CardServiceOption } from "./card-socket/serve.ts";
 import { vpcdPort } from "./card-socket/vpcd-frames.ts";
@@ -69,6 +70,8 @@ export type CommandLine =
   | { readonly kind: "gateway"; readonly command: GatewayCommand }
   | { readonly kind: "text"; readonly text: string };
 
+export const verbs = ["run", "card", "gateway"] as const;
+
 /** As SGP.26 calls them. */
 const curves = { nist: "prime256v1", brainpool: "brainpoolP256r1" } as const;
 const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
@@ -88,6 +91,12 @@ function port(option: string, text: string): number {
 
 function digits(option: string, text: string, length: number): string {
   return new RegExp(`^\\d{${length}}$`).test(text) ? text : refuse(option, `${JSON.stringify(text)} is not ${length} digits`);
+}
+
+/** A name or an IPv4 address, as it stands in certificates, URLs and activation codes. */
+function hostName(option: string, text: string): string {
+  const isOne = text.length <= 253 && /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/.test(text);
+  return isOne ? text : refuse(option, `${JSON.stringify(text)} is no host name or IPv4 address`);
 }
 
 function modemPort(text: string): ModemPortOption {
@@ -175,6 +184,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   let asked: CommandLine | undefined;
   const program = new Command("simward-sim")
     .description("A virtual vehicle: cellular module, eUICC, radio world, eIM and SM-DP+, for simward and for other people's tools.")
+    .version(version, "-V, --version", "the version")
     .exitOverride()
     .enablePositionalOptions()
     .configureOutput({ writeOut: (part) => (text += part), writeErr: () => {} });
@@ -250,11 +260,19 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0 || text !== "") return { kind: "text", text };
+    if (error.code === "commander.help") throw noCommand(program, args[0]);
     throw new SimwardError("SIM_OPTION", { detail: error.message.replace(/^error: /, "") });
   }
-  if (asked === undefined)
-    throw new SimwardError("SIM_OPTION", { detail: "no command: simward-sim run, simward-sim card, simward-sim gateway" });
-  return asked;
+  return asked ?? refuse("simward-sim", "no command");
+}
+
+/** What may stand where nothing does. */
+function noCommand(program: Command, verb: string | undefined): SimwardError {
+  const parent = program.commands.find((command) => command.name() === verb) ?? program;
+  const path = parent === program ? program.name() : `${program.name()} ${parent.name()}`;
+  const known = parent.createHelp().visibleCommands(parent);
+  const named = known.map((command) => `${path} ${command.name()}`).filter((text) => !text.endsWith(" help"));
+  return new SimwardError("SIM_OPTION", { detail: `no command: ${named.join(", ")}` });
 }
 
 type Raw = Readonly<Record<string, unknown>>;
@@ -314,7 +332,7 @@ function readRunOptions(raw: Raw): RunOptions {
     ...readCardOptions(raw, services, roleOf(text("card") ?? "")),
     card,
     profiles: listed("profile").map(parseProfileFile),
-    smdpFqdn: text("smdpFqdn") ?? "localhost",
+    smdpFqdn: hostName("--smdp-fqdn", text("smdpFqdn") ?? "localhost"),
     indirectDownload: raw.indirectDownload !== false,
     esipaVersion: oneOf("--esipa-version", text("esipaVersion") ?? "", esipaVersions),
     modem: modem.length > 0 ? modem : [modemPort("pty"), modemPort("tcp"), modemPort("unix")],
@@ -322,7 +340,7 @@ function readRunOptions(raw: Raw): RunOptions {
     quirks: listed("quirk").map((name) => oneOf("--quirk", name, quirkNames)),
     eimPort: port("--eim-port", text("eimPort") ?? "0"),
     apiPort: port("--api-port", text("apiPort") ?? "0"),
-    eimFqdn: text("eimFqdn") ?? "localhost",
+    eimFqdn: hostName("--eim-fqdn", text("eimFqdn") ?? "localhost"),
     imei: imei === undefined ? undefined : digits("--imei", imei, 15),
     seed: seed === undefined ? undefined : Number(seed),
     dataLink: dataLink === undefined ? undefined : parseDataLink(dataLink),

@@ -187,7 +187,9 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
   started.add(() => gate.close());
   const behind = { eim: 0, smdp: 0, smds: 0 };
   const { eim: eimPort = 0, smdp: smdpPort = 0, smds: smdsPort = 0 } = state.ports ?? {};
-  const ports = await openGate(gate, behind, { eim: options.eimPort || eimPort, smdp: smdpPort, smds: smdsPort });
+  const kept = `--state ${options.stateDir}: its eUICC names a port of the former run, which another simulator or program has now`;
+  const wantedPorts = { eim: options.eimPort || eimPort, smdp: smdpPort, smds: smdsPort };
+  const ports = await openGate(gate, behind, wantedPorts, (name) => (name === "eim" && options.eimPort ? "--eim-port" : kept));
   state.savePorts(ports);
 
   const smdp = createSmdp({
@@ -378,12 +380,32 @@ function obeyEs9Errors(smdp: Smdp, faults: Faults): Disposer {
   });
 }
 
-async function openGate(gate: Gate, behind: Readonly<VehiclePorts>, wanted: VehiclePorts): Promise<VehiclePorts> {
+/** `whose` says where a port that cannot be had was asked for. */
+async function openGate(
+  gate: Gate,
+  behind: Readonly<VehiclePorts>,
+  wanted: VehiclePorts,
+  whose: (name: keyof VehiclePorts) => string,
+): Promise<VehiclePorts> {
   const toEim = (): number => behind.eim;
+  const open = async (name: keyof VehiclePorts, opening: Promise<number>): Promise<number> => {
+    try {
+      return await opening;
+    } catch (error) {
+      if (!isCode(error, "SIM_OPTION") || wanted[name] === 0) throw error;
+      throw new SimwardError("SIM_OPTION", { detail: `${whose(name)}: ${error.detail}`, cause: error });
+    }
+  };
   return {
-    eim: await gate.openBoth(toEim, toEim, wanted.eim),
-    smdp: await gate.openTcp(() => behind.smdp, wanted.smdp),
-    smds: await gate.openTcp(() => behind.smds, wanted.smds),
+    eim: await open("eim", gate.openBoth(toEim, toEim, wanted.eim)),
+    smdp: await open(
+      "smdp",
+      gate.openTcp(() => behind.smdp, wanted.smdp),
+    ),
+    smds: await open(
+      "smds",
+      gate.openTcp(() => behind.smds, wanted.smds),
+    ),
   };
 }
 

@@ -19,7 +19,7 @@ export function responseJson(response: Uint8Array): { readonly data: string; rea
 
 /** Throws SIM_OPTION when it cannot listen there. */
 export async function serveHttp(card: GuestCard, host: string, port: number): Promise<CardService> {
-  const server = await startHttpServer({ host, port, handle: async (request) => answer(card, request) });
+  const server = await startHttpServer({ what: "card http", host, port, handle: async (request) => answer(card, request) });
   return { kind: "http", address: `http://${host}:${server.port}/apdu`, close: () => server.stop() };
 }
 

@@ -187,6 +187,7 @@ export function createEim(options: EimOptions): Eim {
         api = await startHttpServer({
           host: "127.0.0.1",
           port: options.apiPort ?? 0,
+          what: "order API (--api-port)",
           handle: (request) => answerApi(core, targets, request, () => configured()),
         });
       } catch (error) {

@@ -31,6 +31,8 @@ export interface HttpAnswer {
 }
 
 export interface HttpServerOptions {
+  /** Whose it is, for who asked for it: "order API (--api-port)". */
+  readonly what?: string;
   readonly host: string;
   /** 0 lets the system choose. */
   readonly port: number;
@@ -79,10 +81,15 @@ const secureContext = (tls: TlsIdentity): { readonly cert: string; readonly key:
   key: tls.privateKeyPem,
 });
 
-function listen(server: Server, { host, port }: HttpServerOptions): Promise<void> {
+function listen(server: Server, { what, host, port }: HttpServerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (cause: Error): void =>
-      reject(new SimwardError("SIM_OPTION", { detail: `cannot listen on ${host}:${port}: ${cause.message}`, cause }));
+      reject(
+        new SimwardError("SIM_OPTION", {
+          detail: `${what === undefined ? "" : `${what}: `}cannot listen on ${host}:${port}: ${cause.message}`,
+          cause,
+        }),
+      );
     server.once("error", failed);
     server.listen(port, host, () => {
       server.off("error", failed);

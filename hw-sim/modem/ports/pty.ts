@@ -1,12 +1,12 @@
 // A pseudo-terminal as AT port, behind a symbolic link that stays the same when the terminal behind it changes.
 import { closeSync, constants, openSync } from "node:fs";
-import { mkdir, rename, rm, symlink } from "node:fs/promises";
-import { dirname } from "node:path";
+import { readlink, rename, rm, symlink } from "node:fs/promises";
 import { ReadStream } from "node:tty";
 import type { Clock, Disposer } from "../../../base/clock.ts";
-import { SimwardError } from "../../../base/errors.ts";
+import { reasonOf, SimwardError } from "../../../base/errors.ts";
 import type { VirtualModem } from "../module.ts";
 import type { AtPort } from "../port.ts";
+import { claimLink } from "./claim.ts";
 import { loadPtyCalls, type PtyCalls } from "./libc.ts";
 import type { PortServer } from "./types.ts";
 
@@ -32,7 +32,9 @@ interface Terminal {
 export async function servePty(modem: VirtualModem, options: PtyOptions): Promise<PortServer> {
   const calls = loadPtyCalls();
   const { linkPath, clock, reopenMs = 1_000 } = options;
+  const release = await claimLink(linkPath);
   let terminal: Terminal | undefined;
+  let pointedTo = "";
   let stopReopening: Disposer = () => {};
   let closed = false;
 
@@ -43,6 +45,7 @@ export async function servePty(modem: VirtualModem, options: PtyOptions): Promis
     });
     terminal = made;
     await pointTo(linkPath, slavePath);
+    pointedTo = slavePath;
     // The server may have been closed while the link was written.
     if (closed) shut();
   };
@@ -55,15 +58,22 @@ export async function servePty(modem: VirtualModem, options: PtyOptions): Promis
     stream.destroy();
     closeSync(slave);
   };
-  await mkdir(dirname(linkPath), { recursive: true });
-  await open();
+  try {
+    await open();
+  } catch (error) {
+    shut();
+    await release();
+    throw error;
+  }
   return {
     address: linkPath,
     async close() {
       closed = true;
       stopReopening();
       shut();
-      await rm(linkPath, { force: true });
+      // Somebody may have put something else there meanwhile.
+      if ((await readlink(linkPath).catch(() => undefined)) === pointedTo) await rm(linkPath, { force: true });
+      await release();
     },
   };
 }
@@ -90,11 +100,11 @@ function openTerminal(calls: PtyCalls, modem: VirtualModem, onHangUp: () => void
 }
 
 async function pointTo(linkPath: string, target: string): Promise<void> {
+  const next = `${linkPath}.${process.pid}`;
   try {
-    await rm(`${linkPath}.new`, { force: true });
-    await symlink(target, `${linkPath}.new`);
-    await rename(`${linkPath}.new`, linkPath);
+    await symlink(target, next);
+    await rename(next, linkPath);
   } catch (error) {
-    throw new SimwardError("SIM_OPTION", { detail: `modem pty: the link ${linkPath} cannot be made`, cause: error });
+    throw new SimwardError("SIM_OPTION", { detail: `modem pty: the link ${linkPath} cannot be made: ${reasonOf(error)}`, cause: error });
   }
 }

@@ -1,9 +1,9 @@
 // AT ports over TCP (loopback) and UNIX sockets, also abstract ones ("@name"): every connection is a port of its own.
-import { rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { SimwardError } from "../../../base/errors.ts";
 import type { VirtualModem } from "../module.ts";
 import { listenAbstract } from "./abstract.ts";
+import { clearSocket } from "./claim.ts";
 import type { PortServer } from "./types.ts";
 
 const maxUnsentBytes = 65_536;
@@ -25,8 +25,7 @@ export async function serveUnix(modem: VirtualModem, path: string): Promise<Port
     // The same name filled up with zeros is another one, and the one that Node's own clients ask for.
     await server.listen(what, (one) => one.listen(`\0${path.slice(1)}`));
   } else {
-    // A socket left behind by a killed simulator would refuse the bind.
-    await rm(path, { force: true });
+    await clearSocket(path);
     await server.listen(what, (one) => one.listen(path));
   }
   return { address: path, close: () => server.close() };

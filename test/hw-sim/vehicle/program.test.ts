@@ -1,8 +1,8 @@
 // simward-sim as a program: one ready line, a log on stderr, a clean end, refusals by name. It is bundled from the sources as they are.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { existsSync, lstatSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -136,12 +136,30 @@ describe("simward-sim run", () => {
         ["loss=lots", "0..1"],
       ],
       [["run", "--speed"], ["--speed"]],
-      [[], ["simward-sim run"]],
+      [[], ["no command", "simward-sim run", "next: simward-sim --help"]],
+      [["gateway"], ["no command", "simward-sim gateway up", "next: simward-sim gateway --help"]],
+      [["card"], ["--vpcd", "next: simward-sim card --help"]],
+      [
+        ["card", "--http", port],
+        ["http", port, "next: simward-sim card --help"],
+      ],
+      [
+        ["run", "--api-port", port],
+        ["--api-port", port],
+      ],
+      [
+        ["run", "--eim-fqdn", "a b"],
+        ["--eim-fqdn", "a b"],
+      ],
+      [["run", "--smdp-fqdn", ""], ["--smdp-fqdn"]],
       [
         ["run", "--modem", `tcp:${port}`],
         ["modem tcp", port],
       ],
-      [["run", "--eim-port", port], [port]],
+      [
+        ["run", "--eim-port", port],
+        ["--eim-port", port],
+      ],
       [["run", "--eid", "89049032123451234512345678901236", "--pki", "/dev/null/x"], ["/dev/null"]],
     ] as const) {
       const program = run(...args);
@@ -153,9 +171,54 @@ describe("simward-sim run", () => {
     expect(await readdir(dir)).toEqual([]);
   });
 
+  it("cleans up although nobody reads its output any more", async () => {
+    const program = run("run", "--modem", "pty", "--log-level", "debug");
+    await program.firstLine();
+    program.child.stdout?.destroy();
+    program.child.stderr?.destroy();
+    program.child.kill("SIGTERM");
+    expect(await program.ended).toBe(0);
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  it("leaves alone what is not its own, and a place where another one serves; takes over what a killed one left", async () => {
+    const [pty, unix, state] = [join(dir, "modem"), join(dir, "socket"), join(dir, "state")];
+    await writeFile(pty, "mine");
+    await writeFile(unix, "mine");
+    const places = ["run", "--modem", `pty:${pty}`, `unix:${unix}`, "--pki", join(dir, "pki"), "--log-level", "silent"];
+    const refusal = async (args: readonly string[], ...words: readonly string[]): Promise<void> => {
+      const program = run(...args);
+      expect(await program.ended, args.join(" ")).toBe(2);
+      for (const word of words) expect(program.stderr()).toContain(word);
+    };
+    await refusal(["run", "--modem", `pty:${pty}`], pty, "something else is there");
+    await refusal(["run", "--modem", `unix:${unix}`], unix, "something else is there");
+    await refusal(["run", "--modem", `pty:${join(dir, "none", "modem")}`], "its directory");
+    expect([await readFile(pty, "utf8"), await readFile(unix, "utf8")]).toEqual(["mine", "mine"]);
+    await Promise.all([pty, unix].map((path) => rm(path)));
+
+    const killed = run(...places);
+    await killed.firstLine();
+    killed.child.kill("SIGKILL");
+    await killed.ended;
+    expect([pty, unix].map((path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined)).toEqual([true, true]);
+    const second = run(...places, "--state", state);
+    await second.firstLine();
+    await refusal(["run", "--modem", `pty:${pty}`], pty, "in use");
+    await refusal(["run", "--modem", `unix:${unix}`], unix, "in use");
+    await refusal(["run", "--modem", "tcp", "--state", state], `--state ${state}`, "another simulator");
+    second.child.kill("SIGTERM");
+    expect(await second.ended).toBe(0);
+    for (const path of [pty, unix]) expect(lstatSync(path, { throwIfNoEntry: false })).toBeUndefined();
+    await Promise.all([state, join(dir, "pki")].map((path) => rm(path, { recursive: true })));
+  });
+
   it("explains itself", async () => {
     const program = run("run", "--help");
     expect(await program.ended).toBe(0);
     expect(program.stdout.join("\n")).toMatch(/--scenario[\s\S]*Scenarios:[\s\S]*Faults/);
+    const asked = run("--version");
+    expect(await asked.ended).toBe(0);
+    expect(asked.stdout).toEqual(["dev"]);
   });
 });
