@@ -60,10 +60,11 @@ export function parseApdu(bytes: Uint8Array): CommandApdu | number {
   const proprietary = (cla & 0x80) !== 0;
   const further = (cla & 0x40) !== 0;
   // 0x, 8x with up to 3 channels; 4x, Cx with 4 to 19 (further interindustry classes). CLA FF and the old A0 are none of these.
-  if ((cla & 0x20) !== 0 && !further) return sw.claNotSupported;
+  if (cla === 0xff || ((cla & 0x20) !== 0 && !further)) return sw.claNotSupported;
   const secured = further ? (cla & 0x20) !== 0 : (cla & 0x0c) !== 0;
   if (secured) return sw.secureMessagingNotSupported;
-  if (!further && (cla & 0x10) !== 0) return sw.claNotSupported;
+  // Command chaining is no class of ETSI's.
+  if ((cla & 0x10) !== 0) return sw.claNotSupported;
   const channel = further ? (cla & 0x0f) + 4 : cla & 0x03;
   const head = { cla, ins, p1, p2, channel, proprietary };
   if (bytes.length === 4) return { ...head, data: nothing, le: undefined };

@@ -8,7 +8,7 @@ import { filesAccess } from "./access.ts";
 import { type Answer, answer, answerBytes, type CommandApdu, parseApdu, sw } from "./apdu.ts";
 import { type EuiccCore, PowerCut } from "./core.ts";
 import { runEs10 } from "./es10.ts";
-import { FileSelection } from "./file-commands.ts";
+import { FileSelection, selectionModes } from "./file-commands.ts";
 import { isdrTemplates } from "./functions/info.ts";
 import { finishInterruptedInstallation } from "./functions/install.ts";
 import { finishInterrupted } from "./functions/package.ts";
@@ -148,6 +148,8 @@ export class Card implements Uicc {
       }
     }
     if (ins === 0x70) return this.#manageChannel(channel, command);
+    // Of both classes (GlobalPlatform §11.3.2).
+    if (ins === 0xca) return this.#getData(channel, command);
     if (ins === 0xa4) return this.#select(channel, command);
     if (channel.application !== "files") return answer(sw.insNotSupported);
     switch (ins) {
@@ -218,7 +220,8 @@ export class Card implements Uicc {
   // --- channels and applications --------------------------------------------------------------------------------------------
 
   /** ETSI TS 102 221 §11.1.17 */
-  #manageChannel(from: Channel, { p1, p2, channel: own }: CommandApdu): Answer {
+  #manageChannel(from: Channel, { p1, p2, channel: own, data }: CommandApdu): Answer {
+    if (data.length > 0) return answer(sw.wrongLength);
     const last = Math.min(this.#core.capabilities.channels, this.#extendedChannels ? 19 : plainChannels);
     if (p1 === 0x00) {
       const number = p2 === 0 ? this.#freeChannel(last) : p2;
@@ -240,6 +243,7 @@ export class Card implements Uicc {
 
   #select(channel: Channel, command: CommandApdu): Answer {
     const { p1, p2, data } = command;
+    if (!isSelectionControl(p1, p2)) return answer(sw.incorrectP1P2);
     if (p1 !== 0x04) {
       const result = channel.selection.select(command);
       if (result.sw === sw.ok) channel.application = "files";
@@ -251,6 +255,8 @@ export class Card implements Uicc {
       ["ecasd", ecasdAid],
     ] as const) {
       if (!this.#hasDomain(application) || !equalBytes(aid, data)) continue;
+      // There is one of each: behind the one that is selected comes none (§11.1.1.2).
+      if ((p2 & 0x02) !== 0 && channel.application === application) return answer(sw.fileNotFound);
       channel.application = application;
       // 04 and 0C ask for no FCI of an application that has no FCP.
       return answer(sw.ok, (p2 & 0x0c) === 0 ? this.#fci(application, aid) : nothing);
@@ -349,6 +355,13 @@ export class Card implements Uicc {
     if (outcome === "refreshed") this.#start();
     return answer(sw.ok);
   }
+}
+
+/** P1 and P2 of SELECT (ETSI TS 102 221 §11.1.1.2): which, and what is answered; by name also the next one, and the end of an application. */
+function isSelectionControl(p1: number, p2: number): boolean {
+  const byName = p1 === 0x04;
+  if ((p2 & (byName ? 0xb0 : 0xf3)) !== 0 || (p2 & 0x0c) === 0x08) return false;
+  return byName || selectionModes.includes(p1);
 }
 
 /** READ BINARY, READ RECORD, GET DATA, STATUS, FETCH, MANAGE CHANNEL: their data comes with the answer, never by GET RESPONSE. */

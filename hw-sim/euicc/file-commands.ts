@@ -1,6 +1,7 @@
 // The commands on a profile's file system (ETSI TS 102 221 §11.1) as one logical channel sees them: what is selected there, and reading and
 // updating it. Access rules are asked of the caller's `allows`.
 import { equalBytes } from "../../base/bytes.ts";
+import { writeTlv } from "../../ipa/asn1/tlv.ts";
 import { type Answer, answer, type CommandApdu, sw } from "./apdu.ts";
 import {
   type Directory,
@@ -21,6 +22,9 @@ export interface FileAccess {
   /** Keeps a file's new contents. */
   updated(path: string, bytes: Uint8Array): void;
 }
+
+/** P1 of SELECT by identifier or path: any, child directory, parent, from the MF, from the current directory. */
+export const selectionModes: readonly number[] = [0x00, 0x01, 0x03, 0x08, 0x09];
 
 export class FileSelection {
   readonly #access: FileAccess;
@@ -44,8 +48,9 @@ export class FileSelection {
     return this.#adf;
   }
 
-  /** SELECT by file identifier or path (§11.1.1); undefined when there is no such file. */
+  /** SELECT by file identifier or path (§11.1.1). */
   select({ p1, p2, data }: CommandApdu): Answer {
+    if (data.length % 2 !== 0) return answer(sw.wrongLength);
     const node = this.#find(p1, data);
     if (node === undefined) return answer(sw.fileNotFound);
     this.#choose(node);
@@ -63,9 +68,18 @@ export class FileSelection {
   }
 
   /** STATUS (§11.1.2) */
-  status({ p2 }: CommandApdu): Answer {
-    if (p2 === 0x0c) return answer(sw.ok);
-    return p2 === 0x00 || p2 === 0x01 ? answer(sw.ok, fcpOf(this.#directory)) : answer(sw.incorrectP1P2);
+  status({ p1, p2 }: CommandApdu): Answer {
+    if (p1 > 0x02) return answer(sw.incorrectP1P2);
+    switch (p2) {
+      case 0x00:
+        return answer(sw.ok, fcpOf(this.#directory));
+      case 0x01:
+        return this.#adf?.aid === undefined ? answer(sw.referencedDataNotFound) : answer(sw.ok, writeTlv(0x84, this.#adf.aid));
+      case 0x0c:
+        return answer(sw.ok);
+      default:
+        return answer(sw.incorrectP1P2);
+    }
   }
 
   /** READ BINARY (§11.1.3) */
@@ -122,12 +136,13 @@ export class FileSelection {
   }
 
   #find(p1: number, data: Uint8Array): FileNode | undefined {
-    if (data.length % 2 !== 0) return undefined;
     const fids = Array.from({ length: data.length / 2 }, (_, i) => ((data[2 * i] ?? 0) << 8) | (data[2 * i + 1] ?? 0));
     const { mf } = this.#access.files;
     switch (p1) {
       case 0x00:
         return fids.length === 0 ? mf : fids.length === 1 ? this.#near(fids[0] ?? 0) : undefined;
+      case 0x01:
+        return fids.length === 1 ? directoryOf(this.#directory.children.get(fids[0] ?? 0)) : undefined;
       case 0x03:
         return this.#directory.parent;
       case 0x08:
@@ -148,8 +163,7 @@ export class FileSelection {
     const child = this.#directory.children.get(fid) ?? (fid === this.#directory.fid ? this.#directory : undefined);
     if (child !== undefined) return hidden(child);
     if (parent !== undefined && parent.fid === fid) return parent;
-    const sibling = parent?.children.get(fid);
-    return sibling?.kind === "directory" ? hidden(sibling) : undefined;
+    return directoryOf(parent?.children.get(fid));
   }
 
   #along(start: FileNode | undefined, fids: readonly number[]): FileNode | undefined {
@@ -200,6 +214,10 @@ export class FileSelection {
 /** An ADF cannot be reached by the temporary identifier that the profile package gave it. */
 function hidden(node: FileNode): FileNode | undefined {
   return node.kind === "directory" && node.type === "ADF" ? undefined : node;
+}
+
+function directoryOf(node: FileNode | undefined): FileNode | undefined {
+  return node?.kind === "directory" ? hidden(node) : undefined;
 }
 
 function selected(node: FileNode, p2: number): Answer {

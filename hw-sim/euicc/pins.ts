@@ -30,28 +30,30 @@ export class PinStore {
   }
 
   /** VERIFY PIN; without data it tells the attempts left. */
-  verify({ p2, data }: CommandApdu): Answer {
-    return this.#checked(p2, data, () => answer(sw.ok));
+  verify({ p1, p2, data }: CommandApdu): Answer {
+    return p1 === 0 ? this.#checked(p2, data, () => answer(sw.ok)) : answer(sw.incorrectP1P2);
   }
 
   /** CHANGE PIN: the old one, the new one. */
-  change({ p2, data }: CommandApdu): Answer {
+  change({ p1, p2, data }: CommandApdu): Answer {
+    if (p1 !== 0) return answer(sw.incorrectP1P2);
     if (data.length !== 16) return answer(sw.wrongLength);
     return this.#checked(p2, data.subarray(0, 8), (state) => this.#keep(p2, { ...state, value: data.slice(8) }));
   }
 
   /** DISABLE PIN */
-  disable({ p2, data }: CommandApdu): Answer {
-    return this.#checked(p2, data, (state) => this.#keep(p2, { ...state, enabled: false }));
+  disable({ p1, p2, data }: CommandApdu): Answer {
+    return p1 === 0 ? this.#checked(p2, data, (state) => this.#keep(p2, { ...state, enabled: false })) : answer(sw.incorrectP1P2);
   }
 
   /** ENABLE PIN */
-  enable({ p2, data }: CommandApdu): Answer {
-    return this.#checked(p2, data, (state) => this.#keep(p2, { ...state, enabled: true }));
+  enable({ p1, p2, data }: CommandApdu): Answer {
+    return p1 === 0 ? this.#checked(p2, data, (state) => this.#keep(p2, { ...state, enabled: true })) : answer(sw.incorrectP1P2);
   }
 
   /** UNBLOCK PIN: the PUK, the new PIN. */
-  unblock({ p2, data }: CommandApdu): Answer {
+  unblock({ p1, p2, data }: CommandApdu): Answer {
+    if (p1 !== 0) return answer(sw.incorrectP1P2);
     const pin = this.#find(p2);
     const active = this.#core.active;
     const reference = pin?.unblockingPINReference;

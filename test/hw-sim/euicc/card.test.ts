@@ -145,6 +145,19 @@ describe("command APDUs", () => {
     ["01A40404001122", "6700"],
     ["A0A40000023F00", "6E00"],
     ["10A40000023F00", "6E00"],
+    ["50A40000023F00", "6E00"],
+    ["FFA40000023F00", "6E00"],
+    [`01A40500${"10"}${isdr}`, "6A86"],
+    [`01A404FF10${isdr}`, "6A86"],
+    [`01A4040810${isdr}`, "6A86"],
+    [`01A4040210${isdr}`, "6A82"],
+    ["01A40002023F00", "6A86"],
+    ["01A40204023F00", "6A86"],
+    ["01A40004013F", "6700"],
+    ["0170000001FF", "6700"],
+    ["80F2030000", "6A86"],
+    ["80F2000200", "6A86"],
+    ["0020010108", "6A86"],
     ["04A40000023F00", "6882"],
     ["60A40000023F00", "6882"],
     ["03A40000023F00", "6881"],
@@ -275,6 +288,24 @@ describe("the active profile's files", () => {
     expect(apdu(euicc, "00A4000C027FD0")).toBe("6A82");
     expect(apdu(euicc, "00A4080C047FD06F07")).toBe("6A82");
     expect(apdu(euicc, "00A4000C026F07")).toBe("6A82");
+  });
+
+  it("tell a terminal's STATUS which application it is in, and let it into child directories alone", () => {
+    const { euicc } = bench();
+    expect(apdu(euicc, "80F2000100")).toBe("6A88");
+    expect(apdu(euicc, `00A4040C07${usim}`)).toBe("9000");
+    const name = apdu(euicc, "80F2000100");
+    expect(name).toMatch(new RegExp(`^84[0-9A-F]{2}${usim}.*9000$`));
+    expect(apdu(euicc, "80F2000000").startsWith("62")).toBe(true);
+    // EF.IMSI is no directory.
+    expect(apdu(euicc, "00A4010C026F07")).toBe("6A82");
+    expect(apdu(euicc, "00A4010C025F3B")).toBe("6A82");
+  });
+
+  it("leave the EID to the ECASD, by GET DATA of either class", () => {
+    const { euicc } = bench();
+    expect(apdu(euicc, "00A4040C10A0000005591010FFFFFFFF8900000200")).toBe("9000");
+    for (const cla of ["00", "80"]) expect(apdu(euicc, `${cla}CA005A00`), cla).toBe(`5A10${eidHex}9000`);
   });
 
   it("say in their FCP what they are", () => {
