@@ -148,7 +148,7 @@ export const errorTable = {
     "add ca to [[eim.peer]]",
   ),
   EIM_NO_ADDRESS: row("operator", "the eIM's configuration names no usable address", "add address to [[eim.peer]]"),
-  EIM_UNKNOWN: row("operator", "no eIM of that id is configured", "simward status"),
+  EIM_UNKNOWN: row("operator", "no eIM of that id is configured", "simward eim list"),
   EIM_NO_PROTOCOL: row("operator", "the eIM and this IPA have no protocol in common", "check eimSupportedProtocol"),
   INJECTION_UNPROVEN: row(
     "operator",
@@ -332,7 +332,7 @@ export const errorTable = {
 
   // hw-sim
   SIM_OPTION: row("operator", "the virtual vehicle cannot start like this", "simward-sim run --help"),
-  SIM_REQUEST: row("never", "the virtual vehicle does not understand the request", "see docs/hw-sim.md"),
+  SIM_REQUEST: row("never", "the virtual vehicle does not understand the request", "see docs/hw-sim-api.md, for the card docs/hw-sim.md"),
   SIM_PKI: row(
     "operator",
     "the virtual vehicle's certificates cannot be used",

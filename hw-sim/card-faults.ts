@@ -45,3 +45,16 @@ const Settings = v.partial(
 export function applyCardFaults(faults: EuiccFaults, settings: unknown): void {
   applySettings("euicc", Settings, faults, defaultFaults(), settings);
 }
+
+/** As JSON has them. */
+export function showCardFaults(faults: EuiccFaults): unknown {
+  const word = (value: number): string => value.toString(16).toUpperCase().padStart(4, "0");
+  const { refuseSegment, unsupportedStatusWord, statusWords } = faults;
+  const byTag = Object.entries(statusWords).map(([tag, sw]) => [Number(tag).toString(16).toUpperCase(), word(sw)]);
+  return {
+    ...faults,
+    statusWords: Object.fromEntries(byTag),
+    ...(refuseSegment === undefined ? {} : { refuseSegment: { ...refuseSegment, sw: word(refuseSegment.sw) } }),
+    ...(unsupportedStatusWord === undefined ? {} : { unsupportedStatusWord: word(unsupportedStatusWord) }),
+  };
+}

@@ -227,7 +227,8 @@ function faultValue(name: FaultName, text: string): unknown {
   return value;
 }
 
-function faultName(name: string): FaultName {
+/** Throws SIM_OPTION when there is no such fault. */
+export function faultName(name: string): FaultName {
   if (Object.hasOwn(faultTable, name)) return name as FaultName;
   throw new SimwardError("SIM_OPTION", { detail: `fault ${JSON.stringify(name)} is none of ${Object.keys(faultTable).join(", ")}` });
 }

@@ -7,7 +7,7 @@ import { type Clock, type Disposer, SystemClock } from "../base/clock.ts";
 import { isCode, SimwardError } from "../base/errors.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { seededRandom, systemRandom } from "../base/random.ts";
-import { applyCardFaults } from "./card-faults.ts";
+import { applyCardFaults, showCardFaults } from "./card-faults.ts";
 import { serveOverTheAir } from "./card-ota.ts";
 import { builtInCard } from "./card-socket/built-in.ts";
 import type { CardFacts } from "./card-socket/commissioning.ts";
@@ -22,7 +22,7 @@ import type { EsipaVersion } from "./eim/version-1.0.ts";
 import { type CardRoleName, cardRoles } from "./euicc/roles.ts";
 import type { EuiccOptions, VirtualEuicc } from "./euicc/types.ts";
 import { identityOf, makeEuicc } from "./factory.ts";
-import { type FaultSetting, Faults } from "./faults.ts";
+import { type FaultSetting, Faults, faultName, faultSetting } from "./faults.ts";
 import { type CardIdentityFiles, isUnder, openIdentity } from "./identity.ts";
 import { type Traffic, VirtualModem } from "./modem/module.ts";
 import { generic3gpp, type ModemTimings, type Personality } from "./modem/personality.ts";
@@ -230,7 +230,10 @@ async function build(options: VehicleOptions, started: Started): Promise<Vehicle
     },
     faultTargets: {
       smdp: { apply: (settings) => smdp.applyFaults(settings), show: () => ({ ...smdp.faults, transformBpp: undefined }) },
-      euicc: { apply: (settings) => applyCardFaults(needed(inside, notBuiltIn).faults, settings), show: () => inside?.faults ?? null },
+      euicc: {
+        apply: (settings) => applyCardFaults(needed(inside, notBuiltIn).faults, settings),
+        show: () => (inside === undefined ? null : showCardFaults(inside.faults)),
+      },
       vehicle: { apply: (settings) => applyVehicleFaults(faults, settings), show: () => showVehicleFaults(faults) },
     },
     ...(options.apiPort === undefined ? {} : { apiPort: options.apiPort }),
@@ -477,9 +480,12 @@ function applyVehicleFaults(faults: Faults, settings: unknown): void {
   if (typeof settings !== "object" || settings === null || Array.isArray(settings))
     throw new SimwardError("SIM_REQUEST", { detail: "vehicle faults: not a JSON object" });
   try {
-    for (const [name, value] of Object.entries(settings)) {
+    const asked = Object.entries(settings).map(([name, value]) => ({ name, value: value === true ? "1" : value }));
+    // All of them are checked before the first is set.
+    for (const { name, value } of asked) value === null ? faultName(name) : faultSetting(name, String(value));
+    for (const { name, value } of asked) {
       if (value === null) faults.clear(name);
-      else faults.set(name, value === true ? "1" : String(value));
+      else faults.set(name, String(value));
     }
   } catch (error) {
     if (!isCode(error, "SIM_OPTION")) throw error;

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { fromHex, toHexUpper } from "../../base/bytes.ts";
 import { SimwardError } from "../../base/errors.ts";
-import { type HttpAnswer, type HttpRequest, jsonAnswer, jsonBody, startHttpServer } from "../http/server.ts";
+import { errorAnswer, type HttpAnswer, type HttpRequest, jsonAnswer, jsonBody, startHttpServer } from "../http/server.ts";
 import type { GuestCard } from "./guest.ts";
 import type { CardService } from "./serve.ts";
 
@@ -36,7 +36,11 @@ function answer(card: GuestCard, request: HttpRequest): HttpAnswer {
       return jsonAnswer(200, showAtr);
     case "GET /atr":
       return jsonAnswer(200, showAtr);
-    default:
-      return { status: ["/apdu", "/reset", "/atr"].includes(request.path) ? 405 : 404 };
+    default: {
+      const there = ["POST /apdu", "POST /reset", "GET /atr"];
+      const Allow = there.find((one) => one.endsWith(` ${request.path}`))?.split(" ")[0];
+      const detail = `${request.method} ${request.path}: there are ${there.join(", ")}`;
+      return Allow === undefined ? errorAnswer(404, detail) : errorAnswer(405, detail, { Allow });
+    }
   }
 }

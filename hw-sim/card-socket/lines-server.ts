@@ -4,7 +4,7 @@ import { createServer, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import * as v from "valibot";
 import { fromHex, toHexUpper } from "../../base/bytes.ts";
-import { SimwardError } from "../../base/errors.ts";
+import { errorReport, SimwardError } from "../../base/errors.ts";
 import { closeChannel, type GuestCard, openChannel } from "./guest.ts";
 import { Apdu, responseJson } from "./http-server.ts";
 import type { CardService } from "./serve.ts";
@@ -69,7 +69,7 @@ export async function serveLines(card: GuestCard, host: string, port: number): P
 /** What one line is answered with. */
 export function answer(card: GuestCard, line: string): unknown {
   const parsed = v.safeParse(Line, asJson(line));
-  if (!parsed.success) return { error: "not one of {apdu}, {reset}, {func, param}, {type: apdu, payload: {func, param}}" };
+  if (!parsed.success) return { error: errorReport(new SimwardError("SIM_REQUEST", { detail: reasonOf(line) })) };
   const asked = parsed.output;
   if ("apdu" in asked) return responseJson(card.transmit(asked.apdu));
   if ("reset" in asked) {
@@ -77,6 +77,14 @@ export function answer(card: GuestCard, line: string): unknown {
     return { atr: toHexUpper(card.atr) };
   }
   return "payload" in asked ? { type: "apdu", payload: lpac(card, asked.payload) } : lpac(card, asked);
+}
+
+function reasonOf(line: string): string {
+  const json = asJson(line);
+  if (json === undefined) return "the line is not JSON";
+  // Which of the forms was meant is seen from what is in it.
+  if (typeof json === "object" && json !== null && "apdu" in json) return "apdu: not a command APDU in hex, four octets at least";
+  return "not one of {apdu}, {reset: true}, {func, param}, {type: apdu, payload: {func, param}}";
 }
 
 function lpac(card: GuestCard, payload: v.InferOutput<typeof Payload>): { readonly ecode: number; readonly data?: string } {

@@ -1,7 +1,7 @@
 // The order API: HTTP on loopback, JSON in and out, for demos, tests and the command line. docs/hw-sim-api.md describes it.
 import { toHexUpper } from "../../base/bytes.ts";
 import { SimwardError } from "../../base/errors.ts";
-import { type HttpAnswer, type HttpRequest, jsonAnswer, jsonBody } from "../http/server.ts";
+import { errorAnswer, type HttpAnswer, type HttpRequest, jsonAnswer, jsonBody } from "../http/server.ts";
 import { isObject } from "../smdp/json.ts";
 import type { EimCore } from "./core.ts";
 import type { Euicc, StoredItem } from "./euiccs.ts";
@@ -36,14 +36,14 @@ const routes: readonly Route[] = [
     run: ({ core, request }) => jsonAnswer(201, { orderId: core.takeOrder(jsonBody(request)).orderId }),
   },
   { method: "GET", path: "/v1/orders", run: ({ core }) => jsonAnswer(200, core.orders.all.map(orderView)) },
-  { method: "GET", path: "/v1/orders/{id}", run: ({ core, id }) => found(core.orders.byId(id), orderView) },
+  { method: "GET", path: "/v1/orders/{id}", run: ({ core, id }) => found(`order ${id}`, core.orders.byId(id), orderView) },
   { method: "GET", path: "/v1/events", run: ({ core, request }) => events(core, request) },
   {
     method: "POST",
     path: "/v1/euiccs",
     run: ({ core, request }) => jsonAnswer(201, euiccView(core.setEuicc(check(EuiccInput, jsonBody(request), "euicc")))),
   },
-  { method: "GET", path: "/v1/euiccs/{id}", run: ({ core, id }) => found(core.euiccs.find(id), euiccView) },
+  { method: "GET", path: "/v1/euiccs/{id}", run: ({ core, id }) => found(`eUICC ${id}`, core.euiccs.find(id), euiccView) },
   {
     method: "GET",
     path: "/v1/results",
@@ -77,8 +77,15 @@ export async function answerApi(
   };
   const here = routes.filter((route) => match(route) !== undefined);
   const route = here.find(({ method }) => method === request.method);
-  if (route === undefined) return { status: here.length === 0 ? 404 : 405 };
+  if (route === undefined) return noRoute(request, here);
   return route.run({ core, faults, request, configuration, id: match(route) ?? "" });
+}
+
+function noRoute({ method, path }: HttpRequest, here: readonly Route[]): HttpAnswer {
+  const asked = `${method} ${path}`;
+  if (here.length === 0) return errorAnswer(404, `${asked}: there are ${[...new Set(routes.map((route) => route.path))].join(", ")}`);
+  const Allow = here.map((route) => route.method).join(", ");
+  return errorAnswer(405, `${asked}: ${Allow} only`, { Allow });
 }
 
 /** An order as the API shows it. */
@@ -106,8 +113,8 @@ const euiccView = (euicc: Euicc): unknown => ({
   certificate: euicc.chain !== undefined,
 });
 
-function found<T>(value: T | undefined, view: (value: T) => unknown): HttpAnswer {
-  return value === undefined ? { status: 404 } : jsonAnswer(200, view(value));
+function found<T>(what: string, value: T | undefined, view: (value: T) => unknown): HttpAnswer {
+  return value === undefined ? errorAnswer(404, `${what}: not known here`) : jsonAnswer(200, view(value));
 }
 
 /** JSON lines: the events kept after number `after` (all by default; `after=now` for none), then those to come. */
@@ -122,17 +129,21 @@ function events(core: EimCore, request: HttpRequest): HttpAnswer {
   };
 }
 
+/** As POST takes them: octets in hex. */
 function showFaults(faults: FaultTargets): unknown {
-  return Object.fromEntries(Object.entries(faults).map(([name, { show }]) => [name, show()]));
+  const shown = Object.fromEntries(Object.entries(faults).map(([name, { show }]) => [name, show()]));
+  return JSON.parse(JSON.stringify(shown, (_, value: unknown) => (value instanceof Uint8Array ? toHexUpper(value) : value)));
 }
 
 async function setFaults({ core, faults, request }: Call): Promise<HttpAnswer> {
   const body = jsonBody(request);
   if (!isObject(body)) throw new SimwardError("SIM_REQUEST", { detail: "faults: the body is no JSON object" });
-  for (const [name, settings] of Object.entries(body)) {
+  const asked = Object.entries(body).map(([name, settings]) => {
     const target = Object.hasOwn(faults, name) ? faults[name] : undefined;
-    if (target === undefined)
-      throw new SimwardError("SIM_REQUEST", { detail: `faults: ${name} is none of ${Object.keys(faults).join(", ")}` });
+    if (target !== undefined) return { name, settings, target };
+    throw new SimwardError("SIM_REQUEST", { detail: `faults: ${name} is none of ${Object.keys(faults).join(", ")}` });
+  });
+  for (const { name, settings, target } of asked) {
     await target.apply(settings);
     core.events.tell("fault", { target: name, settings });
   }

@@ -105,7 +105,7 @@ async function serve(
   streams: Set<Disposer>,
 ): Promise<void> {
   const body = await readBody(request, options.maxBodyBytes ?? 1 << 20);
-  const answer = body === undefined ? { status: 413 } : await answerTo(request, body, options);
+  const answer = body === undefined ? errorAnswer(413, "the body is too long") : await answerTo(request, body, options);
   if (answer === "silence" || response.destroyed) return;
   const { status, headers = {}, body: content = emptyBytes, lines } = answer;
   if (lines === undefined) {
@@ -156,6 +156,11 @@ async function readBody(request: IncomingMessage, maxBytes: number): Promise<Uin
 
 export function jsonAnswer(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): HttpAnswer {
   return { status, headers: { "Content-Type": "application/json;charset=UTF-8", ...headers }, body: JSON.stringify(value) };
+}
+
+/** A refusal as every other: code, message, next. */
+export function errorAnswer(status: 404 | 405 | 413, detail: string, headers: Readonly<Record<string, string>> = {}): HttpAnswer {
+  return jsonAnswer(status, { error: errorReport(new SimwardError("SIM_REQUEST", { detail })) }, headers);
 }
 
 /** The body as JSON. Throws SIM_REQUEST. */

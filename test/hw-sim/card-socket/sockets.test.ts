@@ -157,8 +157,14 @@ describe("HTTP", () => {
       expect(await post(url, body)).toMatchObject({ status: 400, body: { error: { code: "SIM_REQUEST" } } });
     expect(await post(new URL("reset", url).href, "")).toEqual({ status: 200, body: { atr: hex(atr) } });
     expect(uicc.resets).toBe(1);
-    expect((await fetch(url)).status).toBe(405);
-    expect((await fetch(new URL("card", url))).status).toBe(404);
+    for (const [path, status] of [
+      ["apdu", 405],
+      ["card", 404],
+    ] as const) {
+      const refused = await fetch(new URL(path, url));
+      expect(refused.status).toBe(status);
+      expect(await refused.json()).toMatchObject({ error: { code: "SIM_REQUEST", message: expect.stringContaining("POST /apdu") } });
+    }
   });
 
   test("a card of that kind in the slot: numbers or hex as status, no reset of its own, and every failure has a reason", async () => {
@@ -213,7 +219,13 @@ describe("JSON lines", () => {
     expect(await lpac("transmit", "81E2910003BF3E00")).toEqual({ type: "apdu", payload: { ecode: 0, data: "6103" } });
     expect(await ask({ func: "transmit", param: "01C0000003" })).toEqual({ ecode: 0, data: "BF3E009000" });
     expect(await lpac("logic_channel_close", "01")).toEqual({ type: "apdu", payload: { ecode: 0 } });
-    for (const bad of ["apdu", { apdu: "00" }, { func: "fly" }, { type: "apdu" }]) expect(await ask(bad)).toHaveProperty("error");
+    for (const [line, said] of [
+      ["apdu", "not JSON"],
+      [{ apdu: "00" }, "apdu"],
+      [{ func: "fly" }, "{func, param}"],
+      [{ type: "apdu" }, "{func, param}"],
+    ] as const)
+      expect(await ask(line)).toMatchObject({ error: { code: "SIM_REQUEST", message: expect.stringContaining(said) } });
   });
 });
 

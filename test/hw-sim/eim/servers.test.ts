@@ -265,8 +265,17 @@ describe("the order API", () => {
       json: { error: { code: "SIM_REQUEST", message: expect.stringContaining("psmos.0.enable.iccid") } },
     });
     expect((await api("POST", "/v1/orders", "{")).status).toBe(400);
-    expect((await api("GET", "/v1/orders/none")).status).toBe(404);
-    expect((await api("GET", "/v1/none")).status).toBe(404);
+    for (const [method, path, status, said] of [
+      ["GET", "/v1/orders/none", 404, "order none"],
+      ["GET", "/v1/none", 404, "/v1/orders/{id}"],
+      ["PUT", "/v1/orders", 405, "POST, GET only"],
+    ] as const)
+      expect(await api(method, path)).toMatchObject({
+        status,
+        body: {
+          error: { code: "SIM_REQUEST", message: expect.stringContaining(said), next: expect.stringContaining("docs/hw-sim-api.md") },
+        },
+      });
     expect((await api("POST", "/v1/events", {})).status).toBe(405);
     expect((await api("GET", "/v1/events?after=x")).status).toBe(400);
   });

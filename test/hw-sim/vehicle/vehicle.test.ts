@@ -211,6 +211,33 @@ describe("faults over the order API", () => {
     expect(vehicle.faults.list().map(({ name }) => name)).toEqual(["hang-up-on-reset"]);
   });
 
+  it("are shown as they are set: what is read may be sent back, and says the same", async () => {
+    const { vehicle } = await start();
+    const asked = {
+      vehicle: { loss: "0.5" },
+      euicc: { refuseSegment: { segment: 4, sw: "6985" }, statusWords: { BF22: "6A88" }, unsupportedStatusWord: "6D00" },
+      eim: { garbage: { octets: "BF4F03", times: 2 }, counterValue: 7 },
+      smdp: { flipBppOctet: 3 },
+    };
+    const { body } = await post(vehicle, asked);
+    expect(body).toMatchObject(asked);
+    await post(vehicle, { euicc: { statusWords: null, refuseSegment: null, unsupportedStatusWord: null }, eim: { garbage: null } });
+    expect((await post(vehicle, body)).body).toEqual(body);
+    expect(vehicle.euicc.faults).toMatchObject({ refuseSegment: { segment: 4, sw: 0x6985 }, statusWords: { 48930: 0x6a88 } });
+    await post(vehicle, { eim: { garbage: null } });
+  });
+
+  it("are set all or not at all where one of them is none", async () => {
+    const { vehicle } = await start();
+    for (const body of [
+      { vehicle: { loss: 0.5, rust: 1 } },
+      { vehicle: { loss: 0.5, rust: null } },
+      { vehicle: { loss: 0.5 }, wheels: {} },
+    ])
+      expect((await post(vehicle, body)).status).toBe(400);
+    expect(vehicle.faults.list()).toEqual([]);
+  });
+
   it("are refused by name", async () => {
     const { vehicle } = await start();
     for (const [body, detail] of [
