@@ -272,7 +272,7 @@ describe("the order API", () => {
     ] as const)
       expect(await api(method, path)).toMatchObject({
         status,
-        body: {
+        json: {
           error: { code: "SIM_REQUEST", message: expect.stringContaining(said), next: expect.stringContaining("docs/hw-sim-api.md") },
         },
       });
