@@ -23,7 +23,6 @@ export type AlarmSource =
   | "uplink"
   | "lifecycle"
   | "lifecycleLost"
-  | "roaming"
   | "roamingRules"
   | "roamingLost"
   | "usage"

@@ -53,7 +53,7 @@ export function createCardWatch(parts: CardWatchParts): CardWatch {
     if (before !== null && found !== undefined && isPassive(found.kind))
       await audit({ event: "profile.changedByCard", cause: "card", data: { cardClass: found.kind, fromIccid: before, toIccid: iccid } });
     // Not before it is known what kind of card that is: the notice would be lost.
-    if (before === null || found !== undefined) await memory.update(() => ({ iccid }));
+    if (before === null || found !== undefined) await memory.hold(() => ({ iccid }));
   };
   const look = (): Promise<void> => quietly("the card's ICCID", async () => note(await modem.iccid(signal)));
 

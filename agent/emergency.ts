@@ -1,8 +1,6 @@
 // Whether an emergency is under way, and who says so: one owner of that knowledge. While there is one, nothing begins that could disturb it; what was put
 // off goes on by itself when it is over. What the local API told outlives a restart, but never the time it was told for.
 import type { Clock, Disposer } from "../base/clock.ts";
-import { asSimwardError } from "../base/errors.ts";
-import type { Log } from "../base/log.ts";
 import { type Step, unreachable } from "../base/machine.ts";
 import type { EmergencySource, Interlock } from "../ipa/ports.ts";
 import type { AuditEvent } from "./audit/types.ts";
@@ -100,7 +98,7 @@ export interface EmergencyStatus {
 
 export interface Emergency extends EmergencyWatch, Interlock {
   status(): EmergencyStatus;
-  /** Told again, it lasts from now. Durable when it resolves; it holds at once, whatever the disk says. */
+  /** Told again, it lasts from now. It holds at once, and is on the disk when it resolves or as soon as the disk takes it. */
   tell(by: string, forMs: number, reason: string | undefined): Promise<void>;
   revoke(by: string): Promise<void>;
   call(active: boolean): void;
@@ -109,15 +107,15 @@ export interface Emergency extends EmergencyWatch, Interlock {
 
 export interface EmergencyOptions {
   readonly clock: Clock;
-  readonly log: Log;
   /** Never rejects. */
   readonly audit: (event: AuditEvent) => Promise<void>;
   readonly load: () => ToldEmergency | undefined;
-  readonly save: (told: ToldEmergency | undefined) => Promise<void>;
+  /** Never rejects: what the disk refuses is tried again. */
+  readonly save: (told: ToldEmergency | undefined) => Promise<unknown>;
 }
 
 /** Takes up what was told before a restart, for what is left of its time. */
-export function createEmergency({ clock, log, audit, load, save }: EmergencyOptions): Emergency {
+export function createEmergency({ clock, audit, load, save }: EmergencyOptions): Emergency {
   let state = noEmergency;
   let cancelTimer: Disposer = () => {};
   let endsAtMs: number | undefined;
@@ -129,8 +127,6 @@ export function createEmergency({ clock, log, audit, load, save }: EmergencyOpti
     endsAtMs = ms === undefined ? undefined : clock.monotonicMs() + ms;
     if (ms !== undefined) cancelTimer = clock.after(ms, () => void send({ kind: "expired" }, "ipa"));
   };
-  const keep = (): Promise<void> =>
-    save(state.told).catch((error: unknown) => log.error("the emergency could not be noted", { error: asSimwardError(error) }));
 
   const send = async (input: EmergencyInput, cause: string): Promise<void> => {
     const { state: next, effects } = nextEmergency(state, input);
@@ -142,7 +138,7 @@ export function createEmergency({ clock, log, audit, load, save }: EmergencyOpti
     for (const effect of effects) {
       switch (effect.do) {
         case "keep":
-          await keep();
+          await save(state.told);
           break;
         case "begun":
           await audit({

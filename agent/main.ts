@@ -45,6 +45,7 @@ import { openSamples } from "./samples/service.ts";
 import { type AgentState, openAgentState } from "./state/agent-state.ts";
 import { openCardMemory } from "./state/card-memory.ts";
 import { consumerMemory } from "./state/consumer-memory.ts";
+import { createOwedWrites, stateDisk } from "./state/owed.ts";
 import { statusOf } from "./status.ts";
 import { openTraces } from "./trace/service.ts";
 import { createTraffic } from "./traffic.ts";
@@ -67,52 +68,49 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   // Everything that waits listens to it; Node takes more than ten for a leak.
   setMaxListeners(0, stopping.signal);
   const disposers: Disposer[] = [];
+  const owed = createOwedWrites({
+    ...{ clock, log: log.child({ part: "state" }) },
+    onProblem: (problem) => (problem === undefined ? alarms.clear("state") : alarms.raise("state", problem)),
+  });
+  const disk = stateDisk(ports.disk, owed);
 
   // --- what is kept ------------------------------------------------------------------------------------------------------------
 
   const trail = await openTrail({
-    ...{ disk: ports.disk, config: config.audit, clock, log, alarms, publish: hub.publish },
+    ...{ disk, config: config.audit, clock, log, alarms, publish: hub.publish },
     storedHead: () => state.get().auditHead,
-    onCheckpoint: () => keep((s) => s).catch((error: unknown) => log.error("state", { error: asSimwardError(error) })),
+    onCheckpoint: async () => void (await hold((s) => s)),
   });
   const { audit, record } = trail;
   disposers.push(() => trail.stop());
   const traces = await openTraces({
-    ...{ disk: ports.disk, config: config.trace, clock, random, log, bus: ports.trace, programLog: ports.programLog },
+    ...{ disk, config: config.trace, clock, random, log, bus: ports.trace, programLog: ports.programLog },
     audit: trail.acts.auditAdminAct,
   });
   let stateLost: SimwardError | undefined;
-  const state = await openAgentState(ports.disk, (why) => {
+  const state = await openAgentState(disk, (why) => {
     stateLost = why;
   });
-  const keep = async (change: (s: Readonly<AgentState>) => AgentState): Promise<void> => {
-    try {
-      await state.update((s) => ({ ...change(s), auditHead: audit.head }));
-      alarms.clear("state");
-    } catch (error) {
-      alarms.raise("state", error);
-      throw error;
-    }
-  };
+  const hold = (change: (s: Readonly<AgentState>) => AgentState): Promise<SimwardError | undefined> =>
+    state.hold((s) => ({ ...change(s), auditHead: audit.head }));
 
   // --- what works --------------------------------------------------------------------------------------------------------------
 
   const emergency = createEmergency({
     clock,
-    log: log.child({ part: "emergency" }),
     audit: record,
     load: () => state.get().emergency ?? undefined,
-    save: (told) => keep((s) => ({ ...s, emergency: told ?? null })),
+    save: (told) => hold((s) => ({ ...s, emergency: told ?? null })),
   });
   const policy = await createPolicyService({
-    ...{ config, disk: ports.disk, clock, emergency, alarms },
+    ...{ config, disk, clock, emergency, alarms },
     log: log.child({ part: "policy" }),
     audit: record,
     publish: hub.publish,
   });
   disposers.push(() => policy.stop());
   const usage = await createUsage({
-    ...{ config: config.policy.usage, disk: ports.disk, clock, alarms, engine: policy.engine, audit: record, publish: hub.publish },
+    ...{ config: config.policy.usage, disk, clock, alarms, engine: policy.engine, audit: record, publish: hub.publish },
     log: log.child({ part: "usage" }),
   });
   const isCardBusy = (): boolean => ipa.status().cardBusyWith !== undefined || poller.phase === "polling" || poller.phase === "starting";
@@ -125,14 +123,14 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
         : { view: ports.net.kernel, interfaceName: () => dataPath?.status.interface },
   });
   const connectivity = await createConnectivity({
-    ...{ modem, clock, emergency, disk: ports.disk },
+    ...{ modem, clock, emergency, disk },
     config,
     apns: () => apnsInStage(policy.engine.facts.lifecycle?.stage, config.lifecycle, apnsOf(config)),
     mayUse: (plmn) => mayUseOperator(config.market, plmn),
     log: log.child({ part: "connectivity" }),
     audit: record,
     keeper: {
-      memory: await openApnMemory(ports.disk, log),
+      memory: await openApnMemory(disk, log),
       random,
       onApn: (problem) => (problem === undefined ? alarms.clear("apn") : alarms.raise("apn", problem)),
       credential: ports.credential,
@@ -166,11 +164,11 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       save: async (journal) => {
         // A step that is remembered is not told again after a restart: what happened before it must be in the trail by then.
         await audit.settled();
-        await keep((s) => ({ ...s, journal }));
+        await state.update((s) => ({ ...s, journal, auditHead: audit.head }));
       },
     },
     connectivity: keeper,
-    consumer: config.eim.on_consumer_euicc ? { memory: consumerMemory(ports.disk), initialEims: async () => ports.initialEims } : undefined,
+    consumer: config.eim.on_consumer_euicc ? { memory: consumerMemory(disk), initialEims: async () => ports.initialEims } : undefined,
     interlock: emergency,
     onInjected: ({ unfinished }) => {
       // What is left goes the way of what a poll leaves: delivered, or tried again after a back-off.
@@ -201,7 +199,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   const cardWatch = createCardWatch({
     modem,
     onPath: (fn) => keeper.onPath(fn),
-    memory: await openCardMemory(ports.disk),
+    memory: await openCardMemory(disk),
     card: () => ipa.status().card,
     audit: record,
     log,
@@ -218,7 +216,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   const polls = createPolls({
     ...{ ipa, config, clock, random, log, alarms, modem, keeper, prober, emergency, signal: stopping.signal },
     lastPollMs: () => state.get().lastPollMs ?? undefined,
-    keepLastPoll: () => keep((s) => ({ ...s, lastPollMs: clock.now() })),
+    keepLastPoll: async () => void (await hold((s) => ({ ...s, lastPollMs: clock.now() }))),
     cardRead: async () => {
       void cardWatch.cardRead();
       policy.cardRead();
@@ -268,7 +266,10 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     random,
     log: log.child({ part: "fallback" }),
     load: () => state.get().fallback ?? undefined,
-    save: (noted) => keep((s) => ({ ...s, fallback: noted })),
+    save: async (noted) => {
+      const problem = await hold((s) => ({ ...s, fallback: noted }));
+      if (problem !== undefined) throw problem;
+    },
     poll: () => poller.news(),
   });
   const onEmergency = (): void => {
@@ -328,20 +329,20 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   };
 
   const trust = await createTrust({
-    ...{ disk: ports.disk, clock, random, alarms, engine: policy.engine, rootKeys: ports.rootKeys },
+    ...{ disk, clock, random, alarms, engine: policy.engine, rootKeys: ports.rootKeys },
     log: log.child({ part: "trust" }),
     audit: record,
     acted: trail.checkpoint,
     identity: () => identityOf({ modem, ipa, askCard: desk.ask, signal: stopping.signal }),
   });
   const travel = await createTravel({
-    ...{ config, disk: ports.disk, clock, alarms, audit: record, publish: hub.publish, engine: policy.engine, keys: trust.ring, emergency },
+    ...{ config, disk, clock, alarms, audit: record, publish: hub.publish, engine: policy.engine, keys: trust.ring, emergency },
     log: log.child({ part: "travel" }),
   });
 
   const ownIdentity = () => ({ imei: modem.status.imei, eid: ipa.status().eid });
   const life = await createLife({
-    ...{ disk: ports.disk, clock, alarms, trail, emergency, trust, engine: policy.engine, identity: ownIdentity },
+    ...{ disk, clock, alarms, trail, emergency, trust, engine: policy.engine, identity: ownIdentity },
     config: config.lifecycle,
     log: log.child({ part: "lifecycle" }),
     fleetBytes: dataPath === undefined ? undefined : async () => fleetBytesOf(await usage.totals()),
@@ -353,7 +354,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   });
   const { lifecycle } = life;
   const samples = await openSamples({
-    ...{ config, disk: ports.disk, clock, random, modem, signal, log: log.child({ part: "samples" }) },
+    ...{ config, disk, clock, random, modem, signal, log: log.child({ part: "samples" }) },
     isOnline: () => keeper.path.up,
     bytes: () => dataPath?.bytes(),
   });
@@ -361,7 +362,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     ports.uplink === undefined
       ? undefined
       : await openUplink({
-          ...{ config, post: ports.uplink, disk: ports.disk, clock, random, alarms, audit, samples, identity: ownIdentity },
+          ...{ config, post: ports.uplink, disk, clock, random, alarms, audit, samples, identity: ownIdentity },
           log: log.child({ part: "uplink" }),
           stage: () => lifecycle.state.stage,
           hasPath: () => keeper.path.up,
@@ -471,7 +472,8 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
       await enforcement.stop();
       await dataPath?.stop();
       await record({ event: "daemon.stopped", cause: "stop" });
-      await keep((s) => s).catch((error: unknown) => log.error("state", { error: asSimwardError(error) }));
+      owed.stop();
+      await hold((s) => s);
       await traces.store.stop();
       await audit.close();
     },

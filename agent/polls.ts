@@ -1,7 +1,7 @@
 // What comes of asking the eIMs: what is an alarm and what stands beside one eIM only, what the path is told of it, and a poll that somebody asks for.
 import type { Modem } from "../at-drivers/modem.ts";
 import type { Clock } from "../base/clock.ts";
-import { asSimwardError, type ErrorReport, errorReport, SimwardError } from "../base/errors.ts";
+import { type ErrorReport, errorReport, SimwardError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { Ipa, IpaStatus, PollOutcome } from "../ipa/ipa.ts";
@@ -28,6 +28,7 @@ export interface PollsOptions {
   readonly emergency: EmergencyWatch;
   readonly signal: AbortSignal;
   readonly lastPollMs: () => number | undefined;
+  /** Never rejects. */
   readonly keepLastPoll: () => Promise<void>;
   /** The IPA has read the card and can begin. */
   readonly cardRead: () => Promise<void>;
@@ -78,8 +79,7 @@ export function createPolls(options: PollsOptions): Polls {
       await keeper.check();
       prober.notHeard();
     }
-    if (outcome.kind === "nothing" || outcome.kind === "done")
-      await options.keepLastPoll().catch((failure: unknown) => log.error("state", { error: asSimwardError(failure) }));
+    if (outcome.kind === "nothing" || outcome.kind === "done") await options.keepLastPoll();
     if (outcome.packages > 0) await options.packagesDone();
   };
   const { clock, random, lastPollMs } = options;

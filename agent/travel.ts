@@ -75,7 +75,6 @@ export async function createTravel(parts: TravelParts): Promise<Travel> {
     ...{ disk, clock, log, overrides, audit, onLost: lost },
     rules: () => ruleBook.current,
     tell: (facts) => void engine.update({ roaming: facts }),
-    onProblem: (problem) => (problem === undefined ? alarms.clear("roaming") : alarms.raise("roaming", problem)),
   });
   const markets = await openMarkets({
     ...{ markets: config.market, disk, clock, log, emergency: parts.emergency, audit, publish: parts.publish },

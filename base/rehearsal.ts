@@ -45,6 +45,11 @@ export function inRehearsal<T>(one: Rehearsal, run: () => T): T {
   return scope.run(one, run);
 }
 
+/** What is begun so is meant, whoever happens to begin it: work that is everybody's. */
+export function outOfRehearsal<T>(run: () => T): T {
+  return scope.exit(run);
+}
+
 /** Whatever is asked of it ends the rehearsal: what it would do is not known beforehand. */
 export function barred<T extends object>(going: Rehearsal): T {
   const bar: () => never = () => going.end();

@@ -6,7 +6,8 @@ import { reasonOf, SimwardError } from "../../base/errors.ts";
 import type { AuditHead, AuditRecord } from "./types.ts";
 
 export const checkpointEvent = "audit.checkpoint";
-const keyFile = "device-key.pem";
+/** In the state directory. */
+export const keyFile = "device-key.pem";
 /** Beside the trail, so that it goes along with a copy of it; worth no more than where the copy was got. */
 export const publicKeyFile = "device-key.pub.pem";
 

@@ -13,8 +13,10 @@ const checkpointMs = 3_600_000;
 export interface CheckpointKeeper {
   /** Never rejects; nothing is written where nothing happened since the last one. */
   checkpoint(why: string): Promise<void>;
-  /** Tells of a key that was made. Never rejects. */
+  /** Signs from now on; tells of a key that was made. Never rejects. */
   start(): Promise<void>;
+  /** The trail has its key only now: that is told, and what was so far is signed. Never rejects. */
+  keyMade(): Promise<void>;
   stop(): void;
 }
 
@@ -22,7 +24,8 @@ export function keepCheckpoints(parts: {
   readonly audit: AuditLog;
   /** The directory of the trail. */
   readonly disk: Disk;
-  readonly deviceKey: DeviceKey | undefined;
+  /** Undefined while there is none. */
+  readonly deviceKey: () => DeviceKey | undefined;
   /** Never rejects. */
   readonly record: (event: AuditEvent) => Promise<void>;
   /** The head is worth being remembered elsewhere. Never rejects. */
@@ -47,13 +50,21 @@ export function keepCheckpoints(parts: {
     const there = await disk.read(publicKeyFile);
     if (there === undefined || Buffer.compare(there, copy) !== 0) await disk.replace(publicKeyFile, copy);
   };
+  const announceKey = async (): Promise<void> => {
+    const key = deviceKey();
+    if (key === undefined) return;
+    await announce(key).catch((error: unknown) => log.warn("the device's public key", { error: asSimwardError(error) }));
+  };
   let stopTimer: Disposer = () => {};
   return {
     checkpoint,
     async start() {
       stopTimer = clock.every(checkpointMs, () => void checkpoint("hourly"));
-      if (deviceKey === undefined) return;
-      await announce(deviceKey).catch((error: unknown) => log.warn("the device's public key", { error: asSimwardError(error) }));
+      await announceKey();
+    },
+    async keyMade() {
+      await announceKey();
+      await checkpoint("key");
     },
     stop: () => stopTimer(),
   };

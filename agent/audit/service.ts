@@ -1,20 +1,21 @@
 // The audit trail in its place: opened from the state directory, signed, told to listeners; what cannot be written is an alarm and not the end.
 import type { Clock } from "../../base/clock.ts";
-import { type Disk, subDisk } from "../../base/disk.ts";
+import { subDisk } from "../../base/disk.ts";
 import { asSimwardError, SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { rehearsal } from "../../base/rehearsal.ts";
 import type { Alarms } from "../alarms.ts";
 import type { ApiServices } from "../api/route.ts";
 import { reasonStated } from "../api/stated-reason.ts";
-import { openDeviceKey } from "./checkpoint.ts";
+import type { StateDisk } from "../state/owed.ts";
+import { type DeviceKey, keyFile, openDeviceKey } from "./checkpoint.ts";
 import { type CheckpointKeeper, keepCheckpoints } from "./keeping.ts";
 import { openAudit } from "./log.ts";
 import type { AuditEvent, AuditHead, AuditLog, AuditRecord } from "./types.ts";
 
 export interface TrailParts {
   /** The state directory. */
-  readonly disk: Disk;
+  readonly disk: StateDisk;
   readonly config: { readonly segment_bytes: number; readonly max_segments: number };
   readonly clock: Clock;
   readonly log: Log;
@@ -45,13 +46,26 @@ export interface Trail extends Pick<CheckpointKeeper, "checkpoint"> {
 export async function openTrail(parts: TrailParts): Promise<Trail> {
   const { clock, log, alarms, storedHead } = parts;
   const disk = subDisk(parts.disk, "audit");
-  const deviceKey = await openDeviceKey(parts.disk).catch((error: unknown) => {
-    // Without room for a key the trail goes on unsigned.
-    alarms.raise("audit", error);
-    return undefined;
-  });
+  let deviceKey: DeviceKey | undefined;
+  const openKey = async (): Promise<void> => {
+    deviceKey = await openDeviceKey(parts.disk);
+  };
+  const { owed } = parts.disk;
+  // Without room for a key the trail goes on unsigned until there is.
+  await openKey().catch((error: unknown) =>
+    owed.owe(keyFile, error, async () => {
+      await openKey();
+      owed.paid(keyFile);
+      await checkpoints.keyMade();
+    }),
+  );
   const { segment_bytes: segmentBytes, max_segments: maxSegments } = parts.config;
-  const audit = await openAudit({ disk, deviceKey, clock, segmentBytes, maxSegments });
+  const audit = await openAudit({
+    ...{ disk, clock, segmentBytes, maxSegments },
+    get deviceKey() {
+      return deviceKey;
+    },
+  });
   const record = async (event: AuditEvent): Promise<void> => {
     try {
       await audit.append(event);
@@ -64,7 +78,7 @@ export async function openTrail(parts: TrailParts): Promise<Trail> {
     alarms.clear("audit");
     parts.publish("audit", { record: one });
   });
-  const checkpoints = keepCheckpoints({ audit, disk, deviceKey, record, clock, log, onCheckpoint: parts.onCheckpoint });
+  const checkpoints = keepCheckpoints({ audit, disk, deviceKey: () => deviceKey, record, clock, log, onCheckpoint: parts.onCheckpoint });
 
   const acts: TrailActs = {
     async auditRecords(query) {

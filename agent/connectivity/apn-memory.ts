@@ -2,7 +2,6 @@
 // The way back after a change of APN rests on it, so it survives restarts.
 import { number, object, optional, parse, picklist, record, string } from "valibot";
 import type { Disk } from "../../base/disk.ts";
-import { asSimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { openState } from "../state/store.ts";
 import type { ApnHistory, ApnSetting } from "./apn.ts";
@@ -52,9 +51,7 @@ export async function openApnMemory(disk: Disk, log: Log): Promise<ApnMemory> {
   const change = async (next: Known): Promise<void> => {
     if (JSON.stringify(next) === JSON.stringify(known)) return;
     known = next;
-    await store
-      .update(() => next)
-      .catch((error: unknown) => log.warn("what is known of APNs could not be stored", { error: asSimwardError(error) }));
+    await store.hold(() => next);
   };
   return {
     of: (iccid) => known.subscriptions[key(iccid)] ?? {},

@@ -5,7 +5,7 @@ import type { DataSession, Modem } from "../../at-drivers/modem.ts";
 import { abortable } from "../../at-drivers/retry.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Disk } from "../../base/disk.ts";
-import { asSimwardError, SimwardError } from "../../base/errors.ts";
+import { SimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { AuditEvent } from "../audit/types.ts";
 import type { Config } from "../config/schema.ts";
@@ -90,10 +90,7 @@ export async function createConnectivity(options: ConnectivityOptions): Promise<
     intervalMs: config.probe.interval_seconds * 1_000,
     onDead: (reason) => keeper.giveUp(reason),
     witnesses: witnesses.get().witnesses,
-    onWitness: (known) =>
-      void witnesses
-        .update(() => ({ witnesses: known }))
-        .catch((error: unknown) => log.warn("who answers could not be stored", { error: asSimwardError(error) })),
+    onWitness: (known) => void witnesses.hold(() => ({ witnesses: known })),
     onChange: ({ verdict, isSuspended }) => {
       if (verdict === "passing" || verdict === "unknown") options.onProblem("path", undefined);
       else if (isSuspended) options.onProblem("path", new SimwardError("PATH_DEAD", { detail: "with every operator in reach" }));
@@ -205,9 +202,7 @@ async function openRadioMemory(disk: Disk, log: Log): Promise<RadioMemory> {
     failed: () => store.get().failed,
     async note(failed) {
       if (failed === store.get().failed) return;
-      await store
-        .update(() => (failed === undefined ? {} : { failed }))
-        .catch((error: unknown) => log.warn("what is known of radio settings could not be stored", { error: asSimwardError(error) }));
+      await store.hold(() => (failed === undefined ? {} : { failed }));
     },
   };
 }

@@ -245,9 +245,6 @@ export async function openOperatorMemory(disk: Disk, log: Log): Promise<Operator
   });
   return {
     get: () => store.get(),
-    save: (known, clearedAtMs) =>
-      store
-        .update(() => ({ known, ...(clearedAtMs === undefined ? {} : { clearedAtMs }) }))
-        .catch((error: unknown) => log.warn("what is known of operators could not be stored", { error: asSimwardError(error) })),
+    save: async (known, clearedAtMs) => void (await store.hold(() => ({ known, ...(clearedAtMs === undefined ? {} : { clearedAtMs }) }))),
   };
 }

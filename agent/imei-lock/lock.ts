@@ -139,7 +139,7 @@ export async function openImeiLock(options: ImeiLockOptions): Promise<ImeiLock> 
     if (before.state === next.state && before.differs.join() === next.differs.join()) return;
     facts = next;
     for (const listener of [...listeners]) listener(next);
-    await save({ facts: next }).catch((error: unknown) => log.error("the IMEI lock could not be noted", { error: asSimwardError(error) }));
+    await store.hold((before) => storable({ ...keptOf(before), facts: next }));
     const { pairing } = kept();
     const identities = {
       imei: found?.imei ?? null,

@@ -136,21 +136,24 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
     capBytes: life.stage === "factory_test" ? options.capBytes : undefined,
   });
 
-  const keep = async (change: Partial<KeptLife> = {}): Promise<void> => {
-    await store.update((before) => ({ ...before, life, counter: counter ?? null, untold, isFresh: false, ...change }));
+  const withPresent = (before: Readonly<KeptLife>): KeptLife => ({ ...before, life, counter: counter ?? null, untold, isFresh: false });
+  const kept = (): void => {
     unkept = { bytes: 0, isDirty: false };
     lastKeptMs = clock.monotonicMs();
   };
   /** A disk that refuses keeps nothing open: what is in force is, and is kept as soon as there is room. */
-  const tryKeep = async (): Promise<void> => {
-    unkept = { ...unkept, isDirty: true };
-    await keep().catch((error: unknown) => log.error("the lifecycle could not be kept", { error: asSimwardError(error) }));
+  const keep = async (): Promise<void> => {
+    await store.hold(withPresent);
+    kept();
   };
 
   const wipe = createWipe({
     ...{ clock, log, audit, isHeld, acted: options.acted, onProblem: options.onProblem },
     load: () => store.get().wipe ?? undefined,
-    save: (state) => keep({ wipe: state }),
+    save: async (wipe) => {
+      await store.update((before) => ({ ...withPresent(before), wipe }));
+      kept();
+    },
   });
 
   /** A cut between stage and record leaves it to the next start; one behind the record tells it twice rather than never. */
@@ -170,7 +173,7 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
     const moved = effects.find((effect) => effect.do === "moved");
     const told = before.usedBytes === life.usedBytes && moved === undefined ? Promise.resolve() : engine.update({ lifecycle: facts() });
     if (moved === undefined) {
-      if (effects.some((effect) => effect.do === "keep")) await tryKeep();
+      if (effects.some((effect) => effect.do === "keep")) await keep();
       await told;
       return effects;
     }
@@ -182,7 +185,7 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
     };
     log.info("the vehicle's life goes on", { from, to, trigger, reason });
     untold = { event: "lifecycle.stage", cause, data: { ...data, from, to, trigger, reason, ...at } };
-    await tryKeep();
+    await keep();
     await told;
     await tellStage();
     options.onStage(to);
@@ -209,7 +212,7 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
     await tellStage();
     await send({ kind: "look", around: around() });
     const isDue = unkept.bytes >= keepEveryBytes || (unkept.bytes > 0 && clock.monotonicMs() - lastKeptMs >= lookMs);
-    if (unkept.isDirty || isDue) await tryKeep();
+    if (unkept.isDirty || isDue) await keep();
     // A cut between the stage and its beginning.
     if (life.stage === "retired" && wipe.state?.kind !== "retire") {
       const { cause, reason } = life;
@@ -313,7 +316,7 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
       for (const dispose of disposers) dispose();
       await work.idle();
       await wipe.stop();
-      if (unkept.isDirty || unkept.bytes > 0) await tryKeep();
+      if (unkept.isDirty || unkept.bytes > 0) await keep();
     },
   };
 }

@@ -98,8 +98,7 @@ export async function openMarkets(options: MarketOptions): Promise<MarketService
     parse: (value) => parse(schema, value),
     onLost: (error) => log.warn("which market the vehicle was in is lost", { error }),
   });
-  const keep = (change: Partial<Kept>): Promise<void> =>
-    store.update((before) => ({ ...before, ...change })).catch((error: unknown) => log.warn("market", { error: asSimwardError(error) }));
+  const keep = async (change: Partial<Kept>): Promise<void> => void (await store.hold((before) => ({ ...before, ...change })));
   const work = new Queue();
   let border: BorderState = restartedBorder({ country: store.get().country ?? undefined });
   let seen: SeenNetwork = {};

@@ -62,9 +62,7 @@ export async function createPolicyService(parts: PolicyServiceParts): Promise<Po
   const disposers: Disposer[] = [];
 
   const note = async (change: Partial<ReturnType<typeof memory.get>>): Promise<void> => {
-    await memory
-      .update((before) => ({ ...before, ...change }))
-      .catch((error: unknown) => log.warn("policy memory", { error: asSimwardError(error) }));
+    await memory.hold((before) => ({ ...before, ...change }));
   };
 
   const announce = async ({ announceChange, poll }: PolicyHands): Promise<void> => {

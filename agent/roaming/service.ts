@@ -29,10 +29,8 @@ export interface RoamingOptions {
   readonly overrides: RuleOverrides;
   /** Never rejects. */
   readonly audit: (event: AuditEvent) => Promise<void>;
-  /** How the vehicle stands, whenever that may have changed; what was counted is durable then, or `onProblem` has said why it is not. */
+  /** How the vehicle stands, whenever that may have changed; what was counted is durable then, or owed by a disk that refuses. */
   readonly tell: (facts: RoamingFacts) => void;
-  /** What was counted cannot be stored; undefined: it can again. */
-  readonly onProblem: (problem: SimwardError | undefined) => void;
   /** What was counted so far could not be read. */
   readonly onLost: (why: SimwardError) => void;
 }
@@ -72,8 +70,6 @@ interface RoamingState extends TrackerState {
 }
 
 const hourMs = 3_600_000;
-/** What could not be stored is tried again so soon: the alarm ends by itself once there is room. */
-const owedMs = 30_000;
 const dayMs = 24 * hourMs;
 /** A midnight is noted a moment after it. */
 const pastMidnightMs = 1_000;
@@ -118,7 +114,7 @@ export async function openRoaming(options: RoamingOptions): Promise<Roaming> {
     onLost: (why) => options.onLost(new SimwardError("ROAMING_LOST", { detail: why.message, cause: why })),
   });
   const work = new Queue(10_000);
-  /** What a broken disk refuses is known at least until the restart, and written with the next note. */
+  /** What a broken disk refuses is known at least until the restart, and written as soon as it takes it. */
   let state: RoamingState = store.get().undated.length === 0 ? store.get() : { ...store.get(), ...restarted(store.get()) };
   let seen: SeenVehicle = state.last;
   let presence: Presence | undefined;
@@ -170,15 +166,7 @@ export async function openRoaming(options: RoamingOptions): Promise<Roaming> {
 
   const keep = async (next: RoamingState): Promise<void> => {
     state = next;
-    if (next === store.get()) return;
-    try {
-      await store.update(() => next);
-      options.onProblem(undefined);
-    } catch (error) {
-      const known = asSimwardError(error);
-      options.onProblem(known);
-      log.error("roaming days could not be stored", { error: known });
-    }
+    await store.hold(() => next);
   };
 
   /** What was so until now counts until now; what is so from now on counts from now on. */
@@ -237,8 +225,7 @@ export async function openRoaming(options: RoamingOptions): Promise<Roaming> {
     const { ms } = clock.wall();
     const zones = new Set([0, ...rules().rules.map(({ zone_minutes }) => zone_minutes)]);
     const toMidnight = [...zones].map((zone) => dayMs - ((((ms + zone * 60_000) % dayMs) + dayMs) % dayMs) + pastMidnightMs);
-    const isOwed = state !== store.get();
-    cancelWake = clock.after(Math.min(isOwed ? owedMs : hourMs, ...toMidnight), () => void step(() => seen));
+    cancelWake = clock.after(Math.min(hourMs, ...toMidnight), () => void step(() => seen));
   };
 
   const step = (vehicle: () => SeenVehicle): Promise<void> =>

@@ -1,7 +1,6 @@
 // After how much silence the NATs on the way to each eIM forget: learnt, kept across restarts, worth one datagram when lost.
 import { number, parse, record, string } from "valibot";
 import type { Disk } from "../../base/disk.ts";
-import { asSimwardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { NatMemory } from "../../transports/esipa.ts";
 import { openState } from "./store.ts";
@@ -22,13 +21,11 @@ export async function openNatMemory(disk: Disk, log: Log): Promise<NatMemory> {
   return {
     load: (eimId) => store.get()[eimId],
     save: (eimId, natIdleSeconds) => {
-      store
-        .update((known) => {
-          if (known[eimId] === natIdleSeconds) return known;
-          const { [eimId]: _former, ...others } = known;
-          return { ...Object.fromEntries(Object.entries(others).slice(1 - maxEims)), [eimId]: natIdleSeconds };
-        })
-        .catch((error: unknown) => log.warn("what was learnt of the NAT could not be stored", { error: asSimwardError(error) }));
+      void store.hold((known) => {
+        if (known[eimId] === natIdleSeconds) return known;
+        const { [eimId]: _former, ...others } = known;
+        return { ...Object.fromEntries(Object.entries(others).slice(1 - maxEims)), [eimId]: natIdleSeconds };
+      });
     },
   };
 }

@@ -2,17 +2,24 @@
 import { createHash } from "node:crypto";
 import { fromUtf8, utf8 } from "../../base/bytes.ts";
 import type { Disk } from "../../base/disk.ts";
-import { asSimwardError, SimwardError } from "../../base/errors.ts";
+import { asSimwardError, reasonOf, SimwardError } from "../../base/errors.ts";
 import { Queue } from "../../base/queue.ts";
+import type { StateDisk } from "./owed.ts";
 
 export interface StateStore<S> {
   get(): Readonly<S>;
-  /** Durable when it resolves; when it rejects, `get` still answers the old state. Updates are applied one after the other. */
+  /** Durable when it resolves; when it rejects, `get` still answers the old state. Changes are applied one after the other. */
   update(fn: (state: Readonly<S>) => S): Promise<void>;
+  /**
+   * For what is so whatever the disk says: in force in its turn, and written as soon as the disk takes it. Never rejects; answers why it is not
+   * written yet.
+   */
+  hold(fn: (state: Readonly<S>) => S): Promise<SimwardError | undefined>;
 }
 
 export interface StateOptions<S> {
-  readonly disk: Disk;
+  /** On one that keeps account of what is owed, that is tried again. */
+  readonly disk: Disk | StateDisk;
   /** Files are `<name>.0.json` and `<name>.1.json`. */
   readonly name: string;
   /** Counts up with each change of S's shape. */
@@ -23,8 +30,9 @@ export interface StateOptions<S> {
   /** Checks what was read; throws when it is no S. */
   readonly parse: (state: unknown) => S;
   /**
-   * Instead of throwing: a state that cannot be used is set aside as `<name>.<slot>.lost`, and the initial one begun with. A vehicle must not be
-   * dark because of a file; who passes this tells it to those who can mend it.
+   * Instead of throwing: a state that cannot be used is set aside, and the initial one begun with. A vehicle must not be dark because of a file; who
+   * passes this tells it to those who can mend it. `why` says as which files it is kept: `<name>.<slot>.lost`, a later loss `<name>.<slot>.2.lost`
+   * and so on.
    */
   readonly onLost?: (why: SimwardError) => void;
 }
@@ -50,21 +58,46 @@ export async function openState<S>(options: StateOptions<S>): Promise<StateStore
     current = await newestSlot(options);
   } catch (error) {
     if (options.onLost === undefined) throw error;
-    await setAside(disk, name);
+    const why = asSimwardError(error);
+    const said = await setAside(disk, name);
     current = { generation: 0, state: options.initial };
-    options.onLost(asSimwardError(error));
+    options.onLost(new SimwardError(why.code, { detail: `${why.detail ?? name}; ${said}`, cause: why }));
   }
+
+  const owed = "owed" in disk ? disk.owed : undefined;
+  let isOwed = false;
+  const write = async (state: S): Promise<void> => {
+    const generation = current.generation + 1;
+    try {
+      await disk.replace(slotPath(name, generation % 2), encodeSlot(options.version, { generation, state }));
+    } catch (error) {
+      // Also after a change that was given up: nobody knows which of the two the medium has.
+      isOwed = true;
+      owed?.owe(name, error, () => queue.run(async () => (isOwed ? write(current.state) : undefined)));
+      throw error;
+    }
+    current = { generation, state };
+    isOwed = false;
+    owed?.paid(name);
+  };
 
   return {
     get: () => current.state,
     update: (fn) =>
       queue.run(async () => {
         const state = fn(current.state);
-        if (state === current.state) return;
-        const next: Slot<S> = { generation: current.generation + 1, state };
-        await disk.replace(slotPath(name, next.generation % 2), encodeSlot(options.version, next));
-        current = next;
+        if (state !== current.state || isOwed) await write(state);
       }),
+    hold: (fn) =>
+      queue
+        .run(async () => {
+          const state = fn(current.state);
+          if (state === current.state && !isOwed) return undefined;
+          current = { ...current, state };
+          await write(state);
+          return undefined;
+        })
+        .catch(asSimwardError),
   };
 }
 
@@ -86,19 +119,71 @@ async function newestSlot<S>(options: StateOptions<S>): Promise<Slot<S>> {
   return good[0] ?? { generation: 0, state: options.initial };
 }
 
-/** As far as the disk allows: what stays where it was is found, and lost, again at the next start. */
-async function setAside(disk: Disk, name: string): Promise<void> {
-  for (const slot of slots) {
-    const path = slotPath(name, slot);
-    try {
-      const bytes = await disk.read(path);
+/** Of each state. The newest loss is kept in any case, cut to this size. */
+const mostLosses = 4;
+const mostLostBytes = 1_048_576;
+
+/** Files of one loss. */
+interface Loss {
+  /** 1 is the first. */
+  readonly n: number;
+  readonly files: readonly string[];
+}
+
+/** As far as the disk allows: what stays where it was is found, and lost, again at the next start. Answers what became of it. */
+async function setAside(disk: Disk, name: string): Promise<string> {
+  const said: string[] = [];
+  const kept: string[] = [];
+  try {
+    const losses = await lossesOf(disk, name);
+    const n = (losses.at(-1)?.n ?? 0) + 1;
+    let room = mostLostBytes;
+    for (const slot of slots) {
+      const path = slotPath(name, slot);
+      const bytes = await disk.read(path).catch(() => undefined);
       if (bytes === undefined) continue;
-      await disk.replace(`${name}.${slot}.lost`, bytes);
+      const as = n === 1 ? `${name}.${slot}.lost` : `${name}.${slot}.${n}.lost`;
+      await disk.replace(as, bytes.subarray(0, mostLostBytes / 2));
+      kept.push(as);
+      room -= Math.min(bytes.length, mostLostBytes / 2);
       await disk.remove(path);
-    } catch {
-      // The disk is what is broken.
     }
+    const dropped = kept.length === 0 ? [] : await dropOldest(disk, losses, room);
+    const older = losses.flatMap(({ files }) => files).filter((file) => !dropped.includes(file));
+    if (older.length > 0) said.push(`of losses before: ${older.join(", ")}`);
+    if (dropped.length > 0) said.push(`gone for want of room: ${dropped.join(", ")}`);
+  } catch (error) {
+    // The disk is what is broken.
+    said.push(`not all could be set aside: ${reasonOf(error)}`);
   }
+  return [kept.length === 0 ? "nothing of it could be kept" : `it is kept as ${kept.join(", ")}`, ...said].join("; ");
+}
+
+/** Oldest first. */
+async function lossesOf(disk: Disk, name: string): Promise<readonly Loss[]> {
+  const byNumber = new Map<number, string[]>();
+  for (const file of await disk.list(".")) {
+    if (!file.startsWith(`${name}.`)) continue;
+    const [, n = "1"] = /^[01](?:\.([1-9]\d{0,8}))?\.lost$/.exec(file.slice(name.length + 1)) ?? [undefined, ""];
+    if (n !== "") byNumber.set(Number(n), [...(byNumber.get(Number(n)) ?? []), file]);
+  }
+  return [...byNumber].sort(([a], [b]) => a - b).map(([n, files]) => ({ n, files }));
+}
+
+/** What no more fits beside the newest loss. */
+async function dropOldest(disk: Disk, losses: readonly Loss[], roomBytes: number): Promise<readonly string[]> {
+  const dropped: string[] = [];
+  let room = roomBytes;
+  let isFull = false;
+  for (const [age, { files }] of [...losses].reverse().entries()) {
+    for (const file of files) room -= (await disk.read(file))?.length ?? 0;
+    // Whole ages go: what is older than one that went goes too.
+    isFull ||= age + 2 > mostLosses || room < 0;
+    if (!isFull) continue;
+    for (const file of files) await disk.remove(file);
+    dropped.push(...files);
+  }
+  return dropped;
 }
 
 async function readSlot<S>(options: StateOptions<S>, path: string): Promise<SlotReading<S>> {

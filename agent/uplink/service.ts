@@ -102,7 +102,7 @@ export async function openUplink(options: UplinkOptions): Promise<Uplink> {
       const late = (): SimwardError => new SimwardError("HTTP_TIMEOUT", { detail: `uplink: ${exchangeLimitMs / 1_000} s` });
       const limit = deadline(clock, exchangeLimitMs, late, stopping.signal);
       await options.post(report, limit.signal).finally(limit.done);
-      await store.update(() => ({ ...cursor, country: cursor.country ?? null }));
+      await store.hold(() => ({ ...cursor, country: cursor.country ?? null }));
       toldAlarms = codesOf(report.alarms);
       if (!isCut) return;
     }

@@ -114,6 +114,8 @@ export async function openUsageMeter(options: MeterOptions): Promise<UsageMeter>
     } catch (error) {
       const problem = asSimwardError(error);
       log.error("usage could not be written", { error: problem });
+      // With every look until it is, also where nothing passes any more.
+      mustWrite = true;
       onProblem(problem);
     }
   };

@@ -111,9 +111,7 @@ export async function createUsage(parts: UsageParts): Promise<Usage> {
   });
 
   const keep = async (change: (before: UsageMemory) => UsageMemory): Promise<void> => {
-    await memory
-      .update(change)
-      .catch((error: unknown) => log.warn("what was told of usage could not be kept", { error: asSimwardError(error) }));
+    await memory.hold(change);
   };
 
   // --- what is told ------------------------------------------------------------------------------------------------------------

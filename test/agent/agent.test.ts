@@ -1,5 +1,6 @@
 // The whole agent on a virtual vehicle in virtual time: what is broken around it is told, and does not keep the vehicle off the air.
 import { beforeAll, describe, expect, test } from "vitest";
+import { openAgentState } from "../../agent/state/agent-state.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { SimwardError } from "../../base/errors.ts";
 import type { Pki } from "../../hw-sim/pki/pki.ts";
@@ -50,6 +51,19 @@ describe("what is broken around the agent", () => {
     expect(await alarmsOf(bench)).toEqual([]);
     expect(await eventsOf(bench)).toContain("eim.pollAsked");
     expect(await agentOf(bench).verifyAudit()).toMatchObject({ ok: true });
+    await bench.stop();
+  });
+
+  test("an emergency told while the disk is full is written as soon as there is room, and its alarm goes, though nothing else happens", async () => {
+    const bench = await vehicle();
+    bench.disk.setFull(true);
+    await during(bench, agentOf(bench).setEmergency("operator:0", { active: true, forSeconds: 900, reason: "eCall" }));
+    expect(await alarmsOf(bench)).toContain("DISK_WRITE");
+    const { polls } = bench;
+    bench.disk.setFull(false);
+    await bench.clock.advance(30_000);
+    expect([await alarmsOf(bench), bench.polls]).toEqual([[], polls]);
+    expect((await openAgentState(bench.disk)).get().emergency).toMatchObject({ reason: "eCall" });
     await bench.stop();
   });
 

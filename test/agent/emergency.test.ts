@@ -12,10 +12,14 @@ import {
   type ToldEmergency,
 } from "../../agent/emergency.ts";
 import { initialPollState, nextPoll, type PollInput, type PollState } from "../../agent/scheduler/poll-machine.ts";
+import { openAgentState } from "../../agent/state/agent-state.ts";
+import { createOwedWrites, stateDisk } from "../../agent/state/owed.ts";
 import type { ModemListener } from "../../at-drivers/types.ts";
 import { VirtualClock } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
+import { faultDisk } from "../../base/fault-disk.ts";
 import { silentLog } from "../../base/log.ts";
+import { seededRandom } from "../../base/random.ts";
 
 const told: ToldEmergency = { by: "operator:0", reason: null, sinceMs: 0, forMs: 60_000 };
 const tell: EmergencyInput = { kind: "told", told };
@@ -65,7 +69,6 @@ function life(clock: VirtualClock, kept: { told: ToldEmergency | undefined }) {
   const changes: boolean[] = [];
   const emergency = createEmergency({
     clock,
-    log: silentLog,
     audit: async (event) => void records.push(event),
     load: () => kept.told,
     save: async (next) => {
@@ -128,15 +131,21 @@ describe("told by the API", () => {
 
   test("a disk that refuses it does not keep it from holding", async () => {
     const clock = new VirtualClock();
+    const disk = faultDisk(seededRandom(1));
+    const state = await openAgentState(stateDisk(disk, createOwedWrites({ clock, log: silentLog, onProblem: () => undefined })));
     const emergency = createEmergency({
       clock,
-      log: silentLog,
       audit: async () => undefined,
       load: () => undefined,
-      save: () => Promise.reject(new SimwardError("DISK_WRITE")),
+      save: (told) => state.hold((s) => ({ ...s, emergency: told ?? null })),
     });
+    disk.setFull(true);
     await emergency.tell("operator:0", 60_000, undefined);
     expect(isActive(emergency)).toBe(true);
+    // A restart knows of it as soon as there is room, though nobody tells it again.
+    disk.setFull(false);
+    await clock.advance(30_000);
+    expect((await openAgentState(disk)).get().emergency).toMatchObject({ by: "operator:0", forMs: 60_000 });
   });
 });
 

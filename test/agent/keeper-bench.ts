@@ -62,7 +62,6 @@ async function keeperOn(bench: ModuleBench, disk: FaultDisk, options: KeeperBenc
   let apnAlarm: ErrorCode | undefined;
   const emergency = createEmergency({
     clock,
-    log: silentLog,
     audit: async ({ event }) => void told.push(event),
     load: () => undefined,
     save: async () => undefined,

@@ -110,6 +110,58 @@ describe("state", () => {
       expect([await disk.read("state.0.lost"), await disk.read("state.1.lost")]).toEqual(before);
     }
   });
+
+  const lose = async (disk: FaultDisk, content: Uint8Array): Promise<string> => {
+    await disk.replace("state.0.json", content);
+    let said = "";
+    await openState<Counter>({ disk, name: "state", version: 1, initial: { count: 0 }, parse, onLost: (why) => (said = why.detail ?? "") });
+    return said;
+  };
+
+  test("a second loss leaves the first where it is; the oldest go when there are more than four, and all that is said", async () => {
+    const disk = faultDisk(seededRandom(1));
+    await disk.replace("state.other.0.lost", utf8("another state's"));
+    expect(await lose(disk, utf8("first"))).toBe("state; it is kept as state.0.lost");
+    expect(await lose(disk, utf8("second"))).toBe("state; it is kept as state.0.2.lost; of losses before: state.0.lost");
+    expect([await disk.read("state.0.lost"), await disk.read("state.0.2.lost")]).toEqual([utf8("first"), utf8("second")]);
+    await lose(disk, utf8("third"));
+    await lose(disk, utf8("fourth"));
+    expect(await lose(disk, utf8("fifth"))).toBe(
+      "state; it is kept as state.0.5.lost; of losses before: state.0.2.lost, state.0.3.lost, state.0.4.lost; gone for want of room: state.0.lost",
+    );
+    const files = ["state.0.2.lost", "state.0.3.lost", "state.0.4.lost", "state.0.5.lost", "state.other.0.lost"];
+    expect(await disk.list(".")).toEqual(files);
+    // Numbers are not given twice.
+    await lose(disk, utf8("sixth"));
+    expect(await disk.list(".")).toEqual(["state.0.3.lost", "state.0.4.lost", "state.0.5.lost", "state.0.6.lost", "state.other.0.lost"]);
+  });
+
+  test("losses are bounded in octets: the newest is kept, cut if need be, the older ones as far as they fit", async () => {
+    const disk = faultDisk(seededRandom(1));
+    for (const size of [400_000, 300_000, 400_000]) await lose(disk, new Uint8Array(size).fill(1));
+    const sizes = async () => Promise.all((await disk.list(".")).map(async (file) => [file, (await disk.read(file))?.length]));
+    expect(await sizes()).toEqual([
+      ["state.0.2.lost", 300_000],
+      ["state.0.3.lost", 400_000],
+    ]);
+    await lose(disk, new Uint8Array(5_000_000).fill(1));
+    expect(await sizes()).toEqual([
+      ["state.0.3.lost", 400_000],
+      ["state.0.4.lost", 524_288],
+    ]);
+  });
+
+  test("on a full disk a loss is said to be kept nowhere, and the initial state is begun with", async () => {
+    const disk = faultDisk(seededRandom(1));
+    await disk.replace("state.0.json", utf8("first"));
+    disk.setFull(true);
+    const told: string[] = [];
+    const onLost = (why: SimwardError): void => void told.push(why.detail ?? "");
+    const store = await openState<Counter>({ disk, name: "state", version: 1, initial: { count: 0 }, parse, onLost });
+    expect(store.get()).toEqual({ count: 0 });
+    expect(told).toEqual([expect.stringMatching(/^state; nothing of it could be kept; not all could be set aside: .*no space/)]);
+    expect(await disk.read("state.0.json")).toEqual(utf8("first"));
+  });
 });
 
 describe("what is remembered of the network", () => {

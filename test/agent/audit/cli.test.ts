@@ -9,6 +9,7 @@ import { type ApiServer, serveApi } from "../../../agent/api/server.ts";
 import type { Status } from "../../../agent/api/types.ts";
 import { openTrail, type Trail } from "../../../agent/audit/service.ts";
 import { runCli } from "../../../agent/cli/main.ts";
+import { createOwedWrites, stateDisk } from "../../../agent/state/owed.ts";
 import { VirtualClock } from "../../../base/clock.ts";
 import { realDisk } from "../../../base/disk.ts";
 import { silentLog } from "../../../base/log.ts";
@@ -23,8 +24,9 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "simward-audit-cli-"));
   const clock = new VirtualClock({ ms: Date.UTC(2026, 0, 1), source: "nitz" });
   const hub = createEventHub({ clock });
+  const owed = createOwedWrites({ clock, log: silentLog, onProblem: () => undefined });
   trail = await openTrail({
-    ...{ disk: realDisk(join(dir, "state")), config: { segment_bytes: 4_096, max_segments: 50 }, clock, log: silentLog },
+    ...{ disk: stateDisk(realDisk(join(dir, "state")), owed), config: { segment_bytes: 4_096, max_segments: 50 }, clock, log: silentLog },
     ...{ alarms: createAlarms(), publish: hub.publish, storedHead: () => ({ seq: 0, hash: "" }), onCheckpoint: async () => undefined },
   });
   await trail.startSigning();

@@ -38,7 +38,7 @@ async function trail(disk: Disk, records: number, options: { segmentBytes?: numb
   const auditDisk = subDisk(disk, "audit");
   const audit = await openAudit({ disk: auditDisk, clock, deviceKey, ...options });
   const keeper = keepCheckpoints({
-    ...{ audit, disk: auditDisk, deviceKey, clock, log: silentLog },
+    ...{ audit, disk: auditDisk, deviceKey: () => deviceKey, clock, log: silentLog },
     record: async (event) => void (await audit.append(event)),
     onCheckpoint: async () => undefined,
   });

@@ -6,6 +6,7 @@ import { defaultRoamingRules } from "../../../agent/roaming/default-rules.ts";
 import type { RuleOverrides } from "../../../agent/roaming/overrides.ts";
 import type { RoamingRules } from "../../../agent/roaming/rules.ts";
 import { openRoaming, type Roaming, type SeenVehicle } from "../../../agent/roaming/service.ts";
+import { createOwedWrites, stateDisk } from "../../../agent/state/owed.ts";
 import { type TimeSource, VirtualClock } from "../../../base/clock.ts";
 import type { Disk } from "../../../base/disk.ts";
 import { silentLog } from "../../../base/log.ts";
@@ -47,10 +48,10 @@ export async function startRoad({
   const problems: (string | undefined)[] = [];
   const lost: string[] = [];
   const roaming = await openRoaming({
-    ...{ disk, clock, log: silentLog, rules, overrides },
+    ...{ clock, log: silentLog, rules, overrides },
+    disk: stateDisk(disk, createOwedWrites({ clock, log: silentLog, onProblem: (problem) => void problems.push(problem?.code) })),
     audit: async (event) => void audited.push(event),
     tell: (facts) => void told.push(facts),
-    onProblem: (problem) => void problems.push(problem?.code),
     onLost: (why) => void lost.push(why.code),
   });
   return { clock, roaming, told, audited, problems, lost };
