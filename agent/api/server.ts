@@ -27,6 +27,8 @@ export interface ApiServerOptions {
   /** Of the rates, of answers that nobody fetches, and of looking whether the sockets are still there. */
   readonly clock?: Pick<Clock, "monotonicMs" | "every" | "after">;
   readonly limits?: ApiLimits;
+  /** As group(5) says. */
+  readonly groupFile?: string;
 }
 
 /** Listens on `<dir>/<role>.sock` for each role. Throws API_BUSY when another daemon answers there, CONFIG_INVALID, PORT_OPEN. */
@@ -34,7 +36,7 @@ export async function serveApi(
   config: Partial<Config["api"]> & Pick<Config["api"], "dir">,
   services: ApiServices,
   log: Log,
-  { clock = new SystemClock(), limits = apiLimits }: ApiServerOptions = {},
+  { clock = new SystemClock(), limits = apiLimits, groupFile = "/etc/group" }: ApiServerOptions = {},
 ): Promise<ApiServer> {
   const groups: Record<Role, string | undefined> = {
     viewer: config.viewer_group,
@@ -42,21 +44,30 @@ export async function serveApi(
     admin: config.admin_group,
   };
   /** All that may have connections, also those whose socket is gone. */
-  const servers: Server[] = [];
+  const servers = new Set<Server>();
   const doors: Door[] = [];
 
   const open = async (path: string, role: Role, handler: Handler, former?: Server): Promise<Door> => {
     await makeDirectory(config.dir, 0o755).catch((error: unknown) => {
       throw new SimwardError("CONFIG_INVALID", { detail: `api.dir ${config.dir}: ${reasonOf(error)}`, cause: error });
     });
+    // Asked again each time, and before anything answers: a socket of another group is none.
+    const gid = await groupId(groupFile, groups[role]);
     await removeStale(path);
     // Before the new one is there: closing a server removes the file of its name, whose ever it is. Who is connected stays.
     former?.close();
     const server = serverOf(handler, limits);
     await listen(server, path);
-    servers.push(server);
-    const gid = await groupId(groups[role]);
-    if (gid !== undefined) await chown(path, process.getuid?.() ?? 0, gid);
+    servers.add(server);
+    server.once("close", () => servers.delete(server));
+    try {
+      if (gid !== undefined) await chown(path, process.getuid?.() ?? 0, gid);
+    } catch (error) {
+      // Its file goes with it, so that the next look finds none rather than one that answers.
+      server.close();
+      server.closeAllConnections();
+      throw new SimwardError("CONFIG_INVALID", { detail: `api: ${path} for the group ${groups[role]}: ${reasonOf(error)}`, cause: error });
+    }
     return { path, role, handler, server, file: await fileAt(path) };
   };
 
@@ -68,15 +79,20 @@ export async function serveApi(
     throw error;
   }
 
+  /** Why a socket is not there, as it was said last: it is looked for often, and told once. */
+  const told = new Map<string, string>();
   /** Whoever tidied /run, or put something in the socket's place, does not make the daemon deaf. */
   const look = async (): Promise<void> => {
     for (const [i, door] of doors.entries()) {
       if ((await fileAt(door.path)) === door.file) continue;
       try {
         doors[i] = await open(door.path, door.role, door.handler, door.server);
+        told.delete(door.path);
         log.warn("a socket was gone and is there again", { path: door.path });
       } catch (error) {
-        log.error("a socket is gone", { path: door.path, error: asSimwardError(error) });
+        const known = asSimwardError(error);
+        if (told.get(door.path) !== known.message) log.error("a socket is gone", { path: door.path, error: known });
+        told.set(door.path, known.message);
       }
     }
   };
@@ -95,7 +111,7 @@ export async function serveApi(
       stopLooking();
       await looking;
       await Promise.all(
-        servers.map((server) => {
+        [...servers].map((server) => {
           const closed = new Promise<void>((resolve) => server.close(() => resolve()));
           server.closeAllConnections();
           return closed;
@@ -171,9 +187,9 @@ async function removeStale(path: string): Promise<void> {
 }
 
 /** Throws CONFIG_INVALID when there is no such group. */
-async function groupId(name: string | undefined): Promise<number | undefined> {
+async function groupId(file: string, name: string | undefined): Promise<number | undefined> {
   if (name === undefined) return undefined;
-  const groups = await readFile("/etc/group", "utf8").catch(() => "");
+  const groups = await readFile(file, "utf8").catch(() => "");
   const line = groups.split("\n").find((one) => one.startsWith(`${name}:`));
   const gid = Number(line?.split(":")[2]);
   if (line === undefined || !Number.isSafeInteger(gid))

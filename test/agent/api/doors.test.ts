@@ -1,5 +1,6 @@
 // The local API's sockets are files that others can remove or replace; the daemon is not deaf for it until somebody restarts it.
 import { chmod, lstat, mkdtemp, rm, stat, unlink, writeFile } from "node:fs/promises";
+import { Server } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +14,7 @@ import { quietServices } from "../../support/quiet-services.ts";
 let dir = "";
 let server: ApiServer | undefined;
 let clock: VirtualClock;
+let reopen: (groupFile: string) => Promise<ApiServer>;
 let said: string[] = [];
 const roles = ["viewer", "engineer", "admin"] as const;
 const at = (role: string): string => join(dir, "api", `${role}.sock`);
@@ -35,7 +37,18 @@ beforeEach(async () => {
   const note = (what: string, { path, error }: { path?: unknown; error?: { code?: unknown } } = {}): void =>
     void said.push(`${what} ${String(path).replace(/.*\//, "")} ${error?.code ?? ""}`.trim());
   const log = { ...silentLog, warn: note, error: note };
-  server = await serveApi({ dir: join(dir, "api") }, quietServices(), log as typeof silentLog, { clock });
+  const open = (api: { readonly viewer_group?: string }, groupFile?: string): Promise<ApiServer> =>
+    serveApi({ dir: join(dir, "api"), ...api }, quietServices(), log as typeof silentLog, {
+      clock,
+      ...(groupFile === undefined ? {} : { groupFile }),
+    });
+  server = await open({});
+  reopen = async (groupFile) => {
+    await server?.close();
+    server = undefined;
+    server = await open({ viewer_group: "watchers" }, groupFile);
+    return server;
+  };
 });
 afterEach(async () => {
   await server?.close();
@@ -82,4 +95,41 @@ test("somebody else who answers there is left alone, and told of; when he is gon
   await new Promise<void>((resolve) => other.close(() => resolve()));
   await until(isBack("admin"));
   expect(await ask("admin")).toMatchObject({ schema: "simward/status/1" });
+});
+
+test("a socket that is lost while its group is gone is not made for another group; when the group is back it is, with that", async () => {
+  const groupFile = join(dir, "group");
+  const group = `watchers:x:${process.getgid?.() ?? 0}:\n`;
+  await writeFile(groupFile, group);
+  await reopen(groupFile);
+  await writeFile(groupFile, "");
+  await unlink(at("viewer"));
+  await until("a socket is gone viewer.sock CONFIG_INVALID");
+  await expect(lstat(at("viewer"))).rejects.toMatchObject({ code: "ENOENT" });
+  await clock.advance(60_000);
+  await vi.waitFor(() => expect(said.filter((one) => one.includes("is gone"))).toHaveLength(1));
+  expect(said.join()).not.toContain("API_BUSY");
+  await writeFile(groupFile, group);
+  await until(isBack("viewer"));
+  expect(await ask("viewer")).toMatchObject({ schema: "simward/status/1" });
+  expect((await stat(at("viewer"))).gid).toBe(process.getgid?.());
+});
+
+test("nothing is kept of sockets that were lost but what is still connected through them", async () => {
+  const leaving = new AbortController();
+  const listening = createClient(at("engineer"), 10_000).lines("/v1/events", () => true, leaving.signal);
+  await vi.waitFor(() => expect(server?.connections).toBe(1));
+  for (let i = 0; i < 5; i++) {
+    said = [];
+    await unlink(at("viewer"));
+    await until(isBack("viewer"));
+  }
+  await unlink(at("engineer"));
+  await until(isBack("engineer"));
+  const ended = vi.spyOn(Server.prototype, "closeAllConnections");
+  await server?.close();
+  // Three that listen, and the one that somebody was listening through.
+  expect(ended).toHaveBeenCalledTimes(4);
+  ended.mockRestore();
+  expect(await listening).toBe("ended");
 });
