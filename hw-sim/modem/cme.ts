@@ -8,6 +8,7 @@ export const cme = {
   simPuk: 12,
   simFailure: 13,
   simBusy: 14,
+  incorrectPassword: 16,
   invalidIndex: 21,
   notFound: 22,
   noNetworkService: 30,

@@ -128,7 +128,7 @@ export class VirtualModem {
           if (this.sim.forbidden.includes(plmn)) this.sim.setForbidden(this.sim.forbidden.filter((one) => one !== plmn));
         },
       },
-      onState: (state, before) => this.#onRegistration(state, before),
+      onState: (state, before, by) => this.#onRegistration(state, before, by),
     });
     this.sim = new SimSlot({
       clock: this.clock,
@@ -372,10 +372,10 @@ export class VirtualModem {
     return ownLpa !== undefined && this.vendor.get(ownLpa.setting, "1") !== "0";
   }
 
-  #onRegistration(state: RegistrationState, before: RegistrationState): void {
+  #onRegistration(state: RegistrationState, before: RegistrationState, by: "ME" | "NW"): void {
     const { cell, emmCause } = state;
     this.log.info("modem registration", { stat: state.stat, plmn: cell?.plmn, operator: cell?.operator, roaming: cell?.roaming, emmCause });
-    if (before.cell !== undefined && state.cell === undefined) this.packet.detach("NW");
+    if (before.cell !== undefined && state.cell === undefined) this.packet.detach(by);
     for (const command of registrationCommands) {
       const line = registrationLine(this, command, "urc");
       if (line !== undefined) this.urc(line);
@@ -397,7 +397,7 @@ export class VirtualModem {
     this.packet.worldChanged();
     // An EPS attach lives by its PDN connections: with the last one gone it starts again (3GPP TS 24.301 §5.5.2).
     const { rat, cell } = this.registration.state;
-    if (cell !== undefined && rat !== "gsm" && this.packet.attached && this.packet.activeCount === 0) this.registration.search();
+    if (cell !== undefined && rat !== "gsm" && this.packet.attached && this.packet.activeCount === 0) this.registration.search("NW");
   }
 
   #callAsFault(): void {

@@ -34,7 +34,16 @@ interface Mischief {
 }
 
 /** Numeric result codes of ATV0 (V.250 §5.7). */
-const numericFinals: Readonly<Record<string, string>> = { OK: "0", CONNECT: "1", "NO CARRIER": "3", ERROR: "4", BUSY: "7" };
+const numericFinals: Readonly<Record<string, string>> = {
+  OK: "0",
+  CONNECT: "1",
+  RING: "2",
+  "NO CARRIER": "3",
+  ERROR: "4",
+  "NO DIALTONE": "6",
+  BUSY: "7",
+  "NO ANSWER": "8",
+};
 const plainError: Answer = { lines: [], final: "ERROR" };
 const aborted: Answer = { lines: [], final: "ABORTED" };
 /** Silence around "+++" (V.250 has no escape; S12 of the Hayes set: 50 fiftieths of a second). */
@@ -101,7 +110,7 @@ export class AtPort {
   urc(text: string): void {
     if (this.#closed) return;
     if (this.#busy || this.#onlineCid !== undefined) this.#heldUrcs.push(text);
-    else this.#print(this.#framed(text));
+    else this.#print(this.#unsolicited(text));
   }
 
   /** Octets that are no line. */
@@ -258,6 +267,7 @@ export class AtPort {
     const handler = row[kind];
     // Every extended command that is there answers its test form.
     if (handler === undefined) return kind === "test" ? { lines: [] } : { lines: [], cme: cme.notSupported };
+    if (kind === "set" && args.length > (row.maxArgs ?? args.length)) return { lines: [], cme: cme.incorrectParameters };
     try {
       const answer = handler({ modem: this.#modem, port: this.settings, args, name });
       return cops.abortable && name === "+COPS" && kind === "test" ? await this.#abortable(answer) : await answer;
@@ -291,6 +301,12 @@ export class AtPort {
     if (this.settings.quiet || text === "") return "";
     if (this.settings.verbose) return this.#framed(text);
     return `${numericFinals[text] ?? text}\r`;
+  }
+
+  /** RING and the like are result codes of V.250, which ATV0 makes numbers; ATQ1 suppresses all of them. */
+  #unsolicited(text: string): string {
+    if (this.settings.quiet) return "";
+    return numericFinals[text] === undefined ? this.#framed(text) : this.#final(text);
   }
 
   #framed(text: string): string {

@@ -40,7 +40,8 @@ export interface RegistrationOptions {
     add(plmn: string): void;
     remove(plmn: string): void;
   };
-  readonly onState: (state: RegistrationState, before: RegistrationState) => void;
+  /** `by`: who let go of the network, where it is left. */
+  readonly onState: (state: RegistrationState, before: RegistrationState, by: "ME" | "NW") => void;
 }
 
 /** EMM cause for which a PLMN is written into EF.FPLMN (3GPP TS 24.301 §5.5.1.2.5). */
@@ -76,7 +77,7 @@ export class Registration {
     if (radio === this.#radio && subscriber?.imsi === this.#subscriber?.imsi && subscriber?.iccid === this.#subscriber?.iccid) return;
     this.#radio = radio;
     this.#subscriber = subscriber;
-    this.search();
+    this.search("ME");
   }
 
   /** +COPS=; settles when the search it starts has ended. */
@@ -84,7 +85,7 @@ export class Registration {
     this.#selection = selection;
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
-      this.search();
+      this.search("ME");
     });
   }
 
@@ -93,15 +94,15 @@ export class Registration {
     this.#selection = { mode: copsMode.automatic, plmn: undefined, rat: undefined };
   }
 
-  /** Leaves what it is registered on and looks again. */
-  search(): void {
+  /** Leaves what it is registered on and looks again; `by` the module, as its host wants it, or because the network has gone. */
+  search(by: "ME" | "NW"): void {
     this.#stopTimer();
     if (!this.#radio || this.#subscriber === undefined || this.#selection.mode === copsMode.deregister) {
-      this.#enter(idleState);
+      this.#enter(idleState, by);
       this.#settle();
       return;
     }
-    this.#enter(searchingState);
+    this.#enter(searchingState, by);
     this.#later(this.#options.personality.timings.searchMs);
   }
 
@@ -109,12 +110,12 @@ export class Registration {
   worldChanged(): void {
     const { cell, rat } = this.#state;
     if (cell === undefined) {
-      if (this.#state.stat !== stat.idle) this.search();
+      if (this.#state.stat !== stat.idle) this.search("NW");
       return;
     }
     if (this.#subscriber === undefined || rat === undefined) return;
     const { world } = this.#options;
-    if (!world.serves(this.#subscriber, rat, cell.plmn)) this.search();
+    if (!world.serves(this.#subscriber, rat, cell.plmn)) this.search("NW");
     // A cell that is received otherwise is the same cell: nothing is said of it.
     else this.#state = { ...this.#state, cell: { ...cell, rsrpDbm: world.received(cell.plmn) ?? cell.rsrpDbm } };
   }
@@ -180,11 +181,11 @@ export class Registration {
     return rejected;
   }
 
-  #enter(state: RegistrationState): void {
+  #enter(state: RegistrationState, by: "ME" | "NW" = "NW"): void {
     const before = this.#state;
     this.#state = state;
     if (state.stat !== before.stat || state.cell !== before.cell || state.emmCause !== before.emmCause)
-      this.#options.onState(state, before);
+      this.#options.onState(state, before, by);
   }
 
   #settle(): void {

@@ -186,7 +186,8 @@ export class SimSlot {
   }
 
   /**
-   * +CRSM: one command on a file, on a channel of the module's own. `path` begins with 7FFF for a file of the USIM, else at the MF.
+   * +CRSM: one command on a file, on a channel of the module's own. `path` begins with 7FFF for a file of the USIM, else at the MF;
+   * 7FFF alone is the USIM itself, whose control parameters are then the response.
    * Answers the file's control parameters and the command's response, or the status word that ended it; `command` lacks its CLA.
    */
   onFile(path: string, command: Uint8Array): Eventual<{ readonly control: Uint8Array; readonly response: Uint8Array }> {
@@ -246,11 +247,11 @@ export class SimSlot {
     const send = (...octets: readonly number[]): CardProcedure<Uint8Array> =>
       whole(channel, Uint8Array.of(withChannel(0x00, channel), ...octets));
     const inUsim = path.startsWith("7FFF");
-    const selected = inUsim ? yield* send(0xa4, 0x04, 0x0c, usimAid.length, ...usimAid) : undefined;
+    // From the current DF, or from the MF (ETSI TS 102 221 §11.1.1).
+    const ids = fromHex(inUsim ? path.slice(4) : path);
+    const selected = inUsim ? yield* send(0xa4, 0x04, ids.length === 0 ? 0x04 : 0x0c, usimAid.length, ...usimAid) : undefined;
     let result = { control: emptyBytes, response: selected ?? emptyBytes };
-    if (selected === undefined || isDone(selected)) {
-      // From the current DF, or from the MF (ETSI TS 102 221 §11.1.1).
-      const ids = fromHex(inUsim ? path.slice(4) : path);
+    if (ids.length > 0 && (selected === undefined || isDone(selected))) {
       const control = yield* send(0xa4, inUsim ? 0x09 : 0x08, 0x04, ids.length, ...ids);
       result = { control, response: isDone(control) ? yield* send(...command) : control };
     }

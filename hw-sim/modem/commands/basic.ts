@@ -66,6 +66,7 @@ export const basicCommands: readonly CommandRow[] = [
   ),
   {
     name: "+CMEE",
+    maxArgs: 1,
     test: says("+CMEE: (0-2)"),
     read: ({ port }) => line(`+CMEE: ${port.cmee}`),
     set: (call) => {
@@ -75,12 +76,14 @@ export const basicCommands: readonly CommandRow[] = [
   },
   {
     name: "+CSCS",
+    maxArgs: 1,
     test: says('+CSCS: ("IRA")'),
     read: says('+CSCS: "IRA"'),
     set: ({ args }) => (args[0] === "IRA" ? ok : refuse(cme.notSupported)),
   },
   {
     name: "+IPR",
+    maxArgs: 1,
     test: says(`+IPR: (0),(${rates.join(",")})`),
     read: ({ modem }) => line(`+IPR: ${modem.baud}`),
     set: (call) => {
@@ -89,5 +92,5 @@ export const basicCommands: readonly CommandRow[] = [
       return { lines: [], after: () => call.modem.setBaud(rate) };
     },
   },
-  { name: "+IFC", read: says("+IFC: 0,0"), set: doNothing },
+  { name: "+IFC", maxArgs: 2, read: says("+IFC: 0,0"), set: doNothing },
 ];

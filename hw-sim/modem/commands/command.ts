@@ -38,7 +38,11 @@ export interface Answer {
 export type Handler = (call: Call) => Answer | Promise<Answer>;
 
 /** A form that is absent is refused; the test form alone answers OK. */
-export type CommandRow = { readonly name: string } & { readonly [K in CommandKind]?: Handler };
+export type CommandRow = {
+  readonly name: string;
+  /** Of the set form: one more is an error (V.250 §5.4.4.2). Left out where the form itself looks after it, or has no end. */
+  readonly maxArgs?: number;
+} & { readonly [K in CommandKind]?: Handler };
 
 export const ok: Answer = { lines: [] };
 

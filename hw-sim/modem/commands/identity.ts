@@ -61,16 +61,20 @@ export const identityCommands: readonly CommandRow[] = [
   named("+GSN", ({ modem }) => modem.imei),
   {
     name: "+CGSN",
+    maxArgs: 1,
     test: says("+CGSN: (0-3)"),
     execute: ({ modem }) => line(modem.imei),
     set: (call) => {
       const { imei } = call.modem;
       const answers = [imei, imei, imeiSv(imei), "01"];
-      return line(`+CGSN: "${answers[int(call, 0, 0, 3)]}"`);
+      const which = int(call, 0, 0, 3, 0);
+      // The serial number stands alone, as without <snt>; the others behind the command's name (3GPP TS 27.007 §5.4).
+      return line(which === 0 ? imei : `+CGSN: "${answers[which]}"`);
     },
   },
   {
     name: "+CFUN",
+    maxArgs: 2,
     test: ({ modem: { personality } }) =>
       line(`+CFUN: ${listed(Object.keys(personality.functionLevels).map(Number))},(0${personality.resetByCfun ? ",1" : ""})`),
     read: ({ modem }) => line(`+CFUN: ${modem.functionLevel}`),

@@ -106,6 +106,7 @@ export const networkCommands: readonly CommandRow[] = [
   ...registrationCommands.map(
     (name): CommandRow => ({
       name,
+      maxArgs: 1,
       test: ({ modem }) => line(`${name}: ${listed(modem.personality.registration.modes[name])}`),
       read: ({ modem }) => line(registrationLine(modem, name, "read") ?? ""),
       set: (call) => {
@@ -116,7 +117,7 @@ export const networkCommands: readonly CommandRow[] = [
       },
     }),
   ),
-  { name: "+COPS", test: copsTest, read: copsRead, set: cops },
+  { name: "+COPS", maxArgs: 4, test: copsTest, read: copsRead, set: cops },
   { name: "+CSQ", test: says("+CSQ: (0-31,99),(99)"), execute: csq },
   { name: "+CESQ", test: says("+CESQ: (0-63,99),(99),(255),(255),(0-34,255),(0-97,255)"), execute: cesq },
   {

@@ -127,6 +127,7 @@ export const packetCommands: readonly CommandRow[] = [
   },
   {
     name: "+CGAUTH",
+    maxArgs: 4,
     test: ({ modem }) => line(`+CGAUTH: ${cidRange(modem)},(0-3),(0-${modem.personality.cgauth.maxChars})`),
     read: ({ modem: { packet } }) =>
       line(
@@ -138,7 +139,13 @@ export const packetCommands: readonly CommandRow[] = [
       ),
     set: authenticate,
   },
-  { name: "+CGATT", test: says("+CGATT: (0,1)"), read: ({ modem }) => line(`+CGATT: ${Number(modem.packet.attached)}`), set: attach },
+  {
+    name: "+CGATT",
+    maxArgs: 1,
+    test: says("+CGATT: (0,1)"),
+    read: ({ modem }) => line(`+CGATT: ${Number(modem.packet.attached)}`),
+    set: attach,
+  },
   {
     name: "+CGACT",
     test: says("+CGACT: (0,1)"),
@@ -156,11 +163,13 @@ export const packetCommands: readonly CommandRow[] = [
   },
   {
     name: "+CGCONTRDP",
+    maxArgs: 1,
     set: (call) => line(...named(call, 0).flatMap((number) => dynamicParameters(call.modem, number))),
     execute: (call) => line(...named(call, 0).flatMap((number) => dynamicParameters(call.modem, number))),
   },
   {
     name: "+CGEREP",
+    maxArgs: 2,
     test: says("+CGEREP: (0-2),(0,1)"),
     read: ({ modem }) => line(`+CGEREP: ${modem.settings.cgerep},0`),
     set: (call) => {

@@ -24,7 +24,7 @@ export interface QuectelHabits {
 
 const research = (modem: VirtualModem): undefined => {
   // Even a value that was set before starts the search anew.
-  modem.registration.search();
+  modem.registration.search("ME");
 };
 
 /** The last field says when it counts: 1 at once, 0 from the next start. */

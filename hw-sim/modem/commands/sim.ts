@@ -2,6 +2,7 @@
 import { fromHex, toHexUpper } from "../../../base/bytes.ts";
 import { type Eventual, whenDone } from "../../card-socket/procedure.ts";
 import { cme } from "../cme.ts";
+import type { VirtualModem } from "../module.ts";
 import type { Personality } from "../personality.ts";
 import { type Call, type CommandRow, type Handler, int, line, ok, refuse, says, text } from "./command.ts";
 
@@ -26,11 +27,14 @@ const fileCommands: Readonly<Record<number, "read" | "write" | "control">> = {
   242: "control",
 };
 
+const statusInstruction = 242;
+const usimPath = "7FFF";
+
 /** Files directly under the MF carry an identifier 2Fxx; the others are looked for in the USIM. */
 function filePath(fileId: number, pathHex: string): string {
   const id = fileId.toString(16).toUpperCase().padStart(4, "0");
   const path = pathHex.toUpperCase();
-  if (path === "") return id.startsWith("2F") ? id : `7FFF${id}`;
+  if (path === "") return id.startsWith("2F") ? id : `${usimPath}${id}`;
   return `${path.replace(/^3F00/, "")}${id}`;
 }
 
@@ -43,7 +47,9 @@ function restricted(call: Call): Eventual<string> {
   if (!/^([0-9A-Fa-f]{4})*$/.test(path) || !/^([0-9A-Fa-f]{2})*$/.test(data)) return refuse(cme.incorrectParameters);
   if (kind === "write" && data.length !== 2 * p3) return refuse(cme.incorrectParameters);
   const command = Uint8Array.of(instruction, p1, p2, p3, ...(kind === "write" ? fromHex(data) : []));
-  return whenDone(call.modem.sim.onFile(filePath(int(call, 1, 0, 0xffff), path), command), ({ control, response }) =>
+  // STATUS alone needs no file: it is of the directory that the module works in.
+  const place = instruction === statusInstruction && call.args[1] === undefined ? usimPath : filePath(int(call, 1, 0, 0xffff), path);
+  return whenDone(call.modem.sim.onFile(place, command), ({ control, response }) =>
     crsmAnswer(kind === "control" && control.length > 2 ? control : response),
   );
 }
@@ -63,6 +69,12 @@ function taking<T>({ modem }: Call, result: Eventual<T>): Eventual<T> {
   return apduMs === 0 ? result : modem.clock.sleep(apduMs).then(() => result);
 }
 
+/** What the card asks for, where it is locked on purpose. */
+function lockOf({ faults }: VirtualModem): "pin" | "puk" | undefined {
+  const trouble = faults.get("sim");
+  return trouble === "pin" || trouble === "puk" ? trouble : undefined;
+}
+
 const testForm: Handler = ({ modem }) => {
   const { apduTest } = modem.personality;
   if (apduTest === "silent") return { lines: [], silent: true };
@@ -73,14 +85,17 @@ export function simCommands(personality: Personality): readonly CommandRow[] {
   return [
     {
       name: "+CPIN",
+      maxArgs: 2,
       read: ({ modem }) => {
-        const lock = modem.faults.get("sim");
-        if (lock === "pin" || lock === "puk") return line(`+CPIN: SIM ${lock.toUpperCase()}`);
+        const lock = lockOf(modem);
+        if (lock !== undefined) return line(`+CPIN: SIM ${lock.toUpperCase()}`);
         modem.sim.needProfile();
         return line("+CPIN: READY");
       },
-      // The virtual profiles ask for no PIN.
+      // The virtual profiles ask for no PIN; a card that is locked on purpose knows none that would do.
       set: ({ modem }) => {
+        modem.sim.needCard();
+        if (lockOf(modem) !== undefined) return refuse(cme.incorrectPassword);
         modem.sim.needProfile();
         return refuse(cme.notAllowed);
       },
@@ -96,6 +111,7 @@ export function simCommands(personality: Personality): readonly CommandRow[] {
     }),
     {
       name: "+CSIM",
+      maxArgs: 2,
       test: testForm,
       set: (call) => {
         // AT+CSIM=1 and =0 lock and unlock the card for the host, where a make has that.
@@ -103,9 +119,10 @@ export function simCommands(personality: Personality): readonly CommandRow[] {
         return whenDone(taking(call, call.modem.sim.raw(apdu(call, 0))), (response) => line(shown("+CSIM", response)));
       },
     },
-    { name: "+CRSM", set: (call) => whenDone(restricted(call), line) },
+    { name: "+CRSM", maxArgs: 7, set: (call) => whenDone(restricted(call), line) },
     {
       name: "+CCHO",
+      maxArgs: 1,
       test: testForm,
       set: (call) => {
         const aid = text(call, 0);
@@ -115,12 +132,14 @@ export function simCommands(personality: Personality): readonly CommandRow[] {
     },
     {
       name: "+CGLA",
+      maxArgs: 3,
       test: testForm,
       set: (call) =>
         whenDone(taking(call, call.modem.sim.transmit(text(call, 0), apdu(call, 1))), (response) => line(shown("+CGLA", response))),
     },
     {
       name: "+CCHC",
+      maxArgs: 1,
       test: testForm,
       set: (call) => {
         const session = text(call, 0);
@@ -131,8 +150,13 @@ export function simCommands(personality: Personality): readonly CommandRow[] {
     },
     {
       name: "+CLCK",
+      maxArgs: 4,
       test: says('+CLCK: ("SC")'),
-      set: (call) => (text(call, 0) === "SC" && int(call, 1, 0, 2) === 2 ? line("+CLCK: 0") : refuse(cme.notAllowed)),
+      set: (call) => {
+        call.modem.sim.needCard();
+        if (text(call, 0) !== "SC" || int(call, 1, 0, 2) !== 2) return refuse(cme.notAllowed);
+        return line(`+CLCK: ${lockOf(call.modem) === undefined ? 0 : 1}`);
+      },
     },
   ];
 }

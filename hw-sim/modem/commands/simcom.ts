@@ -11,7 +11,7 @@ import { switchOn } from "./packet.ts";
 import { among, inForce, number, plain, type Setting, setting, words } from "./setting.ts";
 
 const research = (modem: VirtualModem): undefined => {
-  modem.registration.search();
+  modem.registration.search("ME");
 };
 
 const mode7080: Setting = {

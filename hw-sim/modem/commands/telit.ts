@@ -27,7 +27,7 @@ const iotChoice: Setting = {
 const systems: Setting = { fields: [among([12, 28, 30], 30)], effect: "now", applied: search, test: "(12,28,30)" };
 
 function search(modem: VirtualModem): undefined {
-  modem.registration.search();
+  modem.registration.search("ME");
 }
 
 const lteOf: Readonly<Record<string, readonly SimRat[]>> = {

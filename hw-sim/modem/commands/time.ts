@@ -6,6 +6,7 @@ import { type Call, type CommandRow, int, line, ok, refuse, says, text } from ".
 
 const setting = (name: string, key: "ctzu" | "ctzr", max: number): CommandRow => ({
   name,
+  maxArgs: 1,
   test: says(`${name}: (0-${max})`),
   read: ({ modem }) => line(`${name}: ${modem.settings[key]}`),
   set: (call: Call) => {
@@ -17,6 +18,7 @@ const setting = (name: string, key: "ctzu" | "ctzr", max: number): CommandRow =>
 export const timeCommands: readonly CommandRow[] = [
   {
     name: "+CCLK",
+    maxArgs: 1,
     read: ({ modem }) => line(`+CCLK: "${formatCclk(modem.chip.read())}"`),
     set: (call) => {
       call.modem.chip.set(parseCclk(text(call, 0)) ?? refuse(cme.incorrectParameters));

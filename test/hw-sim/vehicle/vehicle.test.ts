@@ -68,6 +68,8 @@ describe("over AT", () => {
     expect(await at.command("AT+CIMI")).toContain(`\r\n${demo.bootstrap.imsi}\r\n`);
     expect(await at.command("AT+CCID")).toContain(`+CCID: ${demo.bootstrap.iccid}\r\n`);
     expect(await at.command("AT+CRSM=176,28423,0,0,9")).toMatch(/\+CRSM: 144,0,"08991089/);
+    // STATUS needs no file: it tells the USIM's control parameters.
+    expect(await at.command("AT+CRSM=242")).toMatch(/\+CRSM: 144,0,"62.*84..A0000000871002/);
     const session = await at.openIsdr();
     const { response, sw } = await at.es10(session, Uint8Array.from([0xbf, 0x3e, 0x03, 0x5c, 0x01, 0x5a]));
     expect(toHexUpper(response)).toBe(`BF3E125A10${vehicle.ready.eid}`);
