@@ -17,6 +17,18 @@ export function tableOf(rows: readonly (readonly string[])[], width: number | un
   return rows.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : padded(cell, widths[i] ?? 0))).join("  ")).join("\n");
 }
 
+/** Control characters, and those that turn the direction of writing around. */
+const controls = /\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu;
+
+/** Text of others (operators, servers, files) as what it is: nothing in it moves a terminal's cursor. Line ends and tabs stay, and colours where there are any. */
+export function harmless(text: string, isColoured: boolean): string {
+  return text.replace(controls, (one, at: number) => {
+    if (one === "\n" || one === "\t" || (one === "\r" && text[at + 1] === "\n")) return one;
+    if (isColoured && one === "\u001b" && /^\[\d{1,2}m/.test(text.slice(at + 1, at + 5))) return one;
+    return `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
+}
+
 const leastRoom = 18;
 
 /** A label and what belongs to it, as much of it on a line as fits. */

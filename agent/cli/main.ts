@@ -73,7 +73,12 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
       if (error.code !== "commander.help") out.error(withHelpOf(subject, usageError(error, rest, only)));
       return exitCodes.usage;
     }
-    if (io.signal.aborted) return exitCodes.interrupted;
+    if (io.signal.aborted) {
+      // Those that tell how far it is have said so.
+      if (only?.writes === true && only.hasProgress !== true)
+        out.hint("not waited for any longer; what the daemon has begun goes on: simward status");
+      return exitCodes.interrupted;
+    }
     const e = withHelpOf(subject, asSimwardError(error));
     out.error(e);
     return exitCodeOf(e.code);
@@ -146,6 +151,8 @@ function contextFor(options: GlobalOptions, verb: Verb, out: Output, io: CliIo, 
   const timeoutMs = options.timeout === undefined ? (verb.timeoutSeconds ?? 30) * 1_000 : durationMs("timeout", options.timeout);
   const waitMs = options.wait === undefined ? 0 : durationMs("wait", options.wait);
   const dir = io.env.SIMWARD_API_DIR ?? "/run/simward";
+  for (const [flag, path] of Object.entries({ socket: options.socket, "state-dir": options.stateDir }))
+    if (path === "") throw new SimwardError("USAGE", { detail: `--${flag} '': give a path` });
   return {
     out,
     api: (role) => {

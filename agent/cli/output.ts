@@ -2,7 +2,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { type ErrorReport, errorReport, SimwardError } from "../../base/errors.ts";
 import { maskText, maskValue } from "../../base/mask.ts";
-import { fieldsOf, tableOf, wrapped } from "./layout.ts";
+import { fieldsOf, harmless, tableOf, wrapped } from "./layout.ts";
 import { createSpinner } from "./spinner.ts";
 
 export interface OutputOptions {
@@ -68,7 +68,7 @@ function understood(document: object, human: () => string): string {
 export function createOutput(options: OutputOptions): Output {
   const { json, showIds, width, stdout, lines = false } = options;
   const paint = (style: Style, text: string): string => (options.color ? `\u001b[${codes[style]}m${text}\u001b[0m` : text);
-  const shown = (text: string): string => (showIds ? text : maskText(text));
+  const shown = (text: string): string => harmless(showIds ? text : maskText(text), options.color);
   const document = (value: object): string => JSON.stringify(maskValue(value, showIds));
   const spinner = createSpinner(options);
   const stderr = (text: string): void => spinner.above(() => options.stderr(text));
@@ -114,7 +114,13 @@ export function createOutput(options: OutputOptions): Output {
   };
 }
 
+const longestWord = 200;
+
+/** What was typed may be a file's whole content. */
+const shortened = (text: string): string =>
+  text.replace(/\S+/g, (word) => (word.length > longestWord ? `${word.slice(0, 60)}… (${word.length} characters)` : word));
+
 function errorText({ code, message, next, ref }: ErrorReport, paint: Output["paint"], shown: (text: string) => string): string {
-  const lines = [`${paint("red", "error")} ${code}: ${shown(message)}`, `  next: ${next}`];
+  const lines = [`${paint("red", "error")} ${code}: ${shortened(shown(message))}`, `  next: ${shown(next)}`];
   return [...lines, ...(ref === undefined ? [] : [`  ref:  ${ref}`])].join("\n");
 }

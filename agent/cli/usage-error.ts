@@ -1,7 +1,8 @@
 // What a command line that is not valid is told: what it was about, what is wrong with it, what was probably meant, and whose help to read. Pure.
 import type { CommanderError } from "commander";
-import { errorTable, SimwardError } from "../../base/errors.ts";
+import { type ErrorCode, errorTable, SimwardError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
+import { inTrace } from "../../base/trace.ts";
 import { globalOptions } from "./options.ts";
 import { optionsOf, type Verb } from "./verb.ts";
 import { type VerbRow, verbRows } from "./verbs/table.ts";
@@ -35,7 +36,9 @@ export function subjectOf(rest: readonly string[]): Subject {
 export function usageError(error: CommanderError, args: readonly string[], verb: Verb | undefined): SimwardError {
   if (error.code === "commander.unknownOption") {
     const [, typed = ""] = /'(-[^']*)'/.exec(error.message) ?? [];
+    const [name = ""] = typed.split("=");
     const flags = [...globalOptions, ...(verb === undefined ? [] : optionsOf(verb))].flatMap((one) => one.flags.match(/--[a-z-]+/g) ?? []);
+    if (name !== typed && flags.includes(name)) return new SimwardError("USAGE", { detail: `${name} takes no value` });
     const meant = nearest(typed, flags);
     return new SimwardError("USAGE", { detail: `unknown option '${typed}'${meant === undefined ? "" : `; did you mean ${meant}?`}` });
   }
@@ -47,13 +50,27 @@ export function usageError(error: CommanderError, args: readonly string[], verb:
   return new SimwardError("USAGE", { detail: `there is no verb ${JSON.stringify(typed.join(" "))}${hint}` });
 }
 
-/** The same error; one about the command line that knows no better advice names the help of what the line is about. */
+function adviceFor(subject: string, code: ErrorCode): string | undefined {
+  if (subject === "") return undefined;
+  if (code === "USAGE" || code === "API_INPUT") return `simward ${subject} --help`;
+  if (code !== "NOT_FOUND") return undefined;
+  const [noun = ""] = subject.split(" ");
+  const shown = ["list", "last", "show"].map((verb) => `${noun} ${verb}`).find((name) => namesOf(verbRows).includes(name));
+  return shown === undefined || shown === subject ? undefined : `simward ${shown}`;
+}
+
+/** The same error; one about what was typed that knows no better advice names the help of what the line is about, or where names are to be seen. */
 export function withHelpOf(subject: string, error: SimwardError): SimwardError {
-  if (error.code !== "USAGE" || error.next !== errorTable.USAGE.next || subject === "") return error;
-  return new SimwardError("USAGE", {
-    ...(error.detail === undefined ? {} : { detail: error.detail }),
-    next: `simward ${subject} --help`,
-    cause: error,
-    data: error.data,
-  });
+  const next = error.next === errorTable[error.code].next ? adviceFor(subject, error.code) : undefined;
+  if (next === undefined) return error;
+  return inTrace(
+    error.ref,
+    () =>
+      new SimwardError(error.code, {
+        ...(error.detail === undefined ? {} : { detail: error.detail }),
+        next,
+        cause: error,
+        data: error.data,
+      }),
+  );
 }

@@ -75,14 +75,30 @@ export function textOption(input: VerbInput, name: string): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+/** What was typed, so that nothing is seen too. */
+export const asTyped = (text: string): string => (text === "" ? "''" : text);
+
 /** Throws USAGE. */
 export function wholeNumberOption(input: VerbInput, name: string, least: number, most: number): number | undefined {
   const text = textOption(input, name);
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (!/^\d{1,15}$/.test(text) || value < least || value > most)
-    throw new SimwardError("USAGE", { detail: `--${name} ${text}: give a whole number from ${least} to ${most}` });
+  if (!/^\d{1,15}$/.test(text) || value < least || value > most) {
+    const bounds = most === Number.MAX_SAFE_INTEGER ? `of ${least} or more` : `from ${least} to ${most}`;
+    throw new SimwardError("USAGE", { detail: `--${name} ${asTyped(text)}: give a whole number ${bounds}` });
+  }
   return value;
+}
+
+/** A day is its beginning in UTC. Throws USAGE. */
+export function timeOption(input: VerbInput, name: string): string | undefined {
+  const text = textOption(input, name);
+  if (text === undefined) return undefined;
+  const isTime = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/i.test(text);
+  const ms = isTime ? Date.parse(text.toUpperCase()) : Number.NaN;
+  if (Number.isNaN(ms))
+    throw new SimwardError("USAGE", { detail: `--${name} ${asTyped(text)}: give RFC 3339, such as 2026-06-01T08:00:00Z or 2026-06-01` });
+  return new Date(ms).toISOString();
 }
 
 /** Throws USAGE. */
@@ -98,6 +114,7 @@ const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, mi
 export function durationMs(name: string, text: string): number {
   const [, figures = "", unit = "s"] = /^(\d{1,9}(?:\.\d+)?)(ms|s|m|min|h)?$/.exec(text.trim()) ?? [];
   const ms = Number(figures) * (units[unit] ?? 0);
-  if (figures === "" || ms <= 0) throw new SimwardError("USAGE", { detail: `--${name} ${text}: give a time, such as 60s, 2m or 500ms` });
+  if (figures === "" || ms <= 0)
+    throw new SimwardError("USAGE", { detail: `--${name} ${asTyped(text)}: give a time, such as 60s, 2m or 500ms` });
   return ms;
 }

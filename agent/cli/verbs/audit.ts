@@ -9,14 +9,14 @@ import { verifyChain } from "../../audit/chain.ts";
 import { devicePublicKey, publicKeyFile } from "../../audit/checkpoint.ts";
 import { csvHead, csvRow } from "../../audit/csv.ts";
 import { queryChain, queryLines } from "../../audit/query.ts";
-import { parseRecord } from "../../audit/segment.ts";
+import { isSegment, parseRecord } from "../../audit/segment.ts";
 import { storedHead } from "../../audit/stored-head.ts";
 import type { AuditHead, AuditQuery, AuditRecord } from "../../audit/types.ts";
 import { exitCodes } from "../exit.ts";
+import { checkPath, textOf } from "../given.ts";
 import type { Output } from "../output.ts";
 import { streamEnd } from "../stream.ts";
-import { type CliContext, textOption, type Verb, type VerbInput, wholeNumberOption } from "../verb.ts";
-import { contentOf } from "./imei-lock.ts";
+import { asTyped, type CliContext, textOption, timeOption, type Verb, type VerbInput, wholeNumberOption } from "../verb.ts";
 
 type AuditQueryFilter = Omit<AuditQuery, "first" | "last">;
 
@@ -89,7 +89,7 @@ export const auditQuery: Verb = {
     };
     const [dir] = input.args;
     if (dir !== undefined) {
-      for await (const record of queryChain(realDisk(dir), query)) show(record);
+      for await (const record of queryChain(await trailIn(dir), query)) show(record);
       return undefined;
     }
     if (query.last !== undefined) {
@@ -126,7 +126,7 @@ export const auditExport: Verb = {
       return true;
     };
     const [dir] = input.args;
-    if (dir !== undefined) for await (const line of queryLines(realDisk(dir), query)) show(line);
+    if (dir !== undefined) for await (const line of queryLines(await trailIn(dir), query)) show(line);
     else {
       const key = await eachLine(context, query, show);
       out.hint(`head ${key.head.seq}:${key.head.hash}${key.fingerprint === undefined ? "" : `, device key ${key.fingerprint}`}`);
@@ -157,18 +157,19 @@ export const auditVerify: Verb = {
     { flags: "--anchor <seq:hash>", help: "a head noted earlier, which the trail must contain" },
     { flags: "--key <file>", help: "the device's public key, PEM, noted earlier; that beside the trail by default" },
   ],
-  async run({ out, stateDir }, input) {
+  async run(context, input) {
+    const { out, stateDir } = context;
     const [given] = input.args;
     const anchor = parseAnchor(textOption(input, "anchor"));
     // Before the trail is read: a daemon that runs may write meanwhile, and a trail may be longer than the state says.
     const stored = given === undefined ? await headOfState(stateDir, out) : undefined;
     const dir = given ?? join(stateDir, "audit");
     const disk = realDisk(dir);
-    const key = await keyFor(disk, textOption(input, "key"));
+    const key = await keyFor(context, disk, textOption(input, "key"));
     const anchors = [stored, anchor].filter((one) => one !== undefined);
     const verification = await verifyChain(disk, anchors, key);
     if (verification.ok && verification.records === 0)
-      throw new SimwardError("NOT_FOUND", { detail: `there are no audit records in ${dir}` });
+      throw new SimwardError("NOT_FOUND", { detail: `there are no audit records in ${asTyped(dir)}`, next: checkPath });
     const report: AuditVerificationReport = {
       schema: "simward/audit-verification/1",
       ...verification,
@@ -194,24 +195,26 @@ function renderVerification(report: AuditVerificationReport, hasKey: boolean, st
 }
 
 /** Throws NOT_FOUND where a file was named, CONFIG_READ. */
-async function keyFor(trail: Disk, file: string | undefined): Promise<KeyObject | undefined> {
-  if (file !== undefined) return devicePublicKey((await contentOf(file)).toString("utf8"), file);
+async function keyFor(context: CliContext, trail: Disk, file: string | undefined): Promise<KeyObject | undefined> {
+  if (file !== undefined) return devicePublicKey(await textOf(context, file), file);
   const beside = await trail.read(publicKeyFile);
   return beside === undefined ? undefined : devicePublicKey(fromUtf8(beside), publicKeyFile);
 }
 
+/** Throws NOT_FOUND where nothing of a trail is, which is not the same as a trail in which nothing fits. */
+async function trailIn(dir: string): Promise<Disk> {
+  const disk = realDisk(dir);
+  if (!(await disk.list(".")).some(isSegment))
+    throw new SimwardError("NOT_FOUND", { detail: `there is no audit trail in ${asTyped(dir)}`, next: checkPath });
+  return disk;
+}
+
 function filterOf(input: VerbInput): AuditQueryFilter {
-  const time = (name: string): string | undefined => {
-    const text = textOption(input, name);
-    if (text !== undefined && Number.isNaN(Date.parse(text)))
-      throw new SimwardError("USAGE", { detail: `--${name} ${text}: give RFC 3339` });
-    return text === undefined ? undefined : new Date(text).toISOString();
-  };
   const iccid = textOption(input, "iccid");
   if (iccid !== undefined && !/^\d{1,20}$/.test(iccid))
-    throw new SimwardError("USAGE", { detail: `--iccid ${iccid}: give its first digits` });
+    throw new SimwardError("USAGE", { detail: `--iccid ${asTyped(iccid)}: give its first digits` });
   const afterSeq = wholeNumberOption(input, "after", 0, Number.MAX_SAFE_INTEGER);
-  return { from: time("from"), to: time("to"), event: textOption(input, "event"), iccid, afterSeq };
+  return { from: timeOption(input, "from"), to: timeOption(input, "to"), event: textOption(input, "event"), iccid, afterSeq };
 }
 
 function parameters({ afterSeq, ...others }: AuditQuery): URLSearchParams {

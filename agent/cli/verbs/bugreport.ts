@@ -16,7 +16,7 @@ import type { Bugreport, BugreportFile } from "../../api/bugreport-types.ts";
 import { queryChain } from "../../audit/query.ts";
 import { loadConfig } from "../../config/load.ts";
 import { exitCodes } from "../exit.ts";
-import { type CliContext, textOption, type Verb } from "../verb.ts";
+import { asTyped, type CliContext, textOption, type Verb } from "../verb.ts";
 
 const journalLimitMs = 10_000;
 const units = ["simwardd", "simward-netd", "ModemManager"];
@@ -58,7 +58,7 @@ export const bugreport: Verb = {
     await writeFile(file, archive, { mode: 0o600, flag: "wx" }).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code === "EEXIST")
         throw new SimwardError("USAGE", { detail: `${file} is there already, and is not written over: name another with -o` });
-      throw new SimwardError("DISK_WRITE", { detail: `${file}: ${reasonOf(error)}`, cause: error });
+      throw new SimwardError("DISK_WRITE", { detail: `${asTyped(file)}: ${reasonOf(error)}`, cause: error });
     });
     const report = { schema: "simward/bugreport-file/1", id, file, bytes: archive.length, files: files.length, complete: isWhole };
     out.result(

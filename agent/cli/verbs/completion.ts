@@ -1,7 +1,7 @@
 // simward completion: the script by which a shell completes simward's words, made from the table of verbs.
 import { SimwardError } from "../../../base/errors.ts";
 import { completionFor, type Shell, shells } from "../completion.ts";
-import type { Verb } from "../verb.ts";
+import { asTyped, type Verb } from "../verb.ts";
 
 export const completion: Verb = {
   name: "completion",
@@ -10,7 +10,7 @@ export const completion: Verb = {
   args: [{ name: "shell", help: shells.join(", "), choices: shells }],
   async run({ out }, { args: [shell = ""] }) {
     if (!(shells as readonly string[]).includes(shell))
-      throw new SimwardError("USAGE", { detail: `${shell}: there are ${shells.join(", ")}` });
+      throw new SimwardError("USAGE", { detail: `${asTyped(shell)}: there are ${shells.join(", ")}` });
     // The table names this verb, too.
     const { loadVerbs } = await import("./table.ts");
     const script = completionFor(shell as Shell, await loadVerbs());

@@ -1,5 +1,6 @@
 // simward config show, schema: the configuration as the daemon reads it, defaults included; and what may stand in it. Needs no daemon.
 
+import { SimwardError } from "../../../base/errors.ts";
 import { configJsonSchema, type SettingRow, settingsOf } from "../../config/describe.ts";
 import { loadConfig } from "../../config/load.ts";
 import type { Verb } from "../verb.ts";
@@ -35,6 +36,8 @@ export const configSchemaVerb: Verb = {
   args: [{ name: "section", help: "only settings that begin so", optional: true }],
   async run({ out }, { args: [section = ""] }) {
     const rows = settingsOf().filter(({ path }) => path.startsWith(section));
+    if (rows.length === 0)
+      throw new SimwardError("NOT_FOUND", { detail: `no setting begins with ${section}`, next: "simward config schema" });
     out.result(configJsonSchema(), () =>
       out.table([["SETTING", "KIND", "DEFAULT"].map((head) => out.paint("bold", head)), ...rows.map(cells)]),
     );

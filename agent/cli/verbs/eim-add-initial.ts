@@ -1,8 +1,7 @@
 // simward eim add-initial: associates the first eIMs with the eUICC (ES10b.AddInitialEim), an act of the admin with a reason in the audit trail.
 import { toHexUpper } from "../../../base/bytes.ts";
-import { SimwardError } from "../../../base/errors.ts";
 import type { EimsAdded } from "../../api/types.ts";
-import { textOption, type Verb } from "../verb.ts";
+import { needReason, type Verb } from "../verb.ts";
 import { readInput } from "./package-decode.ts";
 
 export const eimAddInitial: Verb = {
@@ -16,10 +15,10 @@ export const eimAddInitial: Verb = {
     },
   ],
   timeoutSeconds: 120,
-  async run({ api, out }, input) {
-    const reason = textOption(input, "reason");
-    if (reason === undefined) throw new SimwardError("USAGE", { detail: "give a --reason for the audit trail" });
-    const configuration = toHexUpper(await readInput(input.args[0] ?? "-"));
+  async run(context, input) {
+    const { api, out } = context;
+    const reason = needReason(input);
+    const configuration = toHexUpper(await readInput(context, input.args[0] ?? "-"));
     const done = await api("admin").call<EimsAdded>("POST", "/v1/eim/add-initial", { configuration, reason });
     out.result(done, () => out.fields([["eIMs", [...done.eimIds]]]));
     return undefined;

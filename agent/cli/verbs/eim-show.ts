@@ -3,7 +3,7 @@ import { SimwardError } from "../../../base/errors.ts";
 import type { EimConfiguration, EimConfigurations } from "../../api/card-types.ts";
 import type { EimStatus, Status } from "../../api/types.ts";
 import type { Output } from "../output.ts";
-import type { Verb } from "../verb.ts";
+import { asTyped, type Verb } from "../verb.ts";
 
 export const eimList: Verb = {
   name: "eim list",
@@ -40,7 +40,8 @@ export const eimShow: Verb = {
 function chosen(eims: readonly EimConfiguration[], wanted: string): EimConfiguration {
   const whole = eims.filter(({ eimId }) => eimId === wanted);
   const [found, ...others] = whole.length > 0 ? whole : eims.filter(({ eimId }) => eimId.startsWith(wanted));
-  if (found === undefined) throw new SimwardError("NOT_FOUND", { detail: `no eIM is or begins with ${wanted}; simward eim list` });
+  if (found === undefined)
+    throw new SimwardError("NOT_FOUND", { detail: `no eIM is or begins with ${asTyped(wanted)}`, next: "simward eim list" });
   if (others.length > 0)
     throw new SimwardError("USAGE", {
       detail: `${wanted} fits ${[found, ...others].map(({ eimId }) => eimId).join(" and ")}; type more of it`,

@@ -1,8 +1,8 @@
 // simward imei-lock show, pair, unlock, repair: the pairing of device and card, and the two acts that a token of the fleet allows.
-import { readFile } from "node:fs/promises";
-import { reasonOf, SimwardError } from "../../../base/errors.ts";
+import { SimwardError } from "../../../base/errors.ts";
 import type { ImeiLockReport } from "../../api/types.ts";
 import { exitCodes } from "../exit.ts";
+import { textOf } from "../given.ts";
 import type { Output } from "../output.ts";
 import { type CliContext, needReason, textOption, type Verb, type VerbInput } from "../verb.ts";
 
@@ -55,25 +55,15 @@ export const imeiLockRepair: Verb = {
   run: (context, input) => obey(context, input, "/v1/imei-lock/repair"),
 };
 
-async function obey({ api, out }: CliContext, input: VerbInput, path: string): Promise<undefined> {
+async function obey(context: CliContext, input: VerbInput, path: string): Promise<undefined> {
+  const { api, out } = context;
   const why = textOption(input, "reason");
-  const token = (await contentOf(textOption(input, "token") ?? "-")).toString("utf8").trim();
+  const token = (await textOf(context, textOption(input, "token") ?? "-")).trim();
   if (token === "") throw new SimwardError("USAGE", { detail: "there is no token in what was given" });
   const body = { token, ...(why === undefined ? {} : { reason: why }) };
   const lock = await api("admin").call<ImeiLockReport>("POST", path, body);
   show(lock, out);
   return undefined;
-}
-
-/** Of a file, or of standard input for "-". Throws NOT_FOUND. */
-export async function contentOf(file: string): Promise<Buffer> {
-  if (file !== "-")
-    return readFile(file).catch((error: unknown) => {
-      throw new SimwardError("NOT_FOUND", { detail: `${file}: ${reasonOf(error)}`, cause: error });
-    });
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }
 
 /** What a token signs has the identifiers in it, in a form that no mask knows. */

@@ -1,8 +1,8 @@
 // simward keys list, install: the fleet's keys that this vehicle believes. How a ring is made: docs/policy.md.
 import type { KeyRingReport } from "../../api/types.ts";
+import { contentOf, textOf } from "../given.ts";
 import type { Output } from "../output.ts";
 import { needReason, textOption, type Verb } from "../verb.ts";
-import { contentOf } from "./imei-lock.ts";
 
 export const keysList: Verb = {
   name: "keys list",
@@ -23,11 +23,12 @@ export const keysInstall: Verb = {
   options: [
     { flags: "--signature <file>", help: "the root's signature over the file's octets, as openssl writes it; <ring>.sig by default" },
   ],
-  async run({ api, out }, input) {
+  async run(context, input) {
+    const { api, out } = context;
     const [file = ""] = input.args;
     const reason = needReason(input);
-    const ring = (await contentOf(file)).toString("utf8");
-    const signature = (await contentOf(textOption(input, "signature") ?? `${file}.sig`)).toString("base64");
+    const ring = await textOf(context, file);
+    const signature = (await contentOf(context, textOption(input, "signature") ?? `${file}.sig`)).toString("base64");
     const keys = await api("admin").call<KeyRingReport>("POST", "/v1/keys", { ring, signature, reason });
     out.result(keys, () => `${out.paint("green", keys.outcome ?? "installed")}\n${rendered(keys, out)}`);
     return undefined;

@@ -2,9 +2,9 @@
 import { SimwardError } from "../../../base/errors.ts";
 import type { LifecycleReport, LifecycleTest } from "../../api/types.ts";
 import { exitCodes } from "../exit.ts";
+import { textOf } from "../given.ts";
 import type { Output } from "../output.ts";
-import { needReason, textOption, type Verb, type VerbInput, wholeNumberOption } from "../verb.ts";
-import { contentOf } from "./imei-lock.ts";
+import { asTyped, needReason, textOption, timeOption, type Verb, type VerbInput, wholeNumberOption } from "../verb.ts";
 
 const stageNames = ["factory_test", "shipping", "operational", "suspended", "retired"];
 /** The card may be at work. */
@@ -31,12 +31,13 @@ export const lifecycleSet: Verb = {
     { flags: "--admin", help: "over the admin's socket" },
   ],
   timeoutSeconds,
-  async run({ api, out }, input) {
+  async run(context, input) {
+    const { api, out } = context;
     const [stage = ""] = input.args;
-    if (!stageNames.includes(stage)) throw new SimwardError("USAGE", { detail: `${stage}: there are ${stageNames.join(", ")}` });
+    if (!stageNames.includes(stage)) throw new SimwardError("USAGE", { detail: `${asTyped(stage)}: there are ${stageNames.join(", ")}` });
     const why = needReason(input);
     const file = textOption(input, "token");
-    const token = file === undefined ? undefined : (await contentOf(file)).toString("utf8").trim();
+    const token = file === undefined ? undefined : (await textOf(context, file)).trim();
     const body = { stage, reason: why, ...(token === undefined ? {} : { token }) };
     const life = await api(input.options.admin === true ? "admin" : "engineer").call<LifecycleReport>("POST", "/v1/lifecycle/stage", body);
     show(life, out);
@@ -100,7 +101,7 @@ function assumed(input: VerbInput): Readonly<Record<string, unknown>> {
   const most = Number.MAX_SAFE_INTEGER;
   const given = {
     stage: textOption(input, "stage"),
-    time: textOption(input, "time"),
+    time: timeOption(input, "time"),
     usedBytes: wholeNumberOption(input, "used", 0, most),
     ignitions: wholeNumberOption(input, "ignitions", 0, most),
     odometerKm: wholeNumberOption(input, "odometer", 0, 10_000_000),

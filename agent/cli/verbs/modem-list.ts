@@ -1,9 +1,10 @@
 // simward modem list: which ports a module may be behind, which would be tried, and why the others are not. Needs no daemon.
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { type ListedPort, listInterfaces, listPorts } from "../../../at-drivers/discovery/list.ts";
 import { SystemClock } from "../../../base/clock.ts";
-import { SimwardError } from "../../../base/errors.ts";
-import { textOption, type Verb } from "../verb.ts";
+import { isCode, SimwardError } from "../../../base/errors.ts";
+import { checkPath } from "../given.ts";
+import { asTyped, textOption, type Verb } from "../verb.ts";
 
 export const modemList: Verb = {
   name: "modem list",
@@ -22,8 +23,18 @@ export const modemList: Verb = {
     const sysfs = { sys: textOption(input, "sys"), dev: textOption(input, "dev") };
     // A place that was named and is not there is a slip of the pen; a gateway without /dev/serial is not.
     for (const dir of [sysfs.sys, sysfs.dev])
-      if (dir !== undefined && !existsSync(dir)) throw new SimwardError("NOT_FOUND", { detail: dir });
-    const ports = await listPorts({ wanted, sysfs, ask: input.options.ask === true ? new SystemClock() : undefined });
+      if (dir !== undefined && !isDirectory(dir))
+        throw new SimwardError("NOT_FOUND", { detail: `the directory ${asTyped(dir)}`, next: checkPath });
+    const ask = input.options.ask === true ? new SystemClock() : undefined;
+    const ports = await listPorts({ wanted, sysfs, ask }).catch((error: unknown) => {
+      // Here it was typed, and stands in no configuration.
+      if (isCode(error, "PORT_ADDRESS"))
+        throw new SimwardError("USAGE", {
+          detail: `${asTyped(wanted)}: give auto or usb:VENDOR:PRODUCT[:INTERFACE], in hexadecimal`,
+          cause: error,
+        });
+      throw error;
+    });
     const interfaces = await listInterfaces(sysfs);
     out.result({ schema: "simward/modem-list/1", wanted, ports, interfaces }, () => {
       if (ports.length === 0 && interfaces.length === 0) return "no USB serial port and no USB network interface is there";
@@ -34,6 +45,14 @@ export const modemList: Verb = {
     return undefined;
   },
 };
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
 
 function verdictOf({ skipped, heldBy, asked }: ListedPort): string {
   const held = heldBy.length === 0 ? "" : `held by ${heldBy.map(({ name, pid }) => `${name} (pid ${pid})`).join(", ")}`;

@@ -5,7 +5,7 @@ import type { RadioReport } from "../../api/net-types.ts";
 import { duration } from "../layout.ts";
 import type { Output } from "../output.ts";
 import { quietOption, withProgress } from "../progress.ts";
-import { needReason, textOption, type Verb, wholeNumberOption } from "../verb.ts";
+import { asTyped, needReason, textOption, type Verb, wholeNumberOption } from "../verb.ts";
 
 type Row = readonly [string, readonly string[]];
 
@@ -160,7 +160,8 @@ export const modemApnSet: Verb = {
   timeoutSeconds: 120,
   async run({ api, out }, input) {
     const type = textOption(input, "type") ?? "IPV4V6";
-    if (!["IP", "IPV6", "IPV4V6"].includes(type)) throw new SimwardError("USAGE", { detail: `--type ${type}: give IP, IPV6 or IPV4V6` });
+    if (!["IP", "IPV6", "IPV4V6"].includes(type))
+      throw new SimwardError("USAGE", { detail: `--type ${asTyped(type)}: give IP, IPV6 or IPV4V6` });
     const cid = wholeNumberOption(input, "cid", 0, 16);
     const body = { name: input.args[0] ?? "", type, ...(cid === undefined ? {} : { cid }) };
     shownChange(await api("engineer").call<ModemChanged>("PUT", "/v1/modem/apn", body), out);
@@ -171,7 +172,7 @@ export const modemApnSet: Verb = {
 const onOff = { name: "state", help: "on or off; shows how it is without", optional: true, choices: ["on", "off"] };
 
 function stateOf(text: string): boolean {
-  if (text !== "on" && text !== "off") throw new SimwardError("USAGE", { detail: `${text}: give on or off` });
+  if (text !== "on" && text !== "off") throw new SimwardError("USAGE", { detail: `${asTyped(text)}: give on or off` });
   return text === "on";
 }
 
@@ -189,9 +190,11 @@ export const modemPsm: Verb = {
   timeoutSeconds: 60,
   async run({ api, out }, input) {
     const [state] = input.args;
+    const tau = wholeNumberOption(input, "tau", 60, 34_560_000);
+    const active = wholeNumberOption(input, "active", 2, 11_160);
+    if (state !== "on" && (tau !== undefined || active !== undefined))
+      throw new SimwardError("USAGE", { detail: "--tau and --active go with on" });
     if (state !== undefined) {
-      const tau = wholeNumberOption(input, "tau", 60, 34_560_000);
-      const active = wholeNumberOption(input, "active", 2, 11_160);
       const enabled = stateOf(state);
       if (enabled && (tau === undefined || active === undefined))
         throw new SimwardError("USAGE", { detail: "on needs --tau and --active, in seconds" });
@@ -224,10 +227,11 @@ export const modemEdrx: Verb = {
   async run({ api, out }, input) {
     const [cycle] = input.args;
     const rat = textOption(input, "rat") ?? "lte-m";
+    if (rat !== "lte-m" && rat !== "nb-iot") throw new SimwardError("USAGE", { detail: `--rat ${asTyped(rat)}: give lte-m or nb-iot` });
     if (cycle !== undefined) {
       const seconds = cycle === "off" ? undefined : Number(cycle);
-      if (seconds !== undefined && !(seconds > 0 && seconds <= 10_486))
-        throw new SimwardError("USAGE", { detail: `${cycle}: give seconds, up to 10486, or off` });
+      if (seconds !== undefined && (!/^\d{1,5}(\.\d{1,2})?$/.test(cycle) || seconds <= 0 || seconds > 10_486))
+        throw new SimwardError("USAGE", { detail: `${asTyped(cycle)}: give seconds, up to 10486, or off` });
       const body = { rat, ...(seconds === undefined ? {} : { cycleSeconds: seconds }) };
       shownChange(await api("engineer").call<ModemChanged>("PUT", "/v1/modem/edrx", body), out);
       return undefined;

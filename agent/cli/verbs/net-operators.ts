@@ -3,7 +3,7 @@ import { SimwardError } from "../../../base/errors.ts";
 import type { ForbiddenOperators, ModemChanged } from "../../api/modem-types.ts";
 import type { NetReport } from "../../api/net-types.ts";
 import { duration } from "../layout.ts";
-import { needReason, type Verb } from "../verb.ts";
+import { asTyped, needReason, type Verb } from "../verb.ts";
 
 export const netOperators: Verb = {
   name: "net operators",
@@ -44,7 +44,7 @@ export const netRegister: Verb = {
   hasProgress: true,
   async run({ api, out }, { args: [operator = ""] }) {
     if (operator !== "auto" && !/^\d{5,6}$/.test(operator))
-      throw new SimwardError("USAGE", { detail: `${operator}: give MCC and MNC digits such as 26201, or auto` });
+      throw new SimwardError("USAGE", { detail: `${asTyped(operator)}: give MCC and MNC digits such as 26201, or auto` });
     out.live(`[1/1] registration with ${operator === "auto" ? "any operator" : operator}`);
     const body = operator === "auto" ? {} : { plmn: operator };
     const done = await api("engineer").call<ModemChanged>("POST", "/v1/net/register", body);

@@ -6,7 +6,7 @@ import { exitCodes } from "../exit.ts";
 import { duration } from "../layout.ts";
 import type { Output } from "../output.ts";
 import { quietOption, withProgress } from "../progress.ts";
-import { textOption, type Verb, wholeNumberOption } from "../verb.ts";
+import { asTyped, textOption, type Verb, wholeNumberOption } from "../verb.ts";
 
 type Row = readonly [string, readonly string[]];
 
@@ -180,7 +180,8 @@ export const netApnTest: Verb = {
   timeoutSeconds: 300,
   async run({ api, out }, input) {
     const type = textOption(input, "type") ?? "IPV4V6";
-    if (!["IP", "IPV6", "IPV4V6"].includes(type)) throw new SimwardError("USAGE", { detail: `--type ${type}: give IP, IPV6 or IPV4V6` });
+    if (!["IP", "IPV6", "IPV4V6"].includes(type))
+      throw new SimwardError("USAGE", { detail: `--type ${asTyped(type)}: give IP, IPV6 or IPV4V6` });
     const body = { name: input.args[0] ?? "", type, cid: wholeNumberOption(input, "cid", 0, 16) ?? 1 };
     const report = await api("engineer").call<ApnTestReport>("POST", "/v1/net/apn-test", body);
     const { outcome, address, error, tookMs } = report;

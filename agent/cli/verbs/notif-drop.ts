@@ -1,7 +1,7 @@
 // simward notif drop: takes a notification from the eUICC undelivered, which only a person with a reason may want.
 import { SimwardError } from "../../../base/errors.ts";
 import type { NotificationDropped } from "../../api/card-types.ts";
-import { needReason, type Verb } from "../verb.ts";
+import { asTyped, needReason, type Verb } from "../verb.ts";
 
 export const notifDrop: Verb = {
   name: "notif drop",
@@ -14,7 +14,8 @@ export const notifDrop: Verb = {
   timeoutSeconds: 60,
   async run({ api, out }, input) {
     const [text = ""] = input.args;
-    if (!/^\d{1,10}$/.test(text)) throw new SimwardError("USAGE", { detail: `${text}: give the number that simward notif list shows` });
+    if (!/^\d{1,10}$/.test(text))
+      throw new SimwardError("USAGE", { detail: `${asTyped(text)}: give the number that simward notif list shows` });
     if (input.options.force !== true)
       throw new SimwardError("USAGE", {
         detail: "an undelivered notification is not dropped without --force; simward notif deliver tries again",

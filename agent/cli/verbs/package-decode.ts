@@ -1,9 +1,9 @@
 // simward package decode: any SGP.22 or SGP.32 object as a tree with path, tag, offset, name and value. Needs no daemon.
-import { readFile } from "node:fs/promises";
 import { fromHex, toHexUpper } from "../../../base/bytes.ts";
-import { SimwardError } from "../../../base/errors.ts";
+import { isCode, SimwardError } from "../../../base/errors.ts";
 import { exitCodeOf } from "../exit.ts";
-import { textOption, type Verb } from "../verb.ts";
+import { checkPath, contentOf } from "../given.ts";
+import { type CliContext, textOption, type Verb } from "../verb.ts";
 
 export const packageDecode: Verb = {
   name: "package decode",
@@ -16,7 +16,8 @@ export const packageDecode: Verb = {
     { flags: "--reencode", help: "print the DER of the decoded value instead, in hex" },
     { flags: "--list", help: "the names of all types" },
   ],
-  async run({ out }, input) {
+  async run(context, input) {
+    const { out } = context;
     // The tables of all messages take longer to set up than all else here.
     const { examine, guessTypesOfFaulty, reencode, renderTree } = await import("../../../ipa/asn1/explain.ts");
     const { typeNames } = await import("../../../ipa/messages/registry.ts");
@@ -27,7 +28,7 @@ export const packageDecode: Verb = {
     }
     const given = input.args[0];
     if (given === undefined) throw new SimwardError("USAGE", { detail: "give hex, a file, base64, or - for standard input" });
-    const bytes = await readInput(given);
+    const bytes = await readInput(context, given);
     let readAs: string | undefined;
     const type =
       textOption(input, "as") ??
@@ -77,11 +78,13 @@ function guess(bytes: Uint8Array, names: readonly string[], tell: (names: readon
 const shortestBase64 = 8;
 
 /** Hex, base64, or a file of DER, PEM, hex or base64, or standard input. Throws NOT_FOUND. */
-export async function readInput(given: string): Promise<Uint8Array> {
+export async function readInput(context: Pick<CliContext, "out" | "signal">, given: string): Promise<Uint8Array> {
   const compact = given.replace(/\s+/g, "");
   if (given !== "-" && /^([0-9a-fA-F]{2})+$/.test(compact)) return fromHex(compact);
   const content =
-    given === "-" ? await readStdin() : await readFileOr(given, () => (/^[./]/.test(given) ? undefined : fromBase64(compact)));
+    given === "-"
+      ? await contentOf(context, "-")
+      : await readFileOr(context, given, () => (/^[./]/.test(given) ? undefined : fromBase64(compact)));
   if (!Buffer.isBuffer(content)) return content;
   const text = content.toString("latin1").trim();
   const pem = /-----BEGIN [A-Z0-9 ]+-----([\s\S]*?)-----END /.exec(text)?.[1];
@@ -95,18 +98,21 @@ function fromBase64(text: string): Uint8Array | undefined {
   return new Uint8Array(Buffer.from(text, "base64"));
 }
 
-async function readFileOr(path: string, otherwise: () => Uint8Array | undefined): Promise<Buffer | Uint8Array> {
+async function readFileOr(
+  reader: Pick<CliContext, "out" | "signal">,
+  path: string,
+  otherwise: () => Uint8Array | undefined,
+): Promise<Buffer | Uint8Array> {
   try {
-    return await readFile(path);
+    return await contentOf(reader, path);
   } catch (error) {
+    if (!isCode(error, "NOT_FOUND")) throw error;
     const found = otherwise();
     if (found !== undefined) return found;
-    throw new SimwardError("NOT_FOUND", { detail: `${path} is neither hex nor a file that can be read, nor base64`, cause: error });
+    throw new SimwardError("NOT_FOUND", {
+      detail: `${path} is neither hex nor a file that can be read, nor base64`,
+      next: checkPath,
+      cause: error,
+    });
   }
-}
-
-async function readStdin(): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }

@@ -10,11 +10,12 @@ export const packageLoad: Verb = {
   example: "simward package load package.der --reason 'no coverage, ticket 123'",
   args: [{ name: "input", help: "hex, or a file that holds DER, hex or base64; - for standard input" }],
   timeoutSeconds: 600,
-  async run({ api, out }, input) {
+  async run(context, input) {
+    const { api, out } = context;
     const reason = needReason(input);
     const { toHexUpper } = await import("../../../base/bytes.ts");
     const { readInput } = await import("./package-decode.ts");
-    const body = { package: toHexUpper(await readInput(input.args[0] ?? "-")), reason };
+    const body = { package: toHexUpper(await readInput(context, input.args[0] ?? "-")), reason };
     const done = await api("admin").call<PackageLoaded>("POST", "/v1/packages/load", body);
     out.result(done, () => {
       const what = done.error === undefined ? out.paint("green", done.outcome) : `${out.paint("red", done.outcome)} ${done.error}`;

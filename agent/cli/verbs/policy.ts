@@ -1,9 +1,9 @@
 // simward policy show, explain, simulate: which rule says what, and why the vehicle is in the state it is in.
 import { SimwardError } from "../../../base/errors.ts";
 import type { PolicyReplay, PolicyReport, PolicyVerdict } from "../../api/types.ts";
+import { textOf } from "../given.ts";
 import type { Output } from "../output.ts";
-import { textOption, type Verb } from "../verb.ts";
-import { contentOf } from "./imei-lock.ts";
+import { textOption, timeOption, type Verb } from "../verb.ts";
 
 export const policyShow: Verb = {
   name: "policy show",
@@ -39,16 +39,17 @@ export const policySimulate: Verb = {
     { flags: "--to <time>", help: "of the trail, RFC 3339" },
   ],
   timeoutSeconds: 300,
-  async run({ api, out }, input) {
+  async run(context, input) {
+    const { api, out } = context;
     const file = textOption(input, "facts");
     const isTrail = input.options.trail === true;
     if ((file === undefined) === !isTrail) throw new SimwardError("USAGE", { detail: "give --facts or --trail" });
     if (file !== undefined) {
-      const report = await api("viewer").call<PolicyReport>("POST", "/v1/policy/simulate", { facts: factsIn(await contentOf(file)) });
+      const report = await api("viewer").call<PolicyReport>("POST", "/v1/policy/simulate", { facts: factsIn(await textOf(context, file)) });
       out.result(report, () => rendered(report, out, true));
       return undefined;
     }
-    const [from, to] = [textOption(input, "from"), textOption(input, "to")];
+    const [from, to] = [timeOption(input, "from"), timeOption(input, "to")];
     const body = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
     const replay = await api("viewer").call<PolicyReplay>("POST", "/v1/policy/replay", body);
     out.result(replay, () => renderedReplay(replay, out));
@@ -57,10 +58,10 @@ export const policySimulate: Verb = {
 };
 
 /** The facts themselves, or a report that has them. */
-function factsIn(content: Buffer): unknown {
+function factsIn(content: string): unknown {
   let value: unknown;
   try {
-    value = JSON.parse(content.toString("utf8"));
+    value = JSON.parse(content);
   } catch (error) {
     throw new SimwardError("USAGE", { detail: "the facts are not JSON", cause: error });
   }

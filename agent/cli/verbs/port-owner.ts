@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { portHolders, portSuspects } from "../../../at-drivers/engine/channels/holders.ts";
 import { isCode, SimwardError } from "../../../base/errors.ts";
 import type { Status } from "../../api/types.ts";
-import type { CliContext, Verb } from "../verb.ts";
+import { asTyped, type CliContext, type Verb } from "../verb.ts";
 
 interface Owners {
   readonly schema: "simward/port-owner/1";
@@ -21,7 +21,8 @@ export const modemPortOwner: Verb = {
   args: [{ name: "port", help: "a device; that of the daemon by default", optional: true }],
   async run(context, { args: [given] }) {
     const { out } = context;
-    if (given !== undefined && !existsSync(given)) throw new SimwardError("NOT_FOUND", { detail: given });
+    if (given !== undefined && !existsSync(given))
+      throw new SimwardError("NOT_FOUND", { detail: `the device ${asTyped(given)}`, next: "simward modem list" });
     const port = given ?? (await portOfDaemon(context));
     const holders = port === undefined || !port.startsWith("/") ? [] : await portHolders(port);
     const suspects = (await portSuspects()).filter(({ pid }) => !holders.some((one) => one.pid === pid));

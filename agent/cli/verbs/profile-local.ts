@@ -1,8 +1,8 @@
 // simward profile download, enable, disable, delete, nickname: what a local profile assistant does (SGP.22 §3.2). Codes are read from a file or standard
 // input, never from the command line, where every process could read them.
-import { readFile } from "node:fs/promises";
-import { reasonOf, SimwardError } from "../../../base/errors.ts";
+import { SimwardError } from "../../../base/errors.ts";
 import type { ProfileChange, ProfileDownloaded } from "../../api/types.ts";
+import { textOf } from "../given.ts";
 import type { Output } from "../output.ts";
 import { quietOption, withProgress } from "../progress.ts";
 import { type CliContext, textOption, type Verb, type VerbInput } from "../verb.ts";
@@ -35,7 +35,7 @@ export const profileDownload: Verb = {
   timeoutSeconds,
   hasProgress: true,
   async run(context, input) {
-    const { activationCode, confirmationCode } = await codesOf(textOption(input, "ac") ?? "-", textOption(input, "cc"));
+    const { activationCode, confirmationCode } = await codesOf(context, textOption(input, "ac") ?? "-", textOption(input, "cc"));
     const body = { activationCode, ...(confirmationCode === undefined ? {} : { confirmationCode }) };
     const ask = () => context.api("engineer").call<ProfileDownloaded>("POST", "/v1/profiles/download", body);
     const done = await withProgress(context, input, ask, downloadPlan);
@@ -88,12 +88,13 @@ export const profileNickname: Verb = {
   example: "simward profile nickname 8946 'Fleet Turkey'",
   args: [target, { name: "nickname", help: "64 octets at most" }],
   hasProgress: true,
-  run: (context, input) => change(context, input, "/v1/profiles/nickname", { nickname: input.args[1] ?? "" }),
+  run: (context, input) => change(context, input, "/v1/profiles/nickname", { nickname: input.args[1] ?? "" }, false),
 };
 
-async function change(context: CliContext, input: VerbInput, path: string, more: object): Promise<undefined> {
+/** `isReasoned`: the order itself has a place for the reason; it goes with every order anyway. */
+async function change(context: CliContext, input: VerbInput, path: string, more: object, isReasoned = true): Promise<undefined> {
   const { out, api } = context;
-  const why = textOption(input, "reason");
+  const why = isReasoned ? textOption(input, "reason") : undefined;
   const body = { target: input.args[0] ?? "", ...more, ...(why === undefined ? {} : { reason: why }) };
   const role = input.options.admin === true ? "admin" : "engineer";
   const done = await withProgress(context, input, () => api(role).call<ProfileChange>("POST", path, body));
@@ -117,31 +118,18 @@ interface Codes {
 }
 
 /** Each from its file; from standard input one line after the other. Throws USAGE, NOT_FOUND. */
-async function codesOf(ac: string, cc: string | undefined): Promise<Codes> {
+async function codesOf(context: CliContext, ac: string, cc: string | undefined): Promise<Codes> {
   if (ac === "-" && cc === "-") {
-    const [activationCode = "", confirmationCode = ""] = (await standardInput()).split(/\r?\n/).map((line) => line.trim());
+    const [activationCode = "", confirmationCode = ""] = (await textOf(context, "-")).split(/\r?\n/).map((line) => line.trim());
     if (confirmationCode === "")
       throw new SimwardError("USAGE", { detail: "standard input holds no second line with the confirmation code" });
     return { activationCode: given(activationCode), confirmationCode };
   }
-  const activationCode = given((await codeIn(ac)).trim());
-  return { activationCode, confirmationCode: cc === undefined ? undefined : (await codeIn(cc)).trim() };
+  const activationCode = given((await textOf(context, ac)).trim());
+  return { activationCode, confirmationCode: cc === undefined ? undefined : (await textOf(context, cc)).trim() };
 }
 
 function given(activationCode: string): string {
   if (activationCode === "") throw new SimwardError("USAGE", { detail: "there is no activation code in what was given" });
   return activationCode;
-}
-
-function codeIn(file: string): Promise<string> {
-  if (file === "-") return standardInput();
-  return readFile(file, "utf8").catch((error: unknown) => {
-    throw new SimwardError("NOT_FOUND", { detail: `${file}: ${reasonOf(error)}`, cause: error });
-  });
-}
-
-async function standardInput(): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks).toString("utf8");
 }

@@ -1,7 +1,7 @@
 // simward profile show; and profile rollback, fallback set and unset, which are the eIM's to order: those say why, and what can be done here.
 import { SimwardError } from "../../../base/errors.ts";
 import type { ProfileList, ProfileStatus } from "../../api/types.ts";
-import type { Verb } from "../verb.ts";
+import { asTyped, type Verb } from "../verb.ts";
 
 const target = {
   name: "profile",
@@ -45,7 +45,8 @@ function chosen(profiles: readonly ProfileStatus[], wanted: string): ProfileStat
   const isBegun = ({ iccid, nickname }: ProfileStatus): boolean =>
     iccid.startsWith(digits) || nickname?.toLowerCase().startsWith(wanted.toLowerCase()) === true;
   const [found, ...others] = whole.length > 0 ? whole : profiles.filter(isBegun);
-  if (found === undefined) throw new SimwardError("NOT_FOUND", { detail: `no profile is or begins with ${wanted}; simward profile list` });
+  if (found === undefined)
+    throw new SimwardError("NOT_FOUND", { detail: `no profile is or begins with ${asTyped(wanted)}`, next: "simward profile list" });
   if (others.length > 0) {
     const names = [found, ...others].map(({ iccid, nickname, name }) => `${iccid} "${nickname ?? name ?? ""}"`);
     const detail = `${wanted} fits ${names.join(" and ")}; type more of the ICCID (simward profile list --show-ids) or a nickname`;

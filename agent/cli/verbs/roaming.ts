@@ -1,10 +1,10 @@
 // simward roaming status, history, rules show, rules install: days of permanent roaming, and the rules they are judged by. docs/policy.md.
 import { SimwardError } from "../../../base/errors.ts";
 import type { RoamingHistory, RoamingReport, RoamingRulesReport, RoamingStanding } from "../../api/types.ts";
+import { contentOf, textOf } from "../given.ts";
 import { progressBar } from "../layout.ts";
 import type { Output, Style } from "../output.ts";
 import { needReason, textOption, type Verb } from "../verb.ts";
-import { contentOf } from "./imei-lock.ts";
 
 const colours: Record<RoamingStanding["level"], Style> = { ok: "green", warn: "yellow", act: "red", breach: "red" };
 
@@ -98,11 +98,12 @@ export const roamingRulesInstall: Verb = {
   example: "simward roaming rules install roaming-rules.json --reason 'rules of 2027'",
   args: [{ name: "rules", help: "the file" }],
   options: [{ flags: "--signature <file>", help: "over the file's octets, as openssl writes it; <rules>.sig by default" }],
-  async run({ api, out }, input) {
+  async run(context, input) {
+    const { api, out } = context;
     const [file = ""] = input.args;
     const reason = needReason(input);
-    const rules = (await contentOf(file)).toString("utf8");
-    const signature = (await contentOf(textOption(input, "signature") ?? `${file}.sig`)).toString("base64");
+    const rules = await textOf(context, file);
+    const signature = (await contentOf(context, textOption(input, "signature") ?? `${file}.sig`)).toString("base64");
     const report = await api("admin").call<RoamingRulesReport>("POST", "/v1/roaming/rules", { rules, signature, reason });
     out.result(report, () => `${out.paint("green", report.outcome ?? "installed")}\n${head(report, out).join("\n")}`);
     return undefined;

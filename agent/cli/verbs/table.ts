@@ -132,6 +132,7 @@ export const verbRows: readonly VerbRow[] = [
   row("audit verify", () => import("./audit.ts"), "auditVerify"),
   row("bugreport", () => import("./bugreport.ts"), "bugreport"),
   row("ui", () => import("./ui.ts"), "ui"),
+  row("samples export", () => import("./samples.ts"), "samplesExport"),
   row("events", () => import("./events.ts"), "events"),
   row("config validate", () => import("./config-validate.ts"), "configValidate"),
   row("config show", () => import("./config.ts"), "configShow"),

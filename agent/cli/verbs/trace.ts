@@ -6,7 +6,7 @@ import type { ApiClient } from "../client.ts";
 import { createPcap } from "../pcap.ts";
 import { renderTraceLine } from "../render-trace.ts";
 import { streamEnd } from "../stream.ts";
-import { type CliContext, needReason, textOption, type Verb, type VerbInput, wholeNumberOption } from "../verb.ts";
+import { asTyped, type CliContext, needReason, textOption, type Verb, type VerbInput, wholeNumberOption } from "../verb.ts";
 
 const options = [
   { flags: "--last <n>", help: "how many of those that are kept", default: "50" },
@@ -115,10 +115,10 @@ interface Capture {
   close(): Promise<{ readonly packets: number; readonly unanswered: number }>;
 }
 
-/** Throws NOT_FOUND where the file cannot be written. */
+/** Throws DISK_WRITE. */
 async function captureTo(path: string): Promise<Capture> {
   const fail = (error: unknown): never => {
-    throw new SimwardError("NOT_FOUND", { detail: `${path} cannot be written: ${reasonOf(error)}`, cause: error });
+    throw new SimwardError("DISK_WRITE", { detail: `${asTyped(path)}: ${reasonOf(error)}`, cause: error });
   };
   // It holds what the card and the eIM said: nobody else's to read.
   const file = await open(path, "w", 0o600).catch(fail);

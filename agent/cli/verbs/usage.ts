@@ -4,7 +4,7 @@ import type { CapReport, UsageReport, UsageRowReport } from "../../api/usage-typ
 import { bytesText } from "../../usage/words.ts";
 import type { ApiClient } from "../client.ts";
 import type { Output, Style } from "../output.ts";
-import { type CliContext, needReason, textOption, type Verb } from "../verb.ts";
+import { asTyped, type CliContext, needReason, textOption, type Verb } from "../verb.ts";
 
 const colours: Record<CapReport["state"], Style> = { ok: "green", warn: "yellow", throttle: "yellow", block: "red" };
 const columns = ["date", "iccid", "stage", "party", "sentBytes", "receivedBytes", "certain"] as const;
@@ -34,7 +34,7 @@ export const usageExport: Verb = {
     const [from, to] = [textOption(input, "from"), textOption(input, "to")];
     for (const [name, value] of Object.entries({ from, to }))
       if (value !== undefined && !/^\d{4}-\d{2}-\d{2}$/.test(value))
-        throw new SimwardError("USAGE", { detail: `--${name} ${value}: give a day, e.g. 2026-06-01` });
+        throw new SimwardError("USAGE", { detail: `--${name} ${asTyped(value)}: give a day, e.g. 2026-06-01` });
     const query = new URLSearchParams({ ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) });
     const asCsv = input.options.csv === true;
     if (asCsv) out.raw(columns.join(","));
@@ -103,7 +103,8 @@ const powers = { "": 1, b: 1, kb: 1e3, mb: 1e6, gb: 1e9 } as const;
 export function bytesOf(text: string): number {
   const [, number = "", unit = ""] = /^(\d{1,15}(?:\.\d{1,6})?) ?([kmg]?b)?$/i.exec(text) ?? [];
   const bytes = Math.round(Number(number) * powers[unit.toLowerCase() as keyof typeof powers]);
-  if (number === "" || bytes < 1) throw new SimwardError("USAGE", { detail: `${text}: give an amount such as 500000000, 500MB or 1.5GB` });
+  if (number === "" || bytes < 1)
+    throw new SimwardError("USAGE", { detail: `${asTyped(text)}: give an amount such as 500000000, 500MB or 1.5GB` });
   return bytes;
 }
 

@@ -1,6 +1,7 @@
 // What is run of each verb for its golden file, vehicle by vehicle: some verbs need another card or module, and some leave a vehicle that is of no more use.
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { LeavingSample } from "../../../agent/samples/types.ts";
 import { createLogTail } from "../../../agent/trace/log-tail.ts";
 import { digitsToBcd, toHexUpper } from "../../../base/bytes.ts";
 import { VirtualClock } from "../../../base/clock.ts";
@@ -334,14 +335,31 @@ function otherModule(dir: string): GoldenVehicle {
   };
 }
 
+/** The last one: those of the start differ from run to run. */
+const sampledOnline = ({ agent, until }: World): Promise<unknown> => {
+  const last = async () => {
+    let found: LeavingSample | undefined;
+    for await (const one of agent.samples.leaving()) found = one;
+    return found;
+  };
+  return until(last, (sample) => sample?.online === true && sample.signal !== undefined);
+};
+
 /** A fallback profile and an emergency profile on the card. */
 function waysBack(dir: string): GoldenVehicle {
   const spare = { ...second, fallbackAllowed: true };
   const ecall = { ...fleet, ecallIndication: true };
   return {
     name: "ways back",
-    given: { cardRole: "sgp32", installed: [spare, ecall], seed: 7, speed: 120, config: stateIn(dir) },
+    given: {
+      cardRole: "sgp32",
+      installed: [spare, ecall],
+      seed: 7,
+      speed: 120,
+      config: `${stateIn(dir)}[samples]\ninterval_seconds = 10\n`,
+    },
     runs: [
+      after(sampledOnline, run("samples export", "--last", "1")),
       rehearse("profile fallback exec"),
       after(async ({ order, poll }) => {
         order({ kind: "euiccPackage", psmos: [{ setFallbackAttribute: { iccid: spare.iccid } }] });

@@ -173,6 +173,25 @@ describe("a terminal", () => {
     expect(screen).toContain("installed 8949…0026");
   }, 60_000);
 
+  test("at which something is to be typed is told so, and Ctrl-C ends the wait", async () => {
+    await served();
+    for (const args of [
+      ["profile", "download"],
+      ["package", "decode", "-"],
+      ["imei-lock", "unlock", "--reason", "ticket 1"],
+    ]) {
+      let isLeft = false;
+      const { code, screen } = await atTerminal(args, {
+        onScreen: (all, { kill }) => {
+          if (isLeft || !all.includes("Ctrl-D")) return;
+          isLeft = true;
+          kill("SIGINT");
+        },
+      });
+      expect([args, code, screen]).toEqual([args, 130, expect.stringContaining("reading from the terminal")]);
+    }
+  }, 60_000);
+
   test("of simward ui has the address, and Ctrl-C ends it well", async () => {
     await served();
     const { code, screen } = await atTerminal(["ui"], {
