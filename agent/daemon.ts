@@ -27,6 +27,7 @@ import type { Agent } from "./ports.ts";
 import { rspOf } from "./rsp.ts";
 import { lockDirectory } from "./state/lock.ts";
 import { openNatMemory } from "./state/nat-memory.ts";
+import { forgetStartFailure, keepStartFailure } from "./state/start-failure.ts";
 import { openTlsSessions } from "./state/tls-sessions.ts";
 import { createLogTail } from "./trace/log-tail.ts";
 import { atTrace } from "./trace/ports.ts";
@@ -129,13 +130,23 @@ async function run(): Promise<number> {
   // Before this, nothing is open that would want an orderly end.
   const stop = stopSignal();
   try {
-    return await serve(options.config, given, stop);
+    return await started(options.config, given, stop);
   } catch (error) {
     // It parses, and names what is not there: a file, a group.
     if (!isConfigError(error) || given.problem !== undefined) throw error;
     const former = await formerConfig(options.config, realDisk(given.config.paths.state));
     if (former === undefined || former.text === given.text) throw error;
-    return await serve(options.config, { ...former, problem: error }, stop);
+    return await started(options.config, { ...former, problem: error }, stop);
+  }
+}
+
+/** Why it did not start is kept for whoever asks without it. */
+async function started(configPath: string, given: ConfigInForce, stop: AbortSignal): Promise<number> {
+  try {
+    return await serve(configPath, given, stop);
+  } catch (error) {
+    await keepStartFailure(realDisk(given.config.paths.state), asSimwardError(error), new SystemClock().now());
+    throw error;
   }
 }
 
@@ -219,6 +230,7 @@ async function serve(configPath: string, { config, text, problem }: ConfigInForc
       await running.start();
       if (problem === undefined)
         await keepConfig(configPath, text, disk).catch((error: unknown) => log.warn("config", { error: asSimwardError(error) }));
+      await forgetStartFailure(disk);
       notifySystemd("--ready", log);
       log.info("simwardd is ready", { version, module: config.modem.address, api: config.api.dir });
     }

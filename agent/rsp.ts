@@ -1,7 +1,7 @@
 // What a direct download needs of the configuration's [rsp]: the GSMA CI certificates to verify servers with, and the confirmation code.
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { asSimwardError, SimwardError } from "../base/errors.ts";
+import { asSimwardError, reasonOf, SimwardError } from "../base/errors.ts";
 import type { Es9Transport, RspPorts } from "../ipa/ports.ts";
 import type { Config } from "./config/schema.ts";
 
@@ -27,13 +27,14 @@ export async function rspOf(
   return { transport, ciCertificates, ...(name === undefined ? {} : { confirmationCode: () => credential(name) }) };
 }
 
-async function certificatesIn(dir: string): Promise<Uint8Array[]> {
+/** Throws CONFIG_READ, CONFIG_INVALID. */
+export async function certificatesIn(dir: string): Promise<Uint8Array[]> {
   let files: Buffer[];
   try {
     const names = (await readdir(dir)).filter((name) => certificateFile.test(name)).sort();
     files = await Promise.all(names.map((name) => readFile(join(dir, name))));
   } catch (error) {
-    throw new SimwardError("CONFIG_READ", { detail: `rsp.ci_dir ${dir}`, cause: error });
+    throw new SimwardError("CONFIG_READ", { detail: `rsp.ci_dir ${dir}: ${reasonOf(error)}`, cause: error });
   }
   const certificates = files.flatMap(certificatesOf);
   if (certificates.length === 0) throw new SimwardError("CONFIG_INVALID", { detail: `rsp.ci_dir ${dir} holds no certificate, PEM or DER` });

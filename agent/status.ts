@@ -125,7 +125,7 @@ function fallbackOf({ state, nextInMs }: StatusParts["fallback"]): Status["fallb
 }
 
 function networkOf({ modem, path, signal, health, radio, dataPath }: StatusParts): NetworkStatus {
-  const { link, port, reason, family, identity, imei, registration } = modem.status;
+  const { link, port, reason, family, identity, imei, sim, registration } = modem.status;
   return compact<NetworkStatus>({
     link,
     reason: link === "ready" ? path.reason : reason,
@@ -134,6 +134,7 @@ function networkOf({ modem, path, signal, health, radio, dataPath }: StatusParts
         ? undefined
         : { manufacturer: identity.manufacturer, model: identity.model, revision: identity.revision, family: family ?? "unknown" },
     imei,
+    sim: sim === "ready" ? undefined : sim,
     registration: registration.status,
     rat: registration.rat,
     plmn: registration.plmn,

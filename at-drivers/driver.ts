@@ -533,6 +533,7 @@ class Driver implements Modem {
 
   #watch(): void {
     if (this.#link.state.kind !== "ready") return;
+    if (!isRegistered(this.#registration)) void this.simState().catch((error: unknown) => this.#log.debug("modem.sim-unread", { error }));
     void this.registration().catch((error: unknown) => this.#log.debug("modem.registration-unread", { error }));
   }
 

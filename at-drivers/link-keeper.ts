@@ -224,6 +224,7 @@ export class LinkKeeper {
       case "announceReady":
         this.#wasReady = true;
         this.#starts = 0;
+        this.#heard = new Uint8Array();
         this.#complaint = "";
         this.#rescue.answered();
         onReady();
@@ -270,7 +271,7 @@ export class LinkKeeper {
     // Only what was made of the configured address remembers where that module was found.
     const channel = await (address === this.#options.address ? this.#openChannel({ clock }) : (open ?? openChannel)(address, { clock }));
     this.#portAddress = channel.address;
-    this.#heard = new Uint8Array();
+    let isNew = true;
     const port: OwnedAtPort = createAtPort({
       ...{ channel, clock, log },
       ...(trace === undefined ? {} : { trace }),
@@ -279,7 +280,10 @@ export class LinkKeeper {
     });
     onPort(port);
     channel.onData((octets) => {
-      if (this.state.kind !== "ready") this.#heard = Uint8Array.from([...this.#heard, ...octets].slice(-heardOctets));
+      if (this.state.kind === "ready") return;
+      // What was said before the port was opened again is true until something else is.
+      this.#heard = Uint8Array.from([...(isNew ? [] : this.#heard), ...octets].slice(-heardOctets));
+      isNew = false;
     });
     return port;
   }

@@ -52,6 +52,8 @@ export interface NetworkStatus {
   readonly reason?: string;
   readonly module?: { readonly manufacturer: string; readonly model: string; readonly revision: string; readonly family: string };
   readonly imei?: string;
+  /** The card in the module's slot, where it is not ready: absent, pin, puk, busy, or failure (no profile of it can be used). */
+  readonly sim?: string;
   readonly registration: string;
   readonly rat?: string;
   /** MCC and MNC digits. */

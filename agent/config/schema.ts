@@ -20,6 +20,7 @@ import {
   strictObject,
   string,
 } from "valibot";
+import { familyNames } from "../../at-drivers/families/names.ts";
 import { eimFeatures } from "../../ipa/options.ts";
 import { noHandover, ratChoices } from "../connectivity/radio-plan.ts";
 import { lifecycleConfig } from "../lifecycle/config.ts";
@@ -41,7 +42,7 @@ const modem = strictObject({
     ),
   ),
   /** A family of docs/modules.md; found by asking the module where left out. */
-  family: optional(text),
+  family: optional(picklist(familyNames)),
   /** simward-netd's hook takes the power of a module that answers nothing else away, and gives it back. */
   power_hook: optional(boolean(), false),
 });

@@ -2,6 +2,7 @@
 import { type Clock, deadline } from "../../base/clock.ts";
 import { asSimwardError, SimwardError } from "../../base/errors.ts";
 import type { DoctorSection, Finding, FindingLevel } from "../api/doctor-types.ts";
+import { cardMend } from "./card-mends.ts";
 
 /** What a check found. */
 export interface Said {
@@ -124,12 +125,16 @@ async function askOne<C>(
     if (limitMs < own && limit.signal.aborted && error === limit.signal.reason && signal?.aborted !== true) return outOfTime;
     const known = asSimwardError(error);
     if (known.code === "BUSY" || known.code === "QUEUE_FULL") return warn(`it could not be looked at: ${known.message}`, "simward doctor");
-    // A disk that takes nothing is one cause, however many checks meet it.
-    const becauseOf = known.code === "DISK_WRITE" ? ["disk", "state-directory"] : [];
-    return fail(`it could not be looked at: ${known.message}`, known.next, { becauseOf });
+    return fail(`it could not be looked at: ${known.message}`, cardMend(known.code) ?? known.next, { becauseOf: groundsOf(known) });
   } finally {
     limit.done();
   }
+}
+
+/** A disk that takes nothing, or a module whose card is off, is one cause, however many checks meet it. */
+function groundsOf({ code }: SimwardError): readonly string[] {
+  if (code.startsWith("DISK_")) return ["disk", "state-directory"];
+  return /^(AT_|APDU_|ES10_|CARD_|MODEM_|PORT_|DEADLINE$)/.test(code) ? ["module-answers", "sim", "card-class", "module-radio"] : [];
 }
 
 function findingOf<C>({ name, section }: Check<C>, { level, cause, mend, data }: Said, tookMs: number): Finding {

@@ -27,7 +27,27 @@ export const downloadMeanings: readonly Meaning[] = [
     mend: "simward profile list; have the eIM enable that one, or the operator issue another profile",
   },
   {
-    fits: /confirmation code/,
+    fits: /confirmationCodeRetriesExceeded|8\.2\.7\/6\.4/,
+    words: "the SM-DP+ has been given a wrong confirmation code too often, and takes this order no more",
+    mend: "have the operator issue a new activation code, and its confirmation code; then have it ordered again: simward eim poll",
+  },
+  {
+    fits: /confirmationCodeRefused|8\.2\.7\/3\.8/,
+    words: "the SM-DP+ does not take the confirmation code",
+    mend: "have the eIM's operator, or rsp.confirmation_code_credential, give the one that belongs to this activation code, before the SM-DP+ has had enough of wrong ones; then have it ordered again: simward eim poll",
+  },
+  {
+    fits: /downloadOrderExpired|8\.8\.5\/4\.10/,
+    words: "the SM-DP+ has let the order of this profile expire",
+    mend: "have the operator release the order again, or issue a new activation code",
+  },
+  {
+    fits: /bppRebindingRefused/,
+    words: "the SM-DP+ has bound this profile to an earlier attempt and does not bind it anew",
+    mend: "have the operator release the order again, or issue a new activation code",
+  },
+  {
+    fits: /confirmation code|confirmationCodeMissing|8\.2\.7\/2\.2/,
     words: "the profile wants a confirmation code, and there is none",
     mend: "set rsp.confirmation_code_credential and systemctl restart simwardd; or have the operator issue a profile without one",
   },
@@ -85,6 +105,11 @@ export const downloadMeanings: readonly Meaning[] = [
     fits: /ESipa\.\w+: undefinedError/,
     words: "the eIM got no answer for it from the SM-DP+, or a refusal that it does not pass on",
     mend: `have the eIM's operator look whether the SM-DP+ answers; ${order}`,
+  },
+  {
+    fits: /ESIPA_RESPONSE|HTTP_MESSAGE|ASN1_/,
+    words: "the profile package, or an answer on the way to it, came cut off or malformed",
+    mend: `simward trace esipa --last 20; have the operators of eIM and SM-DP+ compare what they sent; ${order}`,
   },
   {
     fits: /APDU_|PEProcessingError|installFailed|DOWNLOAD_FAILED/,

@@ -15,11 +15,7 @@ export async function uplinkPostOf(
   credential: (name: string) => Promise<string>,
 ): Promise<UplinkPost | undefined> {
   if (url === undefined || ca === undefined) return undefined;
-  const text = await readSmallFile(ca).catch((error: unknown) => {
-    throw new SimwardError("CONFIG_READ", { detail: `uplink.ca ${ca}: ${reasonOf(error)}`, cause: error });
-  });
-  const certificates = [...text.matchAll(pemBlock)].map((match) => new Uint8Array(Buffer.from(match[1] ?? "", "base64")));
-  if (certificates.length === 0) throw new SimwardError("CONFIG_INVALID", { detail: `uplink.ca ${ca} holds no certificate in PEM` });
+  const certificates = await uplinkRootsOf(ca);
   const { hostname, port, pathname, search } = new URL(url);
   const host = hostname.replace(/^\[(.*)\]$/, "$1");
   const peer: HttpsPeer = { host, port: port === "" ? 443 : Number(port), serverName: host, trust: { kind: "roots", certificates } };
@@ -37,4 +33,14 @@ export async function uplinkPostOf(
     );
     if (status < 200 || status > 299) throw new SimwardError("UPLINK_REFUSED", { detail: `${host} answers ${status}` });
   };
+}
+
+/** DER. Throws CONFIG_READ, CONFIG_INVALID. */
+export async function uplinkRootsOf(ca: string): Promise<readonly Uint8Array[]> {
+  const text = await readSmallFile(ca).catch((error: unknown) => {
+    throw new SimwardError("CONFIG_READ", { detail: `uplink.ca ${ca}: ${reasonOf(error)}`, cause: error });
+  });
+  const certificates = [...text.matchAll(pemBlock)].map((match) => new Uint8Array(Buffer.from(match[1] ?? "", "base64")));
+  if (certificates.length === 0) throw new SimwardError("CONFIG_INVALID", { detail: `uplink.ca ${ca} holds no certificate in PEM` });
+  return certificates;
 }

@@ -131,7 +131,7 @@ program("wrong input: each program says what is wrong, where, and what to do, an
     ["simwardd", ["--config", await write("broken.toml", "[modem\n")], 2, /^error CONFIG_SYNTAX: .*broken\.toml, line 1/],
     ["simwardd", ["--config", await write("empty.toml", "")], 2, /^error CONFIG_INVALID: .*modem is missing/],
     ["simwardd", await config("keys.toml", "[eim]\npoll = 3\n"), 2, /eim\.poll is no setting/],
-    ["simwardd", await config("family.toml", 'family = "zzz"\n'), 1, /^error MODEM_FAMILY: .*"zzz"/],
+    ["simwardd", await config("family.toml", 'family = "zzz"\n'), 2, /^error CONFIG_INVALID: .*modem\.family must be .*"zzz"/],
     [
       "simwardd",
       await config("ca.toml", '[[eim.peer]]\neim_id = "a"\nca = "/nope"\n'),

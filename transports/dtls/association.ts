@@ -49,10 +49,13 @@ export class Association implements DtlsServerAssociation {
   #stopRetransmit: Disposer | undefined;
   #stopIdle: Disposer | undefined;
   #lastTrafficMs = 0;
+  readonly #startMs: number;
+  #firstAfterMs: number | undefined;
 
   constructor(options: AssociationOptions) {
     this.#options = options;
     this.peer = options.peer;
+    this.#startMs = options.clock.monotonicMs();
     this.#stopDeadline = options.clock.after(options.handshakeTimeoutMs, () =>
       this.end(new SimwardError("DTLS_TIMEOUT", { detail: options.timeoutDetail() })),
     );
@@ -64,6 +67,11 @@ export class Association implements DtlsServerAssociation {
 
   get open(): boolean {
     return this.#reason === undefined && this.#options.engine.state === "open";
+  }
+
+  /** From the beginning to the first datagram of the peer; undefined before it. */
+  get firstAfterMs(): number | undefined {
+    return this.#firstAfterMs;
   }
 
   /** Sends the first flight, or answers what the engine already holds. */
@@ -78,6 +86,7 @@ export class Association implements DtlsServerAssociation {
   }
 
   countReceived(datagram: Uint8Array): void {
+    this.#firstAfterMs ??= Math.round(this.#options.clock.monotonicMs() - this.#startMs);
     this.counters.receivedDatagrams++;
     this.counters.receivedBytes += datagram.length;
   }

@@ -146,7 +146,7 @@ function handshake(
     clock: options.clock,
     peer,
     handshakeTimeoutMs: way.timeoutMs,
-    timeoutDetail: () => whyNoAnswer(options, peer, association.counters.receivedDatagrams, networkTrouble),
+    timeoutDetail: () => whyNoAnswer(options, peer, association, networkTrouble),
     onOpen: (open) => {
       identify.confirm(engine);
       opened(open);
@@ -211,9 +211,17 @@ function newEngine(
   }
 }
 
-function whyNoAnswer(options: DtlsClientOptions, peer: string, receivedDatagrams: number, networkTrouble: Error | undefined): string {
+function whyNoAnswer(
+  options: DtlsClientOptions,
+  peer: string,
+  { counters: { receivedDatagrams }, firstAfterMs = 0 }: Pick<Association, "counters" | "firstAfterMs">,
+  networkTrouble: Error | undefined,
+): string {
   const afterMs = options.handshakeTimeoutMs ?? limits.handshakeTimeoutMs;
-  const heard = receivedDatagrams === 0 ? "not one datagram" : `${receivedDatagrams} datagrams but no end of the handshake`;
+  const heard =
+    receivedDatagrams === 0
+      ? "not one datagram"
+      : `${receivedDatagrams} datagrams, the first after ${firstAfterMs} ms, but no end of the handshake`;
   // A server drops a Finished it cannot decrypt without a word.
   const psk = options.trust.kind === "psk" && receivedDatagrams > 0 ? "; wrong PSK possible" : "";
   const network = networkTrouble === undefined ? "" : `; the network said ${networkTrouble.message}`;

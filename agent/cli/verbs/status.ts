@@ -34,10 +34,12 @@ export function renderStatus(report: Status, out: Output): string {
     rows.push([out.paint("bold", name), parts.filter((part): part is string => typeof part === "string" && part !== "")]);
   };
   const { card, network } = report;
-  if (card === undefined) add("Card", out.paint("yellow", "not read yet"));
+  const sim = network.sim && out.paint("red", simWords[network.sim] ?? network.sim);
+  if (card === undefined) add("Card", sim, out.paint("yellow", "not read yet"));
   else {
     add(
       "Card",
+      sim,
       card.eid !== undefined && `EID ${card.eid}`,
       cardText(card),
       card.toolkit && `over the air: SMS ${card.toolkit.sms}, BIP ${card.toolkit.bip}`,
@@ -177,6 +179,14 @@ function roamingText({ level, daysLeft, rule, uncertain }: RoamingStanding, out:
   const text = `${daysLeft} days left (${rule}${uncertain ? ", days uncertain" : ""})`;
   return level === "ok" ? text : out.paint(level === "warn" ? "yellow" : "red", text);
 }
+
+const simWords: Readonly<Record<string, string>> = {
+  absent: "not in its slot, or not seen",
+  pin: "wants its PIN",
+  puk: "blocked: wants its PUK",
+  busy: "busy",
+  failure: "no profile of it can be used",
+};
 
 /** Its class, and the version that it tells. */
 function cardText({ class: kind, classReason, sgp32Version, sgp22Version, ipaMode }: CardStatus): string {

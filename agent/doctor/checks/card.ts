@@ -5,6 +5,7 @@ import { toHexUpper } from "../../../base/bytes.ts";
 import { getCerts, getEuiccInfo1 } from "../../../ipa/euicc/es10.ts";
 import type { ImeiLockReport } from "../../api/types.ts";
 import type { LockFacts } from "../../policy/types.ts";
+import { cardMend } from "../card-mends.ts";
 import { type Check, fail, pass, type Said, skip, warn } from "../check.ts";
 import type { DoctorContext } from "../context.ts";
 
@@ -75,7 +76,7 @@ export const cardChecks: readonly Check<DoctorContext>[] = [
             "update the module's firmware to one that has +CCHO, or +CSIM on every channel (simward modem info; docs/modules.md), or put another module in",
             { becauseOf: ["module-family"] },
           );
-        if (start !== undefined) return fail(`the card could not be read: ${start.message}`, start.next);
+        if (start !== undefined) return fail(`the card could not be read: ${start.message}`, cardMend(start.code) ?? start.next);
         return warn("the card has not been read yet", "simward status; then simward doctor");
       }
       const data = { class: card.kind, ...(eid === undefined ? {} : { eid }) };

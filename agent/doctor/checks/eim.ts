@@ -1,5 +1,6 @@
 // Checks of the eIMs: configured, trusted, reached by DTLS or TLS with what is pinned, heard from; and what waits to be delivered.
 import type { ErrorCode } from "../../../base/errors.ts";
+import { nearest } from "../../../base/nearest.ts";
 import type { EimBindingTest } from "../../api/doctor-types.ts";
 import { type Check, fail, pass, type Said, skip, warn } from "../check.ts";
 import type { DoctorContext } from "../context.ts";
@@ -8,6 +9,8 @@ import { isOfServer } from "./orders.ts";
 
 const dayMs = 86_400_000;
 const soonMs = 30 * dayMs;
+/** With answers that take so long a handshake of several flights does not end in time, whatever their size. */
+const slowMs = 3_000;
 const staleMs = 3 * dayMs;
 
 /** What its own faults call for, where another poll would meet the same. */
@@ -39,7 +42,16 @@ export const eimChecks: readonly Check<DoctorContext>[] = [
         );
       const unusable = all.find(({ error }) => error !== undefined && error.code !== "EIM_NO_TRUST");
       if (unusable?.error !== undefined) return fail(`eIM ${unusable.eimId}: ${unusable.error.message}`, unusable.error.next);
-      return pass(all.map(({ eimId }) => eimId).join(", "), { eimIds: all.map(({ eimId }) => eimId) });
+      const eimIds = all.map(({ eimId }) => eimId);
+      // A fleet's file may name eIMs that only others of its vehicles have; one that names none of this card's has a slip of the pen.
+      const named = running.eim.peer.map(({ eim_id }) => eim_id);
+      if (named.length > 0 && !named.some((one) => eimIds.includes(one)))
+        return warn(
+          `[[eim.peer]] is of ${named.join(", ")}, and the eUICC knows ${eimIds.join(", ")}: nothing of it is used`,
+          `correct eim_id to ${nearest(named[0] ?? "", eimIds) ?? eimIds[0]} in the configuration, or remove it, then systemctl restart simwardd`,
+          { data: { eimIds } },
+        );
+      return pass(eimIds.join(", "), { eimIds });
     },
   },
   {
@@ -181,7 +193,13 @@ export function judged(
   const reason = error?.message ?? "unknown";
   const data = { code: error?.code ?? "INTERNAL", host, port };
   // Something came back, and then nothing more: what is small passes and what is large does not.
-  const begun = /: (\d+) datagrams but no end/.exec(reason);
+  const begun = /: (\d+) datagrams, the first after (\d+) ms, but no end/.exec(reason);
+  if (begun !== null && Number(begun[2]) >= slowMs)
+    return warn(
+      `${where} takes longer than is waited for here: the way is slow, its first answer took ${(Number(begun[2]) / 1_000).toFixed(1)} s; a poll waits longer and may come through`,
+      "simward eim poll; simward net probe; set eim.retransmit_initial_ms to more than that time, in ms, then systemctl restart simwardd; have the operator look at the APN's delay",
+      { data, becauseOf: ["data-path", "tunnel", "signal"] },
+    );
   if (error?.code === "DTLS_TIMEOUT" && begun !== null && Number(begun[1]) > 0)
     return fail(
       `${where} begins and does not end: ${begun[1]} datagrams came back, the larger ones did not: packets of full size are lost on the way (MTU), or the eIM stops half-way`,

@@ -213,10 +213,14 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
       }
       if (level === 1) return pass();
       const what = level === 4 ? "in flight mode" : level === 0 ? "switched off" : `at function level ${level}`;
-      return fail(`the module's radio is ${what} (+CFUN: ${level})`, "simward modem reset; or systemctl restart simwardd", {
-        data: { level },
-        becauseOf: ["policy", "lifecycle"],
-      });
+      return fail(
+        `the module's radio is ${what} (+CFUN: ${level})`,
+        "simward modem reset; or systemctl restart simwardd; if it stays so, switch the module's power off and on",
+        {
+          data: { level },
+          becauseOf: ["policy", "lifecycle"],
+        },
+      );
     },
   },
   {

@@ -1,6 +1,6 @@
 // Checks of what was ordered last: why the last download failed, and why the eUICC did not carry the last package out. By the audit trail.
 import type { AuditRecord } from "../../audit/types.ts";
-import { type Check, pass, skip, warn } from "../check.ts";
+import { type Check, pass, type Said, skip, warn } from "../check.ts";
 import type { DoctorContext } from "../context.ts";
 import { downloadMeanings, type Meaning, meaningOf, packageMeanings } from "../refusals.ts";
 
@@ -46,10 +46,12 @@ export const orderChecks: readonly Check<DoctorContext>[] = [
     name: "last-package",
     section: "eim",
     about:
-      "Why the eUICC did not carry out the last package of an eIM, or an operation of it: counter, signature, EID, a profile that is not there.",
+      "Why the eUICC did not carry out the last package of an eIM, or an operation of it: counter, signature, EID, a profile that is not there; or why it was not given to it: a policy of the fleet, no package at all.",
     reach: "nothing",
     run: async ({ records, clock }) => {
       const [done] = await records({ event: "package.executed", last: 1 });
+      const before = await neverReached(records, done?.seq ?? 0);
+      if (before !== undefined && !isOld(before.record, clock.now())) return before.said;
       if (done === undefined) return skip("no package was ever carried out");
       if (isOld(done, clock.now())) return pass(`the last one was of ${done.time}`);
       const { eimId, result, error, outcomes } = done.data ?? {};
@@ -74,6 +76,39 @@ export const orderChecks: readonly Check<DoctorContext>[] = [
     },
   },
 ];
+
+/** What came after the last package that the eUICC saw, and was not given to it: refused by a policy of the fleet, or no package at all. */
+async function neverReached(
+  records: DoctorContext["records"],
+  doneSeq: number,
+): Promise<{ readonly record: AuditRecord; readonly said: Said } | undefined> {
+  const refusals = await records({ event: "policy.refused", last: 8 });
+  const refused = refusals.filter(({ data }) => data?.gate === "euiccPackage").at(-1);
+  const [malformed] = await records({ event: "package.malformed", last: 1 });
+  const [last] = [refused, malformed].filter((one) => one !== undefined && one.seq > doneSeq).sort((a, b) => (b?.seq ?? 0) - (a?.seq ?? 0));
+  if (last === undefined) return undefined;
+  const { data } = last;
+  if (last === malformed)
+    return {
+      record: last,
+      said: warn(
+        `what eIM ${text(data?.eimId)} gave out last, at ${last.time}, is no package of SGP.32: ${text(data?.reason)}`,
+        "simward trace esipa --last 20; have the eIM's operator look at what it gives out, and at its version of SGP.32 (esipa_version in [[eim.peer]])",
+        { data: { result: "malformed", code: text(data?.code) } },
+      ),
+    };
+  const rule = text(data?.rule);
+  return {
+    record: last,
+    said: warn(
+      `a policy of the fleet (${rule}) refused the last package, of ${last.time}: ${text(data?.reason)}`,
+      rule === "no_way_back"
+        ? 'have the eIM\'s operator order it with a rollback flag, or mark a fallback profile first; or set policy.no_way_back = "warn", then systemctl restart simwardd'
+        : "simward policy explain; simward audit tail --event policy.",
+      { data: { result: "refused", rule } },
+    ),
+  };
+}
 
 function wordsOf(known: Meaning | undefined, said: string): string {
   return known === undefined ? said : `${known.words} (${said})`;

@@ -138,7 +138,10 @@ export const policyChecks: readonly Check<DoctorContext>[] = [
         data: { kind: verdict.kind, rule: verdict.rule ?? "" },
         becauseOf: reasonsOf(verdict.rule),
       };
-      return verdict.kind === "refuse" ? fail(words, "simward policy explain", more) : warn(words, "simward policy explain", more);
+      const mend = /nothing here counts/.test(verdict.reason ?? "")
+        ? 'set net.mode to "ecm", "ppp" or "auto" and start simward-netd (systemctl enable --now simward-netd.socket; docs/netd.md), then systemctl restart simwardd; or remove the cap; simward policy explain'
+        : "simward policy explain";
+      return verdict.kind === "refuse" ? fail(words, mend, more) : warn(words, mend, more);
     },
   },
   {

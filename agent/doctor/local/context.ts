@@ -3,6 +3,7 @@ import type { Sysfs } from "../../../at-drivers/discovery/sysfs.ts";
 import type { Clock } from "../../../base/clock.ts";
 import type { ErrorReport } from "../../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
+import type { StartFailure } from "../../state/start-failure.ts";
 
 export interface LocalContext {
   readonly clock: Clock;
@@ -20,6 +21,8 @@ export interface LocalContext {
   readonly tryDisk?: (() => Promise<void>) | undefined;
   /** What was recorded last, in words; of a daemon that is down. */
   readonly lastWords?: (() => Promise<string | undefined>) | undefined;
+  /** Why the last start came to nothing; of a daemon that is down. Never rejects. */
+  readonly startFailure?: (() => Promise<StartFailure | undefined>) | undefined;
   /** Whether the trail holds together. */
   readonly verifyAudit: () => Promise<{ readonly ok: boolean; readonly records: number; readonly words: string }>;
   /** Of the daemon: whether the module answers on its port now. */

@@ -3,6 +3,7 @@ import { Stats } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { asSimwardError, isCode } from "../../../base/errors.ts";
+import { fileProblems } from "../../config/files.ts";
 import { missingGroups } from "../../config/groups.ts";
 import type { Config } from "../../config/schema.ts";
 import { type Check, fail, pass, type Said, skip, warn } from "../check.ts";
@@ -37,6 +38,16 @@ async function servedElsewhere(configPath = usualConfig): Promise<{ readonly pid
   return undefined;
 }
 
+/** The process that has its lock, where it lives. */
+async function stateHolder(stateDir: string): Promise<number | undefined> {
+  const pid = Number((await readFile(join(stateDir, "lock"), "utf8").catch(() => "")).trim());
+  if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
+  return (await readFile(`/proc/${pid}/cmdline`, "latin1").catch(() => "")).includes("simwardd") ? pid : undefined;
+}
+
+/** Why a daemon may not be there. */
+const grounds = ["config", "api-sockets", "state-directory", "disk"] as const;
+
 const usualConfig = "/etc/simward/simward.toml";
 
 export const daemonChecks: readonly Check<LocalContext>[] = [
@@ -47,7 +58,7 @@ export const daemonChecks: readonly Check<LocalContext>[] = [
     reach: "nothing",
     isLocal: true,
     run: async (context) => {
-      const { daemonProblem: problem, lastWords, configPath } = context;
+      const { daemonProblem: problem, lastWords, startFailure, configPath } = context;
       if (problem === undefined) return pass();
       const api = (await configOf(context).catch(() => undefined))?.api;
       if (problem.code === "API_FORBIDDEN") return forbidden(problem.message, api);
@@ -57,7 +68,9 @@ export const daemonChecks: readonly Check<LocalContext>[] = [
           const at = api === undefined ? undefined : join(api.dir, "viewer.sock");
           return fail(
             `simwardd runs (pid ${elsewhere.pid}, user ${elsewhere.user}), and nobody answers where it was asked: ${problem.message}`,
-            at === undefined || problem.message.includes(at) ? start : `simward doctor --socket ${at}; or set SIMWARD_API_DIR=${api?.dir}`,
+            at === undefined || problem.message.includes(`${dirname(at)}/`)
+              ? start
+              : `simward doctor --socket ${at}; or set SIMWARD_API_DIR=${api?.dir}`,
           );
         }
       }
@@ -67,9 +80,21 @@ export const daemonChecks: readonly Check<LocalContext>[] = [
           `what answers on simwardd's socket is not understood, as with another version: ${problem.message}`,
           "simward --version; then on the gateway, simwardd --version; then systemctl restart simwardd",
         );
+      const failed = await startFailure?.();
+      if (failed !== undefined)
+        return fail(`simwardd did not start, at ${failed.time}: ${failed.message}`, `${failed.next}; then systemctl restart simwardd`, {
+          data: { code: failed.code },
+          becauseOf: [...grounds, "port-contention"],
+        });
+      const other = await stateHolder((await configOf(context).catch(() => undefined))?.paths.state ?? context.stateDir);
+      if (other !== undefined)
+        return fail(
+          `${problem.message}; another simwardd (pid ${other}) uses its state directory`,
+          `systemctl status ${other}; kill ${other}, or set another paths.state and api.dir in one of the two configurations; then systemctl restart simwardd`,
+        );
       const last = await lastWords?.().catch(() => undefined);
       return fail(`${problem.message}${last === undefined ? "" : `; ${last}`}`, start, {
-        becauseOf: ["config", "api-sockets", "state-directory", "disk"],
+        becauseOf: grounds,
       });
     },
   },
@@ -83,6 +108,15 @@ export const daemonChecks: readonly Check<LocalContext>[] = [
       if (configPath === undefined) return skip("the configuration is not from a file");
       try {
         const config = await readConfig();
+        const named = (await fileProblems(config)).find(({ isForbidden }) => running !== undefined || !isForbidden);
+        if (named !== undefined) {
+          const path = /(\/\S+?):? /.exec(named.error.message)?.[1] ?? configPath;
+          const mend = `ls -ld ${path}; put there what it is to hold, or correct the setting; simward config validate ${configPath}; then systemctl restart simwardd`;
+          if (!named.isFatal) return warn(named.error.message, mend);
+          return running === undefined
+            ? fail(named.error.message, mend)
+            : warn(`the daemon would not start with it again: ${named.error.message}`, mend);
+        }
         if (running === undefined || JSON.stringify(config) === JSON.stringify(running)) return pass(configPath);
         const changed = Object.keys(config).filter(
           (section) => JSON.stringify(config[section as keyof typeof config]) !== JSON.stringify(running[section as keyof typeof running]),

@@ -8,6 +8,7 @@ import { verifyChain } from "../../audit/chain.ts";
 import { queryChain } from "../../audit/query.ts";
 import { storedHead } from "../../audit/stored-head.ts";
 import { loadConfig } from "../../config/load.ts";
+import { startFailure } from "../../state/start-failure.ts";
 import { runChecks } from "../check.ts";
 import { reportOf } from "../report.ts";
 import type { LocalContext } from "./context.ts";
@@ -40,6 +41,7 @@ export async function examineLocally(order: LocalOrder): Promise<DoctorReport> {
       }
       return undefined;
     },
+    startFailure: async () => startFailure(realDisk(await dir())),
     async verifyAudit() {
       const state = await dir();
       const head = await storedHead(realDisk(state)).catch(() => undefined);

@@ -2,7 +2,7 @@
 import { constants } from "node:fs";
 import { access, readdir, readlink, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import { asSimwardError, reasonOf } from "../../../base/errors.ts";
+import { asSimwardError, reasonOf, type SimwardError } from "../../../base/errors.ts";
 import { buildMs } from "../../../base/version.ts";
 import { type Check, fail, pass, skip, warn } from "../check.ts";
 import { configOf, type LocalContext } from "./context.ts";
@@ -17,6 +17,8 @@ const stateDirOf = async (context: LocalContext): Promise<string> => {
   const { state } = (await configOf(context).catch(() => undefined))?.paths ?? {};
   return state ?? context.stateDir;
 };
+/** EMFILE: of this process; ENFILE: of the machine. */
+export const isWithoutDescriptors = ({ message }: SimwardError): boolean => /\b(EMFILE|ENFILE)\b/.test(message);
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
 
 export const storageChecks: readonly Check<LocalContext>[] = [
@@ -49,14 +51,16 @@ export const storageChecks: readonly Check<LocalContext>[] = [
       const foreign = await foreignFiles(dir, Number(owner.uid));
       if (foreign === undefined) return skip(`${dir} cannot be looked into by this user; sudo simward doctor can`);
       const [first] = foreign;
+      const simward = await userId("simward");
+      const self = process.getuid?.();
+      // A daemon that runs knows whose they must be; without it the directory's owner is the likelier one.
+      const rightful = context.tryDisk === undefined ? user : await userName(self ?? 0);
       if (first !== undefined)
         return fail(
           `${dir} belongs to ${user}, and ${foreign.length} of its files to others: ${first.path} to ${await userName(first.uid)}`,
-          `chown -R ${user} ${dir}; systemctl restart simwardd`,
+          `chown -R ${rightful} ${dir}; systemctl restart simwardd`,
           { data: { files: foreign.map(({ path }) => path).slice(0, 8) } },
         );
-      const simward = await userId("simward");
-      const self = process.getuid?.();
       const isTheirs =
         context.tryDisk !== undefined ? Number(owner.uid) !== self && self !== 0 : simward !== undefined && Number(owner.uid) !== simward;
       if (isTheirs)
@@ -81,6 +85,11 @@ export const storageChecks: readonly Check<LocalContext>[] = [
         await context.tryDisk?.();
       } catch (error) {
         const known = asSimwardError(error);
+        if (isWithoutDescriptors(known))
+          return fail(
+            `simwardd has no file descriptors left, so that nothing can be written: ${known.message}`,
+            `prlimit --nofile --pid ${process.pid}; ls /proc/${process.pid}/fd; set LimitNOFILE=4096 in its unit (systemctl edit simwardd), then systemctl restart simwardd`,
+          );
         const isReadOnly = codeOf(known.cause) === "EROFS" || /EROFS|read-only/i.test(known.message);
         return isReadOnly
           ? fail(`${dir} is on a file system that can only be read: ${known.message}`, readOnlyMend(dir))

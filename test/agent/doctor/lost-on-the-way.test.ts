@@ -13,12 +13,14 @@ const tested = {
   serverName: "eim.example",
   trust: "certificate",
 } as const;
-const timeout = (datagrams: number) =>
+const timeout = (datagrams: number, firstAfterMs = 200) =>
   judged(
     {
       ...{ ...tested, outcome: "failed", tookMs: 15_000 },
       error: errorReport(
-        new SimwardError("DTLS_TIMEOUT", { detail: `192.0.2.7:5684: ${datagrams} datagrams but no end of the handshake within 15000 ms` }),
+        new SimwardError("DTLS_TIMEOUT", {
+          detail: `192.0.2.7:5684: ${datagrams === 0 ? "not one datagram" : `${datagrams} datagrams, the first after ${firstAfterMs} ms, but no end of the handshake`} within 15000 ms`,
+        }),
       ),
     } as Parameters<typeof judged>[0],
     "DTLS",
@@ -31,6 +33,14 @@ test("a handshake that begins and does not end: the path's MTU, and a way around
     mend: expect.stringMatching(/net\.mtu_bytes.*https/),
   });
   expect(timeout(0)?.cause).not.toMatch(/MTU/);
+});
+
+test("a handshake whose first answer took long is slow, and nothing is said of its size", () => {
+  expect(timeout(3, 9_012)).toMatchObject({
+    level: "warn",
+    cause: expect.stringMatching(/the way is slow, its first answer took 9\.0 s/),
+    mend: expect.stringMatching(/simward eim poll.*eim\.retransmit_initial_ms/),
+  });
 });
 
 const probed = (answers: readonly (readonly [string, boolean])[], mode = "ecm") =>

@@ -39,6 +39,11 @@ describe("why the last download failed", () => {
   });
   failed("the eUICC refuses a segment", { euicc: { refuseSegment: { segment: 4, sw: 0x6985 } } }, /SW 6985/, /simward trace es10/);
   failed("other metadata than announced", { smdp: { otherMetadata: true } }, /not the one that the SM-DP\+ announced/, /package last/);
+  const asked = (subjectCode: string, reasonCode: string) => status(subjectCode, reasonCode, "getBoundProfilePackage");
+  failed("a wrong confirmation code", asked("8.2.7", "3.8"), /does not take the confirmation code/, /confirmation_code_credential/);
+  failed("a wrong one too often", asked("8.2.7", "6.4"), /wrong confirmation code too often/, /new activation code/);
+  failed("the order has expired", asked("8.8.5", "4.10"), /let the order of this profile expire/, /release the order again/);
+  failed("the package is cut off", { smdp: { truncateBppAt: 900 } }, /cut off or malformed/, /simward trace esipa/);
   failed("the profile is on the eUICC already", {}, /on the eUICC already/, /simward profile list/, { installed: [fleet] });
   broken("a confirmation code is wanted, and there is none", {
     ...{ breakIt: withoutCode, check: "last-download", level: "warn", cause: /wants a confirmation code/ },
