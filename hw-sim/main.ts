@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { SystemClock } from "../base/clock.ts";
-import { asSimwardError, isCode, type SimwardError } from "../base/errors.ts";
+import { asSimwardError, isCode, reasonOf, SimwardError } from "../base/errors.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { createCard } from "./card.ts";
 import { type GatewayCommand, runGatewayCommand } from "./gateway/command.ts";
@@ -85,15 +85,25 @@ async function guarded<O extends CardOptions>(
   const log = createLog({ level: options.logLevel, clock, destination: { write: (line) => void process.stderr.write(line) } });
   // Whoever reads the ready line wants to find certificates where it says, even of a vehicle that keeps nothing.
   const keptDir = options.pkiDir ?? (options.stateDir === undefined ? undefined : join(options.stateDir, "pki"));
-  const temporaryDir = keptDir === undefined ? await mkdtemp(join(tmpdir(), "simward-sim-pki-")) : undefined;
+  let temporaryDir: string | undefined;
   const cleanUp = async (): Promise<void> => {
     if (temporaryDir !== undefined) await rm(temporaryDir, { recursive: true, force: true });
   };
   try {
+    if (keptDir === undefined) temporaryDir = await makeTemporary("simward-sim-pki-");
     return { running: await start(options, { clock, log, pkiDir: resolve(keptDir ?? temporaryDir ?? "") }), cleanUp };
   } catch (error) {
     complain(error, helpFor(start === card ? "card" : "run"));
     return { running: undefined, cleanUp };
+  }
+}
+
+/** Throws SIM_OPTION. */
+async function makeTemporary(prefix: string): Promise<string> {
+  try {
+    return await mkdtemp(join(tmpdir(), prefix));
+  } catch (error) {
+    throw new SimwardError("SIM_OPTION", { detail: `TMPDIR: no directory can be made in ${tmpdir()}: ${reasonOf(error)}`, cause: error });
   }
 }
 

@@ -5,6 +5,9 @@ import { connect, createServer } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { reasonOf, SimwardError } from "../../../base/errors.ts";
 
+/** sun_path of <sys/un.h>, with its zero. */
+const maxPathBytes = 107;
+
 /** Gives the place back. */
 export type Release = () => Promise<void>;
 
@@ -26,6 +29,9 @@ export async function claimLink(path: string): Promise<Release> {
 /** For a socket. One that a killed simulator has left, and nobody listens on, is removed. Throws SIM_OPTION. */
 export async function clearSocket(path: string): Promise<void> {
   const refuse = (reason: string): never => refused(`modem unix: ${path}`, reason);
+  const octets = Buffer.byteLength(path);
+  // The system would cut it off, and serve under another name.
+  if (octets > maxPathBytes) refuse(`${octets} octets, and a socket's path has ${maxPathBytes} at most; name a shorter one, or set TMPDIR`);
   const found = await lstat(path).catch(ifMissing);
   if (found === undefined) return;
   if (!found.isSocket()) refuse("something else is there; name another path, or remove it");
