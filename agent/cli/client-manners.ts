@@ -1,6 +1,7 @@
-// Two ways to ask the daemon: patiently, while it is away or busy (--wait), and what it would do, without having it done (--dry-run).
+// Ways to ask the daemon: no faster than it takes questions, patiently, while it is away or busy (--wait), and what it would do, without having it done
+// (--dry-run).
 import type { Clock } from "../../base/clock.ts";
-import { asSimwardError, isCode } from "../../base/errors.ts";
+import { asSimwardError, isCode, SimwardError } from "../../base/errors.ts";
 import type { DryRunCommand, DryRunReport } from "../api/dry-run-types.ts";
 import type { ApiClient } from "./client.ts";
 import type { Output } from "./output.ts";
@@ -39,6 +40,35 @@ export function rehearsing(client: ApiClient, role: string, out: Output): ApiCli
       );
       throw new Rehearsed();
     },
+  };
+}
+
+/** Whoever asked too often asks again when the daemon says, as long as that is within `limitMs` in all. What was refused so was not carried out. */
+export function courteous(
+  client: ApiClient,
+  { limitMs, clock, signal, hint }: { limitMs: number; clock: Clock; signal: AbortSignal; hint: (text: string) => void },
+): ApiClient {
+  const untilMs = clock.monotonicMs() + limitMs;
+  const again = async <T>(ask: () => Promise<T>): Promise<T> => {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!isCode(error, "API_RATE") || typeof error.data.retryAfterSeconds !== "number") throw error;
+        const { retryAfterSeconds: seconds } = error.data;
+        if (clock.monotonicMs() + seconds * 1_000 > untilMs) {
+          const next = `type it again in ${seconds} s, or with a longer --timeout`;
+          throw new SimwardError("API_RATE", { ...(error.detail === undefined ? {} : { detail: error.detail }), next, cause: error });
+        }
+        hint(`this user asked the daemon too often: asked again in ${seconds} s, as it says`);
+        await clock.sleep(seconds * 1_000, signal);
+      }
+    }
+  };
+  return {
+    call: (method, path, body) => again(() => client.call(method, path, body)),
+    lines: (path, onLine, leaving, onOpen) => again(() => client.lines(path, onLine, leaving, onOpen)),
+    textLines: (path, onLine, leaving, onOpen) => again(() => client.textLines(path, onLine, leaving, onOpen)),
   };
 }
 

@@ -58,7 +58,7 @@ export function createClient(socketPath: string, timeoutMs: number, signal?: Abo
     });
     if (opened === undefined) return "left";
     const { request: req, response } = opened;
-    if (response.statusCode !== 200) throw errorFrom(parse(await readAll(response, socketPath, signal), path));
+    if (response.statusCode !== 200) throw errorFrom(parse(await readAll(response, socketPath, signal), path), retryAfterOf(response));
     onOpen?.();
     const leave = (): void => {
       req.destroy();
@@ -107,7 +107,7 @@ export function createClient(socketPath: string, timeoutMs: number, signal?: Abo
       const { response } = await open(method, target, body === undefined ? undefined : JSON.stringify(body), timeoutMs);
       const value = parse(await readAll(response, socketPath, signal), `${method} ${path}`);
       if (response.statusCode === 200) return value as T;
-      throw errorFrom(value);
+      throw errorFrom(value, retryAfterOf(response));
     },
   };
 }
@@ -146,14 +146,22 @@ function connectionError(error: Error & { readonly code?: string }, socketPath: 
   return new SimwardError("API_RESPONSE", { detail: error.message, cause: error });
 }
 
-function errorFrom(value: unknown): SimwardError {
+/** RFC 9110 §10.2.3, in seconds. */
+function retryAfterOf({ headers }: IncomingMessage): number | undefined {
+  const text = headers["retry-after"];
+  return text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) : undefined;
+}
+
+/** `retryAfterSeconds` goes with it as data. */
+function errorFrom(value: unknown, retryAfterSeconds?: number): SimwardError {
   const report = (value as Partial<ApiError> | null)?.error;
   // A daemon of another version may have codes that are not known here.
   if (report === undefined || !(report.code in errorTable))
     return new SimwardError("API_RESPONSE", { detail: report?.message ?? "no error of simward" });
   const { text } = errorTable[report.code];
   const detail = report.message.startsWith(`${text}: `) ? report.message.slice(text.length + 2) : undefined;
-  const context = { next: report.next, ...(detail === undefined ? {} : { detail }) };
+  const data = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
+  const context = { next: report.next, data, ...(detail === undefined ? {} : { detail }) };
   // What it happened in is the daemon's to say.
   return inTrace(report.ref, () => new SimwardError(report.code, context));
 }

@@ -5,7 +5,7 @@ import { type Clock, SystemClock } from "../../base/clock.ts";
 import { asSimwardError, SimwardError } from "../../base/errors.ts";
 import { version } from "../../base/version.ts";
 import { createClient } from "./client.ts";
-import { patient, Rehearsed, rehearsing } from "./client-manners.ts";
+import { courteous, patient, Rehearsed, rehearsing } from "./client-manners.ts";
 import { exitCodeOf, exitCodes } from "./exit.ts";
 import { type GlobalOptions, globalOptions, takeGlobals } from "./options.ts";
 import { createOutput, type Output } from "./output.ts";
@@ -153,10 +153,17 @@ function contextFor(options: GlobalOptions, verb: Verb, out: Output, io: CliIo, 
   const dir = io.env.SIMWARD_API_DIR ?? "/run/simward";
   for (const [flag, path] of Object.entries({ socket: options.socket, "state-dir": options.stateDir }))
     if (path === "") throw new SimwardError("USAGE", { detail: `--${flag} '': give a path` });
+  let isTold = false;
+  const hintOnce = (text: string): void => {
+    if (!isTold) out.hint(text);
+    isTold = true;
+  };
+  const rate = { limitMs: Math.max(timeoutMs, waitMs), clock, signal: io.signal, hint: hintOnce };
   return {
     out,
     api: (role) => {
-      const client = createClient(options.socket ?? `${dir}/${role}.sock`, timeoutMs, io.signal, verb.writes === true ? reason : undefined);
+      const why = verb.writes === true ? reason : undefined;
+      const client = courteous(createClient(options.socket ?? `${dir}/${role}.sock`, timeoutMs, io.signal, why), rate);
       const asked = options.dryRun === true ? rehearsing(client, role, out) : client;
       return waitMs === 0 ? asked : patient(asked, { waitMs, clock, signal: io.signal, hint: out.hint });
     },
