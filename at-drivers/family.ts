@@ -1,7 +1,9 @@
 // What tells one family of modules from another: facts in which they differ, and the operations that every family offers.
 // A family is one file in families/ and one row in families/table.ts; families/generic-3gpp.ts walks the facts.
+
 import type { CounterLine } from "./commands/counters.ts";
 import type { AtCommand, AtPort } from "./engine/types.ts";
+import type { FamilyName } from "./families/names.ts";
 import type { DataSession, OperatorFound, PdpAuth, SimState } from "./modem.ts";
 import type { ModemIdentity, PdpContext, Rat, RefreshStep, Registration, SignalQuality } from "./types.ts";
 
@@ -385,7 +387,7 @@ export interface ModemOps {
 }
 
 export interface ModemFamily {
-  readonly id: string;
+  readonly id: FamilyName;
   /** The modules it covers, in words. */
   readonly modules: string;
   /** Where what this file says was learnt. */

@@ -8,7 +8,7 @@ const file = "start-failure.json";
 const schema = object({ time: string(), code: string(), message: string(), next: string() });
 
 export interface StartFailure {
-  /** RFC 3339, by the machine's clock. */
+  /** RFC 3339, by the machine's clock: since when it fails so. */
   readonly time: string;
   readonly code: string;
   readonly message: string;
@@ -20,6 +20,9 @@ export async function keepStartFailure(disk: Disk, error: SimwardError, nowMs: n
   if (isCode(error, "STATE_LOCKED")) return;
   const { code, message, next } = error;
   const failure: StartFailure = { time: new Date(nowMs).toISOString(), code, message, next };
+  // A daemon that is started again and again would write for years.
+  const kept = await startFailure(disk);
+  if (kept?.code === code && kept.message === message) return;
   await disk.replace(file, utf8(`${JSON.stringify(failure)}\n`)).catch(() => undefined);
 }
 

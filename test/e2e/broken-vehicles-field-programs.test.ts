@@ -87,7 +87,7 @@ vehicle("why the last start came to nothing, where nothing else shows it; forgot
   const address = `tcp:${sim.ready.modem.tcp}`;
   const config = await bench.config(address, `[uplink]\nurl = "https://fleet.example/"\nca = "${ca}"\ntoken_credential = "uplink-token"\n`);
   expect((await bench.run("simwardd", "--config", config)).code).toBe(2);
-  const finding = await diagnosed(bench, config, "daemon", /did not start, at 20.*the credential uplink-token/);
+  const finding = await diagnosed(bench, config, "daemon", /does not start, since 20.*the credential uplink-token/);
   expect(finding).toMatchObject({ level: "fail", mend: expect.stringContaining("systemctl restart simwardd") });
   const daemon = await bench.daemon(await bench.config(address));
   daemon.child.kill("SIGKILL");

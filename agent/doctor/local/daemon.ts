@@ -82,7 +82,7 @@ export const daemonChecks: readonly Check<LocalContext>[] = [
         );
       const failed = await startFailure?.();
       if (failed !== undefined)
-        return fail(`simwardd did not start, at ${failed.time}: ${failed.message}`, `${failed.next}; then systemctl restart simwardd`, {
+        return fail(`simwardd does not start, since ${failed.time}: ${failed.message}`, `${failed.next}; then systemctl restart simwardd`, {
           data: { code: failed.code },
           becauseOf: [...grounds, "port-contention"],
         });

@@ -243,7 +243,7 @@ describe("the table", () => {
   test("names each product once, of vendors and families that there are, with a source", () => {
     const ids = usbProducts.map(({ vendor, product }) => `${vendor}:${product}`);
     expect(new Set(ids).size).toBe(ids.length);
-    const known = families.map(({ id }) => id);
+    const known: readonly string[] = families.map(({ id }) => id);
     for (const { vendor, product, families: named, sources, ports, grade } of usbProducts) {
       expect([vendor, product].every((id) => /^[0-9a-f]{4}$/.test(id))).toBe(true);
       expect(usbVendor(vendor)).toBeDefined();
