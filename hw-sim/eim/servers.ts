@@ -4,7 +4,7 @@ import { isCode, SimwardError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import { createCoapServer } from "../../transports/coap/server.ts";
 import type { CoapServer, CoapServerRequest, CoapServerResponse } from "../../transports/coap/types.ts";
-import type { Dtls, DtlsServer } from "../../transports/dtls/types.ts";
+import type { Dtls, DtlsCipherSuite, DtlsServer } from "../../transports/dtls/types.ts";
 import { type HttpAnswer, type HttpRequest, type HttpServer, jsonAnswer, startHttpServer, type TlsIdentity } from "../http/server.ts";
 import type { EsipaAnswer } from "./core.ts";
 import { answerJson, type JsonDialect } from "./json.ts";
@@ -41,6 +41,12 @@ const protocol = "gsma/rsp/v2.1.0";
 const jsonPath = "/gsma/rsp2/esipa/";
 const maxBodyBytes = 1 << 20;
 const portAttempts = 20;
+/** CoAP's own mandatory one last (RFC 7252 §9.1.3.3): small IPAs have no other. */
+const cipherSuites: readonly DtlsCipherSuite[] = [
+  "ECDHE-ECDSA-AES128-GCM-SHA256",
+  "ECDHE-ECDSA-AES256-GCM-SHA384",
+  "ECDHE-ECDSA-AES128-CCM8",
+];
 /** Longer than the hour between two polls: an association that survives NATs is of use only while the server has it. */
 const idleTimeoutMs = 2 * 3_600_000;
 
@@ -99,7 +105,7 @@ async function startCoaps(options: EsipaServerOptions, port: number, silenced: S
   try {
     const pem = { certificateChainPem: identity.certificatePem, privateKeyPem: identity.privateKeyPem };
     const connectionId = options.connectionId ?? true;
-    server = await options.dtls.listen({ host, port, identity: pem, clock, connectionId, idleTimeoutMs });
+    server = await options.dtls.listen({ host, port, identity: pem, clock, connectionId, idleTimeoutMs, cipherSuites });
   } catch (cause) {
     coap.close();
     if (cause instanceof SimwardError) throw cause;

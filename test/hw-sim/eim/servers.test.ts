@@ -53,6 +53,22 @@ async function coaps(
   }
 }
 
+test("a small vehicle that has none but CoAP's mandatory cipher suite is served; one that has the choice gets a longer tag", async () => {
+  const trust = { kind: "certificate", der: pki.get("ci").certificate } as const;
+  const to = { host: "127.0.0.1", port: at.port, serverName: "localhost", trust, clock } as const;
+  for (const [cipherSuites, chosen] of [
+    [["ECDHE-ECDSA-AES128-CCM8"], "ECDHE-ECDSA-AES128-CCM8"],
+    [["ECDHE-ECDSA-AES128-CCM8", "ECDHE-ECDSA-AES128-GCM-SHA256"], "ECDHE-ECDSA-AES128-GCM-SHA256"],
+  ] as const) {
+    const link = await dtls.connect({ ...to, cipherSuites });
+    expect(link.cipherSuite).toBe(chosen);
+    const client = createCoapClient({ link, clock, random: seededRandom(1) });
+    expect((await client.request({ method: "POST", path: "gsma/rsp2/asn1", payload: getEimPackage })).code).toBe("2.04");
+    client.close();
+    link.close();
+  }
+});
+
 test("a vehicle that asks for Connection ID gets it, and one poll after another at whatever address", async () => {
   const trust = { kind: "certificate", der: pki.get("ci").certificate } as const;
   const to = { host: "127.0.0.1", port: at.port, serverName: "localhost", trust, clock } as const;
