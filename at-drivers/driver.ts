@@ -3,6 +3,7 @@ import type { Clock, Disposer } from "../base/clock.ts";
 import { isCode, SimwardError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
+import { outOfRehearsal, rehearsal } from "../base/rehearsal.ts";
 import { createApdu, type OwnedApdu } from "./apdu/access.ts";
 import type { ApduTimeouts } from "./apdu/way.ts";
 import { awaitRegistered } from "./await-registered.ts";
@@ -456,7 +457,8 @@ class Driver implements Modem {
     if (startMs - this.#cardRestartedMs < cardRestartSpacingMs) return false;
     const held = mayDisturb?.();
     if (held === undefined) {
-      this.#cardRestartedMs = startMs;
+      // A rehearsal ends with the step, and nothing was restarted.
+      if (rehearsal() === undefined) this.#cardRestartedMs = startMs;
       await takeRefreshStep(this.#stepHost, this.#family.quirks.simPower === undefined ? "cfun-cycle" : "sim-power", signal);
     }
     const tookMs = this.#clock.monotonicMs() - startMs;
@@ -587,10 +589,11 @@ class Driver implements Modem {
     this.#emit({ kind: "registration", registration });
   }
 
+  /** A fact is one for all, also where a rehearsal has come upon it: what others do about it is meant. */
   #emit(event: ModemEvent): void {
     for (const listener of [...this.#listeners]) {
       try {
-        listener(event);
+        outOfRehearsal(() => listener(event));
       } catch (error) {
         this.#log.error("modem.listener-failed", { event: event.kind, error });
       }

@@ -4,7 +4,7 @@ import { asSimwardError, SimwardError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { type MachineRunner, runMachine } from "../base/machine.ts";
 import type { Random } from "../base/random.ts";
-import { type Rehearsal, rehearsal } from "../base/rehearsal.ts";
+import { outOfRehearsal, type Rehearsal, rehearsal } from "../base/rehearsal.ts";
 import { type OpenChannel, openChannel, parsePortAddress } from "./engine/channel.ts";
 import { createAtPort, type OwnedAtPort } from "./engine/port.ts";
 import type { AtPort, AtTraceEntry, ByteChannel } from "./engine/types.ts";
@@ -62,7 +62,8 @@ export class LinkKeeper {
     this.#machine = runMachine<Link, LinkInput, LinkEffect>({
       initial: closedLink,
       next: nextLink,
-      perform: (effect) => this.#perform(effect),
+      // The link is everybody's: opened and initialised for a rehearsal it would stay one for all.
+      perform: (effect) => outOfRehearsal(() => this.#perform(effect)),
       onChange: (link, input, before) => {
         if (link.kind !== before.kind) options.log.debug("modem.link", { from: before.kind, to: link.kind, because: input.kind });
         for (const wake of [...this.#waiting]) wake();
