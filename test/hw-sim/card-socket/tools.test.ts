@@ -235,9 +235,33 @@ describe("the manual's commands", () => {
     return found;
   };
 
+  const marked = (name: string): string => {
+    const [, block] = new RegExp(`<!-- run: ${name} -->\\n\`\`\`sh\\n([^\`]*)\`\`\``).exec(manual) ?? [];
+    if (block === undefined) throw new Error(`no block ${name}`);
+    return block;
+  };
+
+  test("a first session: a script speaks AT, and orders a download", async (context) => {
+    for (const name of ["curl", "jq"]) need(context, program(name));
+    const said = await typed(marked("session"));
+    for (const line of ["901980000000001", "+CCHO: 1", '+CGLA: 4,"6115"', '+CGLA: 46,"BF3E125A10890490321234512345123456789012359000"'])
+      expect(said.split("\n")).toContain(line);
+    expect(said).toMatch(/\{"orderId":"[0-9a-f]+"\}\{"orderId":"[0-9a-f]+"\}/);
+  });
+
+  test("curl and openssl reach eIM and SM-DP+ as the vehicle does", async (context) => {
+    for (const name of ["curl", "jq", "openssl"]) need(context, program(name));
+    const said = await typed(marked("servers"));
+    expect(said).toContain('"eimPackageError":1');
+    expect(said).toContain(" bf 4f 03 02 01 01");
+    expect(said).toContain('"message":"A mandatory element is missing: euiccChallenge"');
+    expect(said).toMatch(/Verification: OK[\s\S]*Verified peername: localhost[\s\S]*GCM-SHA256/);
+    expect(said).toMatch(/New, TLSv1\.2, Cipher is ECDHE-ECDSA-AES128-CCM8/);
+  });
+
   test("curl reads the EID", async (context) => {
     need(context, program("curl"));
-    expect(await typed(blockWith("curl"))).toMatch(/"data":"BF3E125A10\d{32}","sw1":144,"sw2":0/);
+    expect(await typed(blockWith("/apdu -d"))).toMatch(/"data":"BF3E125A10\d{32}","sw1":144,"sw2":0/);
   });
 
   test("a vehicle drives with the card of another process", async () => {
@@ -255,6 +279,6 @@ describe("the manual's commands", () => {
   });
 
   test("are all here", () => {
-    expect(blocks).toHaveLength(4);
+    expect(blocks).toHaveLength(5);
   });
 });

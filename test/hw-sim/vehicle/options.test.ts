@@ -1,11 +1,14 @@
 // The command line of simward-sim: what it takes, and how it refuses.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { defaultEimFaults } from "../../../hw-sim/eim/faults.ts";
+import { defaultFaults } from "../../../hw-sim/euicc/types.ts";
 import { faultTable } from "../../../hw-sim/faults.ts";
 import { quirkNames } from "../../../hw-sim/modem/personalities/quirks.ts";
 import { personalities } from "../../../hw-sim/modem/personalities/table.ts";
 import { parseCommandLine, type RunOptions } from "../../../hw-sim/options.ts";
 import { defaultScenario, scenarios } from "../../../hw-sim/scenarios/table.ts";
+import { defaultSmdpFaults } from "../../../hw-sim/smdp/faults.ts";
 
 function run(...args: string[]): RunOptions {
   const parsed = parseCommandLine(["run", ...args]);
@@ -52,6 +55,12 @@ describe("simward-sim run", () => {
   it("has every make, quirk and fault in the manual", () => {
     const manual = readFileSync("docs/hw-sim.md", "utf8");
     for (const name of [...Object.keys(personalities), ...quirkNames, ...Object.keys(faultTable)]) expect(manual).toContain(`\`${name}\``);
+    for (const name of Object.keys(defaultFaults())) expect(manual, "eUICC").toContain(`\`${name}\``);
+    const api = readFileSync("docs/hw-sim-api.md", "utf8");
+    // Of tests in the same process alone.
+    const inProcess = ["transformBpp"];
+    for (const name of [...Object.keys(defaultEimFaults()), ...Object.keys(defaultSmdpFaults())])
+      if (!inProcess.includes(name)) expect(`${api}${manual}`, "eIM and SM-DP+").toContain(`\`${name}\``);
   });
 
   it("takes ports, places and faults", () => {
