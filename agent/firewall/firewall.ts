@@ -25,7 +25,7 @@ export const fightTimes = 5;
 const absentRetryMs = 1_000;
 
 export interface FirewallOptions {
-  readonly netd: Pick<NetdClient, "ask" | "onPppEnd" | "onFirewallAltered">;
+  readonly netd: Pick<NetdClient, "ask" | "onFirewallAltered" | "onFirewallUnkept">;
   readonly engine: Pick<PolicyEngine, "data" | "onData">;
   readonly emergency: EmergencyWatch;
   /** Whoever changes it calls `changed`. */
@@ -270,8 +270,8 @@ export function createFirewall(options: FirewallOptions): Firewall {
           if (!work.busy) void soon(look);
         }),
         // simward-netd has ended, and its successor knows nothing: what stands is looked at.
-        netd.onPppEnd(({ interface: of }) => {
-          if (of !== undefined || isStopped) return;
+        netd.onFirewallUnkept(() => {
+          if (isStopped) return;
           void soon(look);
           // It keeps the table as it is for whoever has asked it, and nobody has.
           void soon(() => apply(true));

@@ -7,6 +7,7 @@ import { Queue } from "../../base/queue.ts";
 import { type PeerCredentials, peerCredentials } from "../api/peer.ts";
 import { Guard } from "./guard.ts";
 import { Ipsec } from "./ipsec.ts";
+import { type Lane, laneOf } from "./lanes.ts";
 import { runPowerHook } from "./power.ts";
 import { PppLines } from "./ppp.ts";
 import { runProgram, spentMs } from "./program.ts";
@@ -16,6 +17,7 @@ import { actionsFor, type Grounds } from "./verbs.ts";
 
 /** A tunnel's certificates go in one. */
 const maxLineBytes = 65_536;
+/** Of one connection. */
 const maxWaiting = 64;
 const mostRefused = 4;
 
@@ -48,7 +50,7 @@ export interface Netd {
 
 export function createNetd({ allowedUid, places = {}, clock, log = () => {}, ...grounds }: NetdOptions): Netd {
   const at = { ...usualPlaces, ...places };
-  const work = new Queue(maxWaiting);
+  const lanes: Readonly<Record<Lane, Queue>> = { kernel: new Queue(), charon: new Queue(), module: new Queue() };
   const resolv = new ResolvFile(at.resolv);
   const ppp = new PppLines({ pppd: at.pppd, clock });
 
@@ -105,8 +107,11 @@ export function createNetd({ allowedUid, places = {}, clock, log = () => {}, ...
       const request = parse(line);
       const actions = actionsFor(request, grounds);
       verb = String((request as { readonly verb: unknown }).verb);
-      let data: unknown;
-      for (const action of actions) data = (await perform(action, socket)) ?? data;
+      const data = await lanes[laneOf(verb)].run(async () => {
+        let last: unknown;
+        for (const action of actions) last = (await perform(action, socket)) ?? last;
+        return last;
+      });
       // What is read every few seconds would fill the journal.
       if (!verb.endsWith("-read")) log(`${who}: ${verb}: ok`);
       answer(socket, data === undefined ? { ok: true } : { ok: true, data });
@@ -136,6 +141,8 @@ export function createNetd({ allowedUid, places = {}, clock, log = () => {}, ...
       for (const guard of Object.values(guards)) guard.release(socket);
       void ppp.downOf(socket);
     });
+    // Answers in the order of the requests: whoever wants one before another is done has a second connection.
+    const work = new Queue(maxWaiting);
     let rest = "";
     socket.on("data", (chunk) => {
       rest += chunk.toString("utf8");

@@ -91,6 +91,7 @@ export class PathBench {
           return () => this.#pppEnd.delete(fn);
         },
         onFirewallAltered: () => () => {},
+        onFirewallUnkept: () => () => {},
         close: () => void this.done.push("close"),
       },
       kernel,

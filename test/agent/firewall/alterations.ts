@@ -63,7 +63,7 @@ export async function startRefused(isDeaf = false): Promise<Started> {
     told.push(seen);
     if (!isDeaf) tellDaemon([seen]);
   });
-  const heard: Pick<NetdClient, "ask" | "onPppEnd" | "onFirewallAltered"> = {
+  const heard: Pick<NetdClient, "ask" | "onFirewallAltered" | "onFirewallUnkept"> = {
     ...netd,
     onFirewallAltered(fn) {
       daemons.add(fn);

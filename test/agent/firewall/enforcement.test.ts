@@ -30,6 +30,7 @@ function bench(net: string) {
       },
       onPppEnd: () => () => {},
       onFirewallAltered: () => () => {},
+      onFirewallUnkept: () => () => {},
       close: () => {},
     },
     engine: {

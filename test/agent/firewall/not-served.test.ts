@@ -46,11 +46,13 @@ test("it is said that the daemon's user is not served, whichever comes first, th
   await serve(forbid);
   const ends: string[] = [];
   netd.onPppEnd(({ how }) => ends.push(how));
+  netd.onFirewallUnkept(() => ends.push("firewall"));
   for (let i = 0; i < 20; i++)
-    await expect(netd.ask("link", {})).rejects.toMatchObject({
-      code: "NETD_FORBIDDEN",
-      message: "simward-netd does not serve the daemon's user: uid 65534",
-    });
+    for (const verb of ["link", "ppp"])
+      await expect(netd.ask(verb, {})).rejects.toMatchObject({
+        code: "NETD_FORBIDDEN",
+        message: "simward-netd does not serve the daemon's user: uid 65534",
+      });
   expect(ends).toEqual([]);
 });
 

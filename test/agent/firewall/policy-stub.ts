@@ -28,7 +28,7 @@ export class PolicyStub {
   readonly #onAudit = new Set<() => void>();
 
   constructor(
-    netd: Pick<NetdClient, "ask" | "onPppEnd" | "onFirewallAltered">,
+    netd: Pick<NetdClient, "ask" | "onFirewallAltered" | "onFirewallUnkept">,
     clock: Clock,
     first: Verdict = allow,
     interfaceName: string | undefined = "wwan0",

@@ -61,6 +61,14 @@ export class NetdBench {
     return execFileSync("/sbin/ip", ["-n", this.namespace, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
   }
 
+  /** Another program of root's. */
+  inside(program: string, ...args: readonly string[]): string {
+    return execFileSync("/sbin/ip", ["netns", "exec", this.namespace, program, ...args], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  }
+
   /** In the namespace where there is one; `before` is what it is run by. */
   start(args: readonly string[], before: readonly string[] = []): Started {
     const inside = this.#hasNamespace ? ["/sbin/ip", "netns", "exec", this.namespace] : [];
