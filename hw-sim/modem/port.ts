@@ -48,6 +48,8 @@ const plainError: Answer = { lines: [], final: "ERROR" };
 const aborted: Answer = { lines: [], final: "ABORTED" };
 /** Silence around "+++" (V.250 has no escape; S12 of the Hayes set: 50 fiftieths of a second). */
 const guardMs = 1_000;
+/** What comes so soon behind a command line, as a LF does, does not end its command (V.250 §5.6.1). */
+const notYetAbortMs = 125;
 const lineFeed = 0x0a;
 const escapeSequence = "+++";
 
@@ -73,6 +75,7 @@ export class AtPort {
   #stopEscape: Disposer = () => {};
   /** Ends the command that any octet ends. */
   #abort: (() => void) | undefined;
+  #abortableSinceMs = 0;
   /** Counts resets: what a command answers after one is nobody's. */
   #life = 0;
   readonly #heldUrcs: string[] = [];
@@ -99,7 +102,7 @@ export class AtPort {
       return;
     }
     if (this.#abort !== undefined) {
-      this.#abort();
+      if (this.#modem.clock.monotonicMs() - this.#abortableSinceMs >= notYetAbortMs) this.#abort();
       return;
     }
     for (const octet of bytes) if (this.#waiting.length < maxWaitingOctets) this.#waiting.push(octet);
@@ -279,6 +282,7 @@ export class AtPort {
   }
 
   async #abortable(answer: Answer | Promise<Answer>): Promise<Answer> {
+    this.#abortableSinceMs = this.#modem.clock.monotonicMs();
     const stopped = new Promise<Answer>((resolve) => {
       this.#abort = () => resolve(aborted);
     });

@@ -1,5 +1,7 @@
 // What V.250 and 3GPP TS 27.007 say of single commands, met by programs that are not ours.
 import { describe, expect, it } from "vitest";
+import { withQuirks } from "../../../hw-sim/modem/personalities/quirks.ts";
+import { generic3gpp } from "../../../hw-sim/modem/personality.ts";
 import { readyBench } from "./bench.ts";
 
 describe("ATV0", () => {
@@ -76,6 +78,22 @@ describe("a card that is locked", () => {
     await host.command("ATE0+CMEE=1");
     await host.command("AT+CFUN=0");
     expect(await host.command('AT+CLCK="SC",2')).toBe("\r\n+CME ERROR: 13\r\n");
+  });
+});
+
+describe("a search that any octet ends", () => {
+  it("is not ended by the LF behind its own line, but by what comes later, which is nobody's command", async () => {
+    const { host, clock } = await readyBench({ personality: withQuirks(generic3gpp, ["abortable"]) });
+    host.text = "";
+    host.send("AT+COPS=?\r");
+    await clock.advance(20);
+    host.send("\n");
+    await clock.advance(1_000);
+    expect(host.text).toBe("");
+    host.send("A");
+    await host.until(() => host.text !== "");
+    expect(host.text).toBe("\r\nABORTED\r\n");
+    expect(await host.command("AT+CGMM")).toBe("\r\nVM-1\r\n\r\nOK\r\n");
   });
 });
 
