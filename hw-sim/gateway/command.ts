@@ -109,6 +109,10 @@ function statusOf(name: string): object {
 }
 
 function execute({ name, place, uid, command }: Extract<GatewayCommand, { verb: "exec" }>): Promise<number> {
+  if (!gateways().includes(name)) {
+    const there = gateways().join(", ") || "none is up";
+    throw new SimwardError("SIM_OPTION", { detail: `gateway exec: there is no gateway ${name} (${there})` });
+  }
   const [program, args] = commandIn(name, place, command, uid);
   const child = spawn(program, [...args], { stdio: "inherit" });
   // Who interrupts the command interrupts the group; this process only passes on what it ended with.

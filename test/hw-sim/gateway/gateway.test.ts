@@ -56,6 +56,13 @@ describe.skipIf(!canGateway)(`in network namespaces${gatewayLeftOut}`, () => {
     expect(existsSync(`/run/simward-gateway/${name("m")}`)).toBe(false);
   });
 
+  test("one that is not up is said not to be", () => {
+    expect(gateway("exec", "--name", name("n"), "gw", "--", "true")).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/there is no gateway [\s\S]*next: simward-sim gateway --help/),
+    });
+  });
+
   test("a run that was killed leaves nothing for long: the next one removes it, and runs beside a third", async () => {
     const killed = await up(name("k"));
     const other = await up(name("o"));
