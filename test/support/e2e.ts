@@ -19,7 +19,7 @@ import { createTransports } from "../../agent/transports.ts";
 import { openModem } from "../../at-drivers/driver.ts";
 import type { Modem } from "../../at-drivers/modem.ts";
 import { type Disposer, SystemClock, VirtualClock } from "../../base/clock.ts";
-import { subDisk } from "../../base/disk.ts";
+import { type Disk, subDisk } from "../../base/disk.ts";
 import { asSimwardError, type ErrorCode } from "../../base/errors.ts";
 import { type FaultDisk, faultDisk } from "../../base/fault-disk.ts";
 import { createLog, type Log, silentLog } from "../../base/log.ts";
@@ -33,7 +33,7 @@ import type { ModemTimings, Personality } from "../../hw-sim/modem/personality.t
 import type { WorldData } from "../../hw-sim/network/data.ts";
 import { createPki, type Pki } from "../../hw-sim/pki/pki.ts";
 import { makeProfile } from "../../hw-sim/profiles.ts";
-import type { Offer, ProfilePlan } from "../../hw-sim/scenarios/scenario.ts";
+import type { Offer, ProfilePlan, Scenario } from "../../hw-sim/scenarios/scenario.ts";
 import { scenarios } from "../../hw-sim/scenarios/table.ts";
 import { createVehicle, type Vehicle } from "../../hw-sim/vehicle.ts";
 import { encode } from "../../ipa/asn1/schema.ts";
@@ -76,6 +76,10 @@ export interface Given {
   readonly imei?: string;
   /** What the demo's radio world is changed to. */
   readonly world?: WorldData;
+  /** Where in it the vehicle stands; the demo's by default. */
+  readonly country?: string;
+  /** What earlier lives of the daemon left on its disk. */
+  readonly before?: (disk: Disk) => Promise<void>;
   /** Where vehicle, eIM and SM-DP+ have their certificates from; those of all scenarios by default. */
   readonly pki?: Pki;
   /** How long the module takes. */
@@ -265,6 +269,15 @@ iccid_prefix = "8949298"
 const bootstrapOf = ({ bootstrapClass }: Pick<Given, "bootstrapClass">): ProfilePlan =>
   bootstrapClass === undefined ? bootstrap : { ...bootstrap, profileClass: bootstrapClass };
 
+const inPlace = (
+  scenario: Scenario,
+  { world = scenario.world, country = scenario.country }: Pick<Given, "world" | "country">,
+): Scenario => ({
+  ...scenario,
+  ...(world === undefined ? {} : { world }),
+  country,
+});
+
 async function build(given: Omit<Given, "run">, started: Started): Promise<World> {
   const { clock, stop } = timeLapse(given.speed ?? defaultSpeed);
   started.add(stop);
@@ -278,7 +291,7 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
     clock,
     pki: ci,
     seed: given.seed ?? 1,
-    ...(given.world === undefined || demo === undefined ? {} : { scenario: { ...demo, world: given.world } }),
+    ...(demo === undefined ? {} : { scenario: inPlace(demo, given) }),
     ...(given.imei === undefined ? {} : { imei: given.imei }),
     ...(given.timings === undefined ? {} : { timings: given.timings }),
     ...(personality === undefined ? {} : { personality }),
@@ -319,6 +332,7 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
   const modem = openModem({ address, clock, log, random, trace: atTrace(trace) });
   started.add(() => modem.close());
   const disk = faultDisk(random);
+  await given.before?.(disk);
   const transports = createTransports({
     config,
     clock,
