@@ -14,7 +14,14 @@ export function tableOf(rows: readonly (readonly string[])[], width: number | un
     );
     return lists.join("\n\n");
   }
-  return rows.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : padded(cell, widths[i] ?? 0))).join("  ")).join("\n");
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => (i === row.length - 1 ? cell : padded(cell, widths[i] ?? 0)))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
 }
 
 /** Control characters, and those that turn the direction of writing around. */

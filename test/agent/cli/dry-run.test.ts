@@ -1,13 +1,16 @@
 // --dry-run against a virtual vehicle: what it says is what then goes out, to the octet; and until then nothing does, nothing changes, nothing is audited.
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DryRun } from "../../../agent/api/cli-types.ts";
 import { serveApi } from "../../../agent/api/server.ts";
-import { toHexUpper } from "../../../base/bytes.ts";
+import { digitsToBcd, toHexUpper } from "../../../base/bytes.ts";
 import { silentLog } from "../../../base/log.ts";
+import { encode } from "../../../ipa/asn1/schema.ts";
+import { contentOf, readTlv } from "../../../ipa/asn1/tlv.ts";
 import { es10Functions } from "../../../ipa/euicc/es10.ts";
+import { GetEimPackageRequest } from "../../../ipa/messages/esipa.ts";
 import { type CapturedRun, capturedCli } from "../../support/captured-cli.ts";
 import { bootstrap, fleet, type Given, inWorld, type World } from "../../support/e2e.ts";
 
@@ -143,6 +146,53 @@ describe("ES10: a consumer eUICC, two profiles", () => {
       expect(stdout).toContain("  ES10c.EnableProfile (SGP.22 §5.7.16)\n    80E29100");
       expect(stdout).toMatch(/5A0A[0-9A-F]{4}…[0-9A-F]{4}/);
       expect(stdout).toContain("nothing was sent");
+    }));
+});
+
+describe("ES10: an IoT eUICC under an eIM", () => {
+  test("package load tells the octets that the eUICC would get, and the package may be loaded afterwards", () =>
+    onVehicle(
+      { cardRole: "sgp32", installed: [fleet], seed: 7 },
+      async ({ order, eim, vehicle, agent, audit, trace, rehearsed, simward, sent }) => {
+        order({ kind: "euiccPackage", psmos: [{ enable: { iccid: fleet.iccid } }] });
+        const request = encode(GetEimPackageRequest, { eidValue: digitsToBcd(vehicle.euicc.eid) });
+        const { body } = (await eim.handle(request)) as { readonly body: Uint8Array };
+        const file = join(dir, "package.der");
+        await writeFile(file, contentOf(readTlv(body)));
+        const before = { profiles: vehicle.euicc.profiles(), head: agent.auditKey().head, pending: vehicle.euicc.pending() };
+        sent();
+
+        const { outcome, commands } = await rehearsed("package", "load", file, "--reason", "ticket 1");
+        const [told] = commands;
+        if (told?.interface !== "es10") throw new Error("it tells an AT line");
+        expect([outcome, commands.length, told.name]).toEqual(["commands", 1, "ES10b.LoadEuiccPackage"]);
+        expectUntouched(sent());
+        expect({ profiles: vehicle.euicc.profiles(), head: agent.auditKey().head, pending: vehicle.euicc.pending() }).toEqual(before);
+        expect(await audit.events("package.loaded", "package.received", "package.executed")).toEqual([]);
+
+        // It has a trace of its own, as one that was fetched.
+        const apdus: string[] = [];
+        const stop = trace.listen(["apdu"], ({ direction, octets }) => {
+          if (direction === "tx" && octets !== undefined) apdus.push(toHexUpper(octets));
+        });
+        expect(await simward("package", "load", file, "--reason", "ticket 1")).toMatchObject({ code: 0, stderr: "" });
+        stop();
+        expect(apdus.map(classless)).toEqual(expect.arrayContaining(told.apdus.map(classless)));
+        expect(vehicle.euicc.profiles().find(({ state }) => state === "enabled")).toMatchObject({ iccid: fleet.iccid });
+      },
+    ));
+
+  test("what is no package is told beforehand, with the place; the eUICC hears of it neither way", () =>
+    onVehicle({ cardRole: "sgp32", seed: 7 }, async ({ simward, sent }) => {
+      const given = ["package", "load", "BF5103020100", "--reason", "x"];
+      sent();
+      const rehearsed = await simward(...given, "--dry-run");
+      expect([rehearsed.code, rehearsed.stderr]).toEqual([
+        2,
+        expect.stringMatching(/ASN1_MISSING: .*EuiccPackageRequest\.euiccPackageSigned at offset 0/),
+      ]);
+      expect(await simward(...given)).toMatchObject({ code: 9, stdout: expect.stringContaining("eimPackageError") });
+      expectUntouched(sent());
     }));
 });
 

@@ -1,5 +1,6 @@
 // The daemon's services between the served API and the agent: each answer settled; and on a tape, so that what a vehicle does once (a download, a
 // retirement) is shown at each width as it was answered and as its events came.
+import type { AuditPage } from "../../../agent/api/types.ts";
 import { settled } from "../../support/settled.ts";
 
 type Method = (...args: never[]) => unknown;
@@ -25,6 +26,8 @@ export function taped<T extends object>(services: T): Tape<T> {
   let kept: Kept = { answers: new Map(), events: [] };
   let left: Kept = kept;
   const listeners = new Set<Listener>();
+  /** Of the last package in the trail: what has its id settled is asked for by that id afterwards. */
+  let lastTrace: string | undefined;
 
   const keep = (name: string, answer: () => unknown): void => {
     kept.answers.set(name, [...(kept.answers.get(name) ?? []), answer]);
@@ -68,11 +71,15 @@ export function taped<T extends object>(services: T): Tape<T> {
     // What runs within a trace is on the tape itself.
     const isAround = name === "trace.begin";
     if (mode === "play" && left.answers.has(name)) return replayed(name);
-    const heard = args.map((arg) => (typeof arg === "function" && !isAround ? (event: unknown) => arg(settled(event)) : arg));
+    const heard = args.map((arg) => {
+      if (typeof arg === "function" && !isAround) return (event: unknown) => arg(settled(event));
+      return isOfSettledTrace(arg) && lastTrace !== undefined ? { ...arg, id: lastTrace } : arg;
+    });
     const answer = Reflect.apply(fn, object, heard) as unknown;
     if (answer instanceof Promise)
       return answer.then(
         (value) => {
+          if (!isAround) lastTrace = traceOfPackage(value) ?? lastTrace;
           const shown = settled(value);
           if (mode === "record" && !isAround) keep(name, () => shown);
           return shown;
@@ -106,6 +113,15 @@ export function taped<T extends object>(services: T): Tape<T> {
 
 /** When the network lets the session go, and what the module says to a question in between, is theirs. */
 const isOfItsOwnTime = (event: unknown): boolean => /^(path\.down|warning)$/.test(String((event as { readonly kind?: unknown }).kind));
+
+const isOfSettledTrace = (arg: unknown): arg is { readonly id: string } =>
+  typeof arg === "object" && arg !== null && "id" in arg && arg.id === settled("", "traceId");
+
+function traceOfPackage(answer: unknown): string | undefined {
+  const { records } = (answer ?? {}) as Partial<AuditPage>;
+  const found = records?.findLast(({ event }) => event === "package.received")?.data?.traceId;
+  return typeof found === "string" ? found : undefined;
+}
 
 const isLines = (value: unknown): value is AsyncIterable<unknown> =>
   typeof value === "object" && value !== null && Symbol.asyncIterator in value;
