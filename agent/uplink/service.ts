@@ -46,6 +46,8 @@ const newsApartMs = 300_000;
 const exchangeLimitMs = 120_000;
 /** A backend that cannot be reached for so many attempts, with a path, is worth a technician's look. */
 const alarmAfter = 3;
+/** The same for one that does not answer at all, as the path itself may be at fault. */
+const unreachableAlarmAfter = 12;
 const cursorSchema = object({ auditSeq: number(), country: nullable(string()), sampleTime: string() });
 
 /** Throws DISK_READ. */
@@ -128,7 +130,7 @@ export async function openUplink(options: UplinkOptions): Promise<Uplink> {
           const known = asSimwardError(error);
           failures++;
           log.warn("uplink", { error: known, failures });
-          if (failures >= alarmAfter && known.retry !== "online")
+          if (failures >= (known.retry === "online" ? unreachableAlarmAfter : alarmAfter))
             alarms.raise("uplink", new SimwardError("UPLINK_FAILED", { detail: known.message }));
           plan(backOffDelayMs(known.retry, failures, interval_seconds * 1_000, random.unit()) ?? interval_seconds * 1_000);
         },

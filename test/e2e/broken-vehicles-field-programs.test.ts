@@ -80,6 +80,23 @@ vehicle(
   },
 );
 
+vehicle("files without which it starts nevertheless: the setting is named, as a warning", async (bench) => {
+  for (const [place, section, setting] of [
+    ["a", '[roaming]\nrules_file = "/nowhere/x"\n', /roaming\.rules_file \/nowhere\/x: ENOENT/],
+    ["b", '[rsp]\nci_dir = "/nowhere/x"\n', /rsp\.ci_dir \/nowhere\/x: ENOENT/],
+  ] as const) {
+    const config = await bench.config("tcp:127.0.0.1:9", section, { state: place });
+    const daemon = await bench.daemon(config);
+    const { findings } = await until(
+      () => examined(bench, config),
+      ({ causes }) => causes.includes("config"),
+    );
+    expect(findings.find(({ check }) => check === "config")).toMatchObject({ level: "warn", cause: expect.stringMatching(setting) });
+    daemon.child.kill("SIGKILL");
+    await daemon.ended;
+  }
+});
+
 vehicle("why the last start came to nothing, where nothing else shows it; forgotten with the next that succeeds", async (bench) => {
   const sim = await bench.sim("--modem", "tcp");
   const ca = join(bench.dir, "uplink.pem");

@@ -30,6 +30,8 @@ const earlyDatagramsMax = 16;
 /** OpenSSL's timers run on the system's wall clock, which may be set back meanwhile: never trust them for longer than this. */
 const retransmitCheckMaxMs = 60_000;
 
+const dtlsMajorVersion = 0xfe;
+
 export class Association implements DtlsServerAssociation {
   /** Changes when the peer was moved. */
   peer: string;
@@ -51,6 +53,7 @@ export class Association implements DtlsServerAssociation {
   #lastTrafficMs = 0;
   readonly #startMs: number;
   #firstAfterMs: number | undefined;
+  #hasSpokenDtls = false;
 
   constructor(options: AssociationOptions) {
     this.#options = options;
@@ -74,6 +77,11 @@ export class Association implements DtlsServerAssociation {
     return this.#firstAfterMs;
   }
 
+  /** Whether one datagram of the peer was a record of DTLS 1.x (RFC 6347 §4.1). */
+  get hasSpokenDtls(): boolean {
+    return this.#hasSpokenDtls;
+  }
+
   /** Sends the first flight, or answers what the engine already holds. */
   start(): void {
     this.#take(this.#options.engine.advance());
@@ -86,6 +94,7 @@ export class Association implements DtlsServerAssociation {
   }
 
   countReceived(datagram: Uint8Array): void {
+    this.#hasSpokenDtls ||= datagram[1] === dtlsMajorVersion;
     this.#firstAfterMs ??= Math.round(this.#options.clock.monotonicMs() - this.#startMs);
     this.counters.receivedDatagrams++;
     this.counters.receivedBytes += datagram.length;

@@ -214,14 +214,16 @@ function newEngine(
 function whyNoAnswer(
   options: DtlsClientOptions,
   peer: string,
-  { counters: { receivedDatagrams }, firstAfterMs = 0 }: Pick<Association, "counters" | "firstAfterMs">,
+  { counters: { receivedDatagrams }, firstAfterMs = 0, hasSpokenDtls }: Pick<Association, "counters" | "firstAfterMs" | "hasSpokenDtls">,
   networkTrouble: Error | undefined,
 ): string {
   const afterMs = options.handshakeTimeoutMs ?? limits.handshakeTimeoutMs;
   const heard =
     receivedDatagrams === 0
       ? "not one datagram"
-      : `${receivedDatagrams} datagrams, the first after ${firstAfterMs} ms, but no end of the handshake`;
+      : hasSpokenDtls
+        ? `${receivedDatagrams} datagrams, the first after ${firstAfterMs} ms, but no end of the handshake`
+        : `${receivedDatagrams} datagrams that are no DTLS`;
   // A server drops a Finished it cannot decrypt without a word.
   const psk = options.trust.kind === "psk" && receivedDatagrams > 0 ? "; wrong PSK possible" : "";
   const network = networkTrouble === undefined ? "" : `; the network said ${networkTrouble.message}`;

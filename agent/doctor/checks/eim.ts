@@ -232,6 +232,12 @@ export function judged(
         { data },
       );
     default:
+      if (/WRONG_VERSION_NUMBER|HTTP_REQUEST|PACKET_LENGTH_TOO_LONG|that are no DTLS/.test(reason))
+        return fail(
+          `${where} does not come about, since what answers there speaks no ${protocol}: ${reason}`,
+          "check address and port of its [[eim.peer]], or have the eIM's operator correct eimFqdn; then simward eim test",
+          { data },
+        );
       // That nobody listens is an answer: the way to it is well.
       if (/nobody listens|ECONNREFUSED/.test(reason))
         return fail(

@@ -10,7 +10,9 @@ import { userId, userName } from "./users.ts";
 
 /** Below this much the next segment of the audit trail, or the next state, may find no room. */
 export const leastFreeBytes = 1024 * 1024;
+const usualStateDir = "/var/lib/simward";
 const nearFullBytes = 16 * 1024 * 1024;
+const leastFreeFiles = 16;
 const nearFullShare = 0.05;
 
 const stateDirOf = async (context: LocalContext): Promise<string> => {
@@ -91,6 +93,9 @@ export const storageChecks: readonly Check<LocalContext>[] = [
             `prlimit --nofile --pid ${process.pid}; ls /proc/${process.pid}/fd; set LimitNOFILE=4096 in its unit (systemctl edit simwardd), then systemctl restart simwardd`,
           );
         const isReadOnly = codeOf(known.cause) === "EROFS" || /EROFS|read-only/i.test(known.message);
+        const { files = 0, ffree = 0 } = (await statfs(dir).catch(() => undefined)) ?? {};
+        if (!isReadOnly && files > 0 && ffree < leastFreeFiles)
+          return fail(`nothing can be written to ${dir}: no inodes are left, of ${files}: too many small files`, full);
         return isReadOnly
           ? fail(`${dir} is on a file system that can only be read: ${known.message}`, readOnlyMend(dir))
           : fail(`nothing can be written to ${dir}: ${known.message}`, full);
@@ -102,7 +107,7 @@ export const storageChecks: readonly Check<LocalContext>[] = [
       const words = `${size(freeBytes)} of ${size(data.totalBytes)} are free at ${dir}`;
       if (await isReadOnlyMount(dir)) return fail(`${dir} is on a file system that can only be read`, readOnlyMend(dir), { data });
       if (freeBytes < leastFreeBytes) return fail(words, full, { data });
-      if (room.files > 0 && room.ffree < 16) return fail(`${dir}: no inodes are left`, full, { data });
+      if (room.files > 0 && room.ffree < leastFreeFiles) return fail(`${dir}: no inodes are left`, full, { data });
       if (freeBytes < nearFullBytes || freeBytes < data.totalBytes * nearFullShare) return warn(words, `df -h ${dir}`, { data });
       return pass(words, data);
     },
@@ -114,10 +119,16 @@ export const storageChecks: readonly Check<LocalContext>[] = [
     reach: "nothing",
     needs: ["state-directory"],
     isLocal: true,
-    run: async ({ verifyAudit }) => {
+    run: async (context) => {
       try {
-        const { ok, records, words } = await verifyAudit();
-        if (!ok) return fail(`the audit trail does not hold together: ${words}`, "simward audit verify");
+        const { ok, records, words } = await context.verifyAudit();
+        const dir = await stateDirOf(context);
+        const verify = dir === usualStateDir ? "simward audit verify" : `simward audit verify ${join(dir, "audit")}`;
+        if (!ok)
+          return fail(
+            `the audit trail does not hold together: ${words}`,
+            `${verify}; keep what is there (simward audit export), compare it with the export before it or with the heads that the fleet has noted, and have the fleet told: what was lost cannot be mended on the vehicle`,
+          );
         return pass(`${records} records`, { records });
       } catch (error) {
         if (/EACCES|permission/i.test(asSimwardError(error).message))

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { judged } from "../../../agent/doctor/checks/eim.ts";
 import { pathChecks } from "../../../agent/doctor/checks/path.ts";
 import type { DoctorContext } from "../../../agent/doctor/context.ts";
-import { errorReport, SimwardError } from "../../../base/errors.ts";
+import { type ErrorCode, errorReport, SimwardError } from "../../../base/errors.ts";
 
 const tested = {
   eimId: "eim.example",
@@ -33,6 +33,25 @@ test("a handshake that begins and does not end: the path's MTU, and a way around
     mend: expect.stringMatching(/net\.mtu_bytes.*https/),
   });
   expect(timeout(0)?.cause).not.toMatch(/MTU/);
+});
+
+test("what answers and speaks another protocol is at the wrong address, and no path of small packets", () => {
+  const of = (code: ErrorCode, detail: string, protocol: string) =>
+    judged(
+      { ...{ ...tested, outcome: "failed", tookMs: 9 }, error: errorReport(new SimwardError(code, { detail })) } as Parameters<
+        typeof judged
+      >[0],
+      protocol,
+    );
+  for (const said of [
+    of("DTLS_TIMEOUT", "192.0.2.7:5684: 5 datagrams that are no DTLS within 15000 ms", "DTLS"),
+    of("HTTP_CONNECT", "eim.example:5684: ERR_SSL_WRONG_VERSION_NUMBER", "TLS"),
+  ])
+    expect(said).toMatchObject({
+      level: "fail",
+      cause: expect.stringMatching(/speaks no D?TLS/),
+      mend: expect.stringMatching(/address and port/),
+    });
 });
 
 test("a handshake whose first answer took long is slow, and nothing is said of its size", () => {

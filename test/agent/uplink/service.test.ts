@@ -71,6 +71,21 @@ const seqs = ({ audit = [] }: UplinkReport): readonly number[] =>
   audit.map((one) => (typeof one === "string" ? (JSON.parse(one) as { readonly seq: number }).seq : one.seq));
 
 describe("what is told", () => {
+  test("a backend that does not answer at all is an alarm after half a day of attempts, and not before", async () => {
+    const backend = new Backend();
+    await backend.start("interval_seconds = 3600\n");
+    backend.refusal = new SimwardError("HTTP_CONNECT", { detail: "f.example:443: ECONNREFUSED" });
+    await record(backend, "x.happened", {});
+    await backend.clock.advance(60_000);
+    expect(backend.alarms.list()).toEqual([]);
+    await backend.clock.advance(24 * hourMs);
+    expect(backend.alarms.list()).toMatchObject([{ code: "UPLINK_FAILED" }]);
+    backend.refusal = undefined;
+    await backend.clock.advance(2 * hourMs);
+    expect(backend.alarms.list()).toEqual([]);
+    await backend.uplink.stop();
+  });
+
   test("every record once, in order, over refusals and a restart; the head is an anchor", async () => {
     const backend = new Backend();
     await backend.start("interval_seconds = 3600\n");

@@ -115,6 +115,16 @@ describe("retransmission", () => {
     for (const [i, pause] of pauses.entries()) expect(pause).toBeGreaterThan(100 * 2 ** i - 20);
   });
 
+  test("what came back before the deadline is told: nothing of DTLS, or when the first of it came", async () => {
+    const server = await bench.server();
+    const timing = { retransmitInitialMs: 100, handshakeTimeoutMs: 1_000 };
+    const other = await bench.proxy(server, { alter: (datagram, way) => (way === "up" ? [datagram] : [Buffer.from("hello?")]) });
+    expect((await refusal(bench.connect(other, timing))).message).toMatch(/: \d+ datagrams that are no DTLS within 1000 ms/);
+    const cut = await bench.proxy(server, { delayMs: 200, alter: dropping("down", 1, 2, 3, 4, 5, 6, 7, 8) });
+    const firstMs = /: \d+ datagrams, the first after (\d+) ms, but no end/.exec((await refusal(bench.connect(cut, timing))).message)?.[1];
+    expect(Number(firstMs)).toBeGreaterThanOrEqual(200);
+  });
+
   test("the pauses double up to four seconds, then grow slowly: six losses in a row cost half a minute, not one", () => {
     const pausesMs = [1_000];
     while (pausesMs.length < 20) pausesMs.push(nextRetransmitUs((pausesMs.at(-1) ?? 0) * 1_000) / 1_000);
