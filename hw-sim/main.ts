@@ -1,15 +1,15 @@
 // simward-sim: the virtual vehicle as a program. One line of JSON on stdout when everything listens; the log goes to stderr.
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { SystemClock } from "../base/clock.ts";
-import { asSimwardError, isCode, reasonOf, SimwardError } from "../base/errors.ts";
+import { asSimwardError, isCode, type SimwardError } from "../base/errors.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { createCard } from "./card.ts";
 import { type GatewayCommand, runGatewayCommand } from "./gateway/command.ts";
 import { withQuirks } from "./modem/personalities/quirks.ts";
 import { personalities } from "./modem/personalities/table.ts";
 import { type CardOptions, type CommandLine, parseCommandLine, type RunOptions, verbs } from "./options.ts";
+import { makeTemporary } from "./temporary.ts";
 import { createVehicle } from "./vehicle.ts";
 
 /** As for every command line: 2 is a mistake of whoever wrote it, 1 of the machine. */
@@ -95,15 +95,6 @@ async function guarded<O extends CardOptions>(
   } catch (error) {
     complain(error, helpFor(start === card ? "card" : "run"));
     return { running: undefined, cleanUp };
-  }
-}
-
-/** Throws SIM_OPTION. */
-async function makeTemporary(prefix: string): Promise<string> {
-  try {
-    return await mkdtemp(join(tmpdir(), prefix));
-  } catch (error) {
-    throw new SimwardError("SIM_OPTION", { detail: `TMPDIR: no directory can be made in ${tmpdir()}: ${reasonOf(error)}`, cause: error });
   }
 }
 

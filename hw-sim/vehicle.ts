@@ -1,7 +1,6 @@
 // The virtual vehicle put together: eUICC in the module, module in the radio world, and the only way from there to eIM and SM-DP+
 // through the gate. Tests create it in process; main.ts runs it as a program.
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, type Disposer, SystemClock } from "../base/clock.ts";
 import { isCode, SimwardError } from "../base/errors.ts";
@@ -46,6 +45,7 @@ import type { DownloadOrderInput } from "./smdp/orders.ts";
 import { createSmdp, type Smdp } from "./smdp/smdp.ts";
 import { createSmds, type Smds } from "./smds/smds.ts";
 import { noState, openState, type VehiclePorts } from "./state.ts";
+import { makeTemporary } from "./temporary.ts";
 
 export interface VehicleOptions {
   readonly clock?: Clock;
@@ -440,7 +440,7 @@ async function servePorts(
   let dir: string | undefined;
   const place = async (name: string): Promise<string> => {
     if (dir === undefined) {
-      const made = await mkdtemp(join(tmpdir(), "simward-sim-"));
+      const made = await makeTemporary("simward-sim-");
       started.add(() => rm(made, { recursive: true, force: true }));
       dir = made;
     }

@@ -1,5 +1,6 @@
 // Commands of Nordic's nRF91 modem firmware (LTE-M and NB-IoT).
 import type { SimRat } from "../../contracts.ts";
+import { heardThrough } from "../bands.ts";
 import type { VirtualModem } from "../module.ts";
 import { grantedEdrx, grantedPsm } from "../power-saving.ts";
 import { domainStat } from "../registration-lines.ts";
@@ -24,7 +25,23 @@ const systemMode: Setting = {
   test: "(0,1),(0,1),(0,1),(0-4)",
 };
 
+/** 0 ends a lock, 1 is kept, 2 is until the next start. A bit string with band 1 last. */
+const bandLock: Setting = {
+  fields: [among([0, 1, 2, 3]), plain(/^[01]{0,88}$/, "")],
+  optional: 1,
+  effect: "now",
+  when: whileInactive,
+  test: "(0-3)",
+};
+
 export function nordicRats(settings: VendorSettings): readonly SimRat[] {
+  const [mode = "0", lock = ""] = inForce(settings, "%XBANDLOCK", bandLock);
+  const mask = mode === "0" || lock === "" ? undefined : BigInt(`0b${lock}`);
+  const found = chosenRats(settings);
+  return mask === undefined ? found : heardThrough(found, { "lte-m": mask, "nb-iot": mask });
+}
+
+function chosenRats(settings: VendorSettings): readonly SimRat[] {
   const [lteM, nbIot, , preference] = inForce(settings, "%XSYSTEMMODE", systemMode);
   const found: readonly SimRat[] = [...(lteM === "1" ? (["lte-m"] as const) : []), ...(nbIot === "1" ? (["nb-iot"] as const) : [])];
   return preference === "2" ? [...found].reverse() : found;
@@ -45,13 +62,7 @@ function monitor(modem: VirtualModem): Answer {
 
 export const nordicCommands: readonly CommandRow[] = [
   setting("%XSYSTEMMODE", systemMode),
-  setting("%XBANDLOCK", {
-    fields: [among([0, 1, 2, 3]), plain(/^[01]{0,88}$/, "")],
-    optional: 1,
-    effect: "now",
-    when: whileInactive,
-    test: "(0-3)",
-  }),
+  setting("%XBANDLOCK", bandLock),
   { name: "%XMONITOR", execute: ({ modem }) => monitor(modem) },
   setting("%XSIM", { fields: [among([0, 1])], effect: "session", test: "(0,1)" }),
   setting("+CNEC", { fields: [among([0, 1, 8, 9, 16, 24])], effect: "session", test: "(0,1,8,9,16,24)" }),

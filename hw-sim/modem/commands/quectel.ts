@@ -2,11 +2,12 @@
 
 import { whenDone } from "../../card-socket/procedure.ts";
 import type { SimRat } from "../../contracts.ts";
+import { heardThrough } from "../bands.ts";
 import { formatCtze } from "../clock-chip.ts";
 import { cme } from "../cme.ts";
 import type { VirtualModem } from "../module.ts";
 import { grantedPsm } from "../power-saving.ts";
-import { cellBands, servingCell } from "../serving-cell.ts";
+import { servingCell } from "../serving-cell.ts";
 import type { VendorSettings } from "../vendor-settings.ts";
 import { type Answer, type Call, type CommandRow, doNothing, int, line, ok, refuse, says, text } from "./command.ts";
 import { switchOn } from "./packet.ts";
@@ -57,12 +58,9 @@ const band = (factory: readonly string[]): Setting => ({
 const withPrefix = (value: string, index: number, masks: number): string =>
   index < masks ? `0x${value.toLowerCase().replace(/^0x/, "")}` : value;
 const bandSetting = (iot: boolean): Setting =>
-  band(iot ? ["0xf", "0x100002000000000f0e189f", "0x10004200000000090e189f"] : ["0x260", "0x1e200000095", "0x0"]);
-/** Which of the masks is a technology's. */
-const maskAt: Readonly<Record<SimRat, number>> = { gsm: 0, "cat-1bis": 1, "lte-m": 1, "nb-iot": 2 };
-/** Whether the band of the cells here is among those that the module looks on; of 2G there is no telling them apart. */
-const isInMask = (text: string | undefined, rat: SimRat): boolean =>
-  rat === "gsm" || text === undefined || ((BigInt(withPrefix(text, 0, 1)) >> BigInt(cellBands[rat].band - 1)) & 1n) === 1n;
+  // The EG91-E's: LTE 1, 3, 7, 8, 20, 28.
+  band(iot ? ["0xf", "0x100002000000000f0e189f", "0x10004200000000090e189f"] : ["0x260", "0x80800c5", "0x0"]);
+const maskOf = (text = "0"): bigint => BigInt(withPrefix(text, 0, 1));
 const flag = (factory = 0): Setting => ({ fields: [among([0, 1], factory)], effect: "now", test: "(0,1)" });
 
 const config = (iot: boolean): Readonly<Record<string, Setting>> => ({
@@ -91,10 +89,9 @@ export function quectelRats(rats: readonly SimRat[], iot: boolean): (settings: V
       ? { "01": "gsm", "02": "lte-m", "03": "nb-iot" }
       : { "01": "gsm", "04": "cat-1bis" };
     const asked = (sequence.match(/../g) ?? []).flatMap((code) => order[code] ?? []);
-    // The other makes' factory masks are of a region where no cell of ours is.
-    const masks = iot ? inForce(settings, settingKey(qcfg, "band"), bandSetting(iot)) : [];
-    const allowed = rats.filter((rat) => {
-      if (!isInMask(masks[maskAt[rat]], rat)) return false;
+    const [, first, second] = inForce(settings, settingKey(qcfg, "band"), bandSetting(iot));
+    const masks = { "cat-1bis": maskOf(first), "lte-m": maskOf(first), "nb-iot": maskOf(second) };
+    const allowed = heardThrough(rats, masks).filter((rat) => {
       if (rat === "gsm") return mode !== lteOnly;
       if (mode === gsmOnly) return false;
       if (rat === "lte-m") return iotMode !== "1";

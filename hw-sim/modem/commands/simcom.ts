@@ -1,6 +1,7 @@
 // Commands of SIMCom: SIM7080 (LTE-M) and A76xx (Cat-1bis). Same names often mean other forms; each has its own list at the end.
 import { whenDone } from "../../card-socket/procedure.ts";
 import type { SimRat } from "../../contracts.ts";
+import { heardThrough, maskOfList } from "../bands.ts";
 import { cme } from "../cme.ts";
 import type { VirtualModem } from "../module.ts";
 import { grantedPsm, requestedPsm } from "../power-saving.ts";
@@ -31,6 +32,11 @@ const gsmOnly = "13";
 const lteOnly = "38";
 
 export function sim7080Rats(settings: VendorSettings): readonly SimRat[] {
+  const maskOf = (name: string): bigint => maskOfList(settings.get(`+CBANDCFG ${name}`, bandDefaults[name] ?? ""));
+  return heardThrough(chosen7080(settings), { "lte-m": maskOf("CAT-M"), "nb-iot": maskOf("NB-IOT") });
+}
+
+function chosen7080(settings: VendorSettings): readonly SimRat[] {
   const [mode] = inForce(settings, "+CNMP", mode7080);
   const [kind] = inForce(settings, "+CMNB", iot);
   const lte: readonly SimRat[] = kind === "1" ? ["lte-m"] : kind === "2" ? ["nb-iot"] : ["lte-m", "nb-iot"];
@@ -38,7 +44,20 @@ export function sim7080Rats(settings: VendorSettings): readonly SimRat[] {
   return mode === lteOnly ? lte : [...lte, "gsm"];
 }
 
+/** Others, LTE; those of the A7672E: LTE 1, 3, 5, 7, 8, 20. */
+const bandsA76: Setting = {
+  fields: [plain(/^0x[0-9a-f]{1,16}$/i, "0x0002000000000180"), plain(/^0x[0-9a-f]{1,16}$/i, "0x00000000000800D5")],
+  optional: 1,
+  effect: "now",
+  applied: research,
+};
+
 export function a76Rats(settings: VendorSettings): readonly SimRat[] {
+  const [, lte = "0"] = inForce(settings, "+CNBP", bandsA76);
+  return heardThrough(chosenA76(settings), { "cat-1bis": BigInt(lte) });
+}
+
+function chosenA76(settings: VendorSettings): readonly SimRat[] {
   const [mode] = inForce(settings, "+CNMP", modeA76);
   // 14, WCDMA, is in no world of ours.
   if (mode === "14") return [];
@@ -218,12 +237,7 @@ const usbNetwork: CommandRow = {
 
 export const a76Commands: readonly CommandRow[] = [
   setting("+CNMP", modeA76),
-  setting("+CNBP", {
-    fields: [plain(/^0x[0-9a-f]{1,16}$/i, "0x0002000000000180"), plain(/^0x[0-9a-f]{1,16}$/i, "0x000001E000000095")],
-    optional: 1,
-    effect: "now",
-    applied: research,
-  }),
+  setting("+CNBP", bandsA76),
   { name: "+CPSI", read: ({ modem }) => cpsiA76(modem) },
   usbNetwork,
   setting("+DIALMODE", { fields: [among([0, 1])], effect: "now", test: "(0,1)" }),

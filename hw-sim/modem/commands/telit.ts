@@ -1,5 +1,6 @@
 // Commands of Telit: ME310, ME910 (LTE-M) and LE910 (Cat-1bis).
 import type { SimRat } from "../../contracts.ts";
+import { heardThrough } from "../bands.ts";
 import { cme } from "../cme.ts";
 import type { VirtualModem } from "../module.ts";
 import { servingCell } from "../serving-cell.ts";
@@ -30,6 +31,15 @@ function search(modem: VirtualModem): undefined {
   modem.registration.search("ME");
 }
 
+/** GSM, UMTS, LTE, TD-SCDMA. */
+const bands: Setting = {
+  fields: [number(0, 15, 5), number(0, 255), plain(/^\d{1,20}$/, "185473183"), plain(/^\d{1,20}$/, "0")],
+  optional: 3,
+  effect: "now",
+  applied: search,
+  test: "(0-15),(0-255),(1-18446744073709551615)",
+};
+
 const lteOf: Readonly<Record<string, readonly SimRat[]>> = {
   "0": ["lte-m"],
   "1": ["nb-iot"],
@@ -41,7 +51,9 @@ export function telitRats(iot: boolean): (settings: VendorSettings) => readonly 
   return (settings) => {
     const [system] = inForce(settings, "+WS46", systems);
     const [choice = ""] = inForce(settings, "#WS46", iotChoice);
-    const lte: readonly SimRat[] = iot ? (lteOf[choice] ?? []) : ["cat-1bis"];
+    const [, , text = "0"] = inForce(settings, "#BND", bands);
+    const mask = BigInt(text);
+    const lte = heardThrough(iot ? (lteOf[choice] ?? []) : ["cat-1bis"], { "cat-1bis": mask, "lte-m": mask, "nb-iot": mask });
     if (system === "12") return ["gsm"];
     return system === "28" ? lte : [...lte, "gsm"];
   };
@@ -102,13 +114,7 @@ export function telitCommands({ iot, usb, usbFactory }: TelitHabits): readonly C
   return [
     ...(iot ? [setting("#WS46", iotChoice), setting("#NB2ENA", { fields: [among([0, 1])], effect: "start", test: "(0,1)" })] : []),
     setting("+WS46", systems),
-    setting("#BND", {
-      fields: [number(0, 15, 5), number(0, 255), plain(/^\d{1,20}$/, "185473183"), plain(/^\d{1,20}$/, "0")],
-      optional: 3,
-      effect: "now",
-      applied: search,
-      test: "(0-15),(0-255),(1-18446744073709551615)",
-    }),
+    setting("#BND", bands),
     { name: "#RFSTS", execute: ({ modem }) => radioStatus(modem), read: ({ modem }) => radioStatus(modem) },
     { name: "#PDPAUTH", set: authenticate },
     {

@@ -1,5 +1,6 @@
 // Commands of u-blox: SARA-R5 and R4 (LTE-M), LARA-R6 and LEXI-R10 (Cat-1bis).
 import type { SimRat } from "../../contracts.ts";
+import { heardThrough } from "../bands.ts";
 import { cme } from "../cme.ts";
 import type { VirtualModem } from "../module.ts";
 import { grantedPsm } from "../power-saving.ts";
@@ -41,9 +42,14 @@ function uratSetting({ urat, uratFactory, maxRats }: Pick<UbloxHabits, "urat" | 
   };
 }
 
-export function ubloxRats(habits: Pick<UbloxHabits, "urat" | "uratFactory" | "maxRats">): (settings: VendorSettings) => readonly SimRat[] {
+export function ubloxRats(
+  habits: Pick<UbloxHabits, "urat" | "uratFactory" | "maxRats" | "bandMasks">,
+): (settings: VendorSettings) => readonly SimRat[] {
   const row = uratSetting(habits);
-  return (settings) => inForce(settings, "+URAT", row).flatMap((value) => (value === "" ? [] : (habits.urat[Number(value)] ?? [])));
+  return (settings) => {
+    const chosen = inForce(settings, "+URAT", row).flatMap((value) => (value === "" ? [] : (habits.urat[Number(value)] ?? [])));
+    return habits.bandMasks ? heardThrough(chosen, { "lte-m": maskOf(settings, 0), "nb-iot": maskOf(settings, 1) }) : chosen;
+  };
 }
 
 function urat(habits: UbloxHabits): CommandRow {
@@ -94,6 +100,11 @@ function bandMask(call: Call): Answer {
   return ok;
 }
 const allBands = "185473183,0";
+/** One mask for bands 1 to 64, one for the rest. */
+function maskOf(settings: VendorSettings, rat: 0 | 1): bigint {
+  const [low = "0", high = "0"] = settings.get(`+UBANDMASK ${rat}`, allBands).split(",");
+  return BigInt(low) | (BigInt(high) << 64n);
+}
 
 /** <mode> of +USIMSTAT that tells of the card's states. */
 const simLine = "+USIMSTAT";

@@ -52,8 +52,10 @@ interface Run {
   firstLine(): Promise<string>;
 }
 
-function run(...args: string[]): Run {
-  const child = spawn(process.execPath, [bundle, ...args], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, TMPDIR: dir } });
+function run(...asked: (string | NodeJS.ProcessEnv)[]): Run {
+  const args = asked.filter((one) => typeof one === "string");
+  const env = { ...process.env, TMPDIR: dir, ...asked.find((one) => typeof one === "object") };
+  const child = spawn(process.execPath, [bundle, ...args], { stdio: ["ignore", "pipe", "pipe"], env });
   const stdout: string[] = [];
   let stderr = "";
   const lines = createInterface({ input: child.stdout });
@@ -169,6 +171,16 @@ describe("simward-sim run", () => {
     }
     taken.close();
     expect(await readdir(dir)).toEqual([]);
+  });
+
+  it("says that it can put nothing aside, whatever it was to put there", async () => {
+    const none = join(dir, "none");
+    for (const args of [[], ["--pki", join(dir, "pki")]]) {
+      const program = run({ TMPDIR: none }, "run", "--modem", "pty", ...args);
+      expect(await program.ended).toBe(2);
+      expect(program.stderr()).toMatch(/TMPDIR: no directory can be made in .*none: ENOENT[\s\S]*code: SIM_OPTION/);
+    }
+    await rm(join(dir, "pki"), { recursive: true });
   });
 
   it("cleans up although nobody reads its output any more", async () => {
