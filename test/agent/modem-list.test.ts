@@ -72,7 +72,7 @@ test("as JSON, with the process that holds a port; what somebody holds is not as
 
 test("nothing there, and an address that is none", async () => {
   expect(await simward("modem", "list")).toMatchObject({ code: 0, out: "no USB serial port and no USB network interface is there\n" });
-  expect(await simward("modem", "list", "usb:x")).toMatchObject({ code: 10, err: expect.stringContaining("PORT_ADDRESS") });
+  expect(await simward("modem", "list", "usb:x")).toMatchObject({ code: 2, err: expect.stringContaining("usb:VENDOR:PRODUCT") });
 });
 
 test("a tree that is not where it was said to be is named", async () => {
