@@ -3,6 +3,7 @@ import { type Clock, deadline } from "../../base/clock.ts";
 import { asSimwardError, SimwardError } from "../../base/errors.ts";
 import type { DoctorSection, Finding, FindingLevel } from "../api/doctor-types.ts";
 import { cardMend } from "./card-mends.ts";
+import { descriptorsMend, isWithoutDescriptors } from "./descriptors.ts";
 
 /** What a check found. */
 export interface Said {
@@ -125,6 +126,10 @@ async function askOne<C>(
     if (limitMs < own && limit.signal.aborted && error === limit.signal.reason && signal?.aborted !== true) return outOfTime;
     const known = asSimwardError(error);
     if (known.code === "BUSY" || known.code === "QUEUE_FULL") return warn(`it could not be looked at: ${known.message}`, "simward doctor");
+    if (isWithoutDescriptors(known))
+      return fail(`it could not be looked at, since simwardd has no file descriptors left: ${known.message}`, descriptorsMend(), {
+        becauseOf: groundsOf(known),
+      });
     return fail(`it could not be looked at: ${known.message}`, cardMend(known.code) ?? known.next, { becauseOf: groundsOf(known) });
   } finally {
     limit.done();

@@ -184,6 +184,25 @@ function handshakeCheck(name: string, scheme: "coaps" | "https", protocol: strin
   };
 }
 
+/** Alerts of a server (RFC 5246 §7.2.2) that say what the two of them do not have in common. */
+const alerts: readonly { readonly numbers: readonly number[]; readonly words: string; readonly mend: string }[] = [
+  {
+    numbers: [40, 71],
+    words: "the two have no cipher suite, curve or kind of certificate in common",
+    mend: "have the eIM's operator offer DTLS 1.2 with ECDHE-ECDSA-AES128-GCM-SHA256 and a certificate on P-256 (RSA is none of SGP.32's); or set allow_ccm8 = true, or binding = \"https\", in its [[eim.peer]], then systemctl restart simwardd; simward eim test",
+  },
+  {
+    numbers: [70],
+    words: "the two have no version of DTLS in common",
+    mend: 'have the eIM\'s operator offer DTLS 1.2; or set binding = "https" in its [[eim.peer]], then systemctl restart simwardd; simward eim test',
+  },
+  {
+    numbers: [112],
+    words: "it is not known there under this name",
+    mend: "set server_name in its [[eim.peer]], or have the eIM's operator correct eimFqdn; simward eim test",
+  },
+];
+
 /** Pure: what a failed handshake means. */
 export function judged(
   { eimId, host, port, serverName, trust, error }: EimBindingTest & { readonly eimId: string },
@@ -225,12 +244,14 @@ export function judged(
         "have the eIM's operator compare its certificate with trustedPublicKeyDataTls on the eUICC and update it there (updateEim); simward eim test shows what is pinned",
         { data },
       );
-    case "DTLS_ALERT":
+    case "DTLS_ALERT": {
+      const alert = alerts.find(({ numbers }) => numbers.includes(Number(/alert (\d+)/.exec(reason)?.[1])));
       return fail(
-        `${where}: it refuses: ${reason}`,
-        "ask the eIM's operator what it refuses; try another binding in [[eim.peer]]: simward eim test",
+        `${where}: it refuses${alert === undefined ? "" : `, as ${alert.words}`}: ${reason}`,
+        alert?.mend ?? "ask the eIM's operator what it refuses; try another binding in [[eim.peer]]: simward eim test",
         { data },
       );
+    }
     default:
       if (/WRONG_VERSION_NUMBER|HTTP_REQUEST|PACKET_LENGTH_TOO_LONG|that are no DTLS/.test(reason))
         return fail(

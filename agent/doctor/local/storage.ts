@@ -2,15 +2,19 @@
 import { constants } from "node:fs";
 import { access, readdir, readlink, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import { asSimwardError, reasonOf, type SimwardError } from "../../../base/errors.ts";
+import { asSimwardError, reasonOf } from "../../../base/errors.ts";
 import { buildMs } from "../../../base/version.ts";
 import { type Check, fail, pass, skip, warn } from "../check.ts";
+import { descriptorsMend, isWithoutDescriptors } from "../descriptors.ts";
 import { configOf, type LocalContext } from "./context.ts";
 import { userId, userName } from "./users.ts";
 
 /** Below this much the next segment of the audit trail, or the next state, may find no room. */
 export const leastFreeBytes = 1024 * 1024;
 const usualStateDir = "/var/lib/simward";
+const dayMs = 86_400_000;
+/** Longer than a vehicle is driven with one simward. */
+const implausibleMs = 15 * 365.25 * dayMs;
 const nearFullBytes = 16 * 1024 * 1024;
 const leastFreeFiles = 16;
 const nearFullShare = 0.05;
@@ -19,8 +23,6 @@ const stateDirOf = async (context: LocalContext): Promise<string> => {
   const { state } = (await configOf(context).catch(() => undefined))?.paths ?? {};
   return state ?? context.stateDir;
 };
-/** EMFILE: of this process; ENFILE: of the machine. */
-export const isWithoutDescriptors = ({ message }: SimwardError): boolean => /\b(EMFILE|ENFILE)\b/.test(message);
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
 
 export const storageChecks: readonly Check<LocalContext>[] = [
@@ -88,10 +90,7 @@ export const storageChecks: readonly Check<LocalContext>[] = [
       } catch (error) {
         const known = asSimwardError(error);
         if (isWithoutDescriptors(known))
-          return fail(
-            `simwardd has no file descriptors left, so that nothing can be written: ${known.message}`,
-            `prlimit --nofile --pid ${process.pid}; ls /proc/${process.pid}/fd; set LimitNOFILE=4096 in its unit (systemctl edit simwardd), then systemctl restart simwardd`,
-          );
+          return fail(`simwardd has no file descriptors left, so that nothing can be written: ${known.message}`, descriptorsMend());
         const isReadOnly = codeOf(known.cause) === "EROFS" || /EROFS|read-only/i.test(known.message);
         const { files = 0, ffree = 0 } = (await statfs(dir).catch(() => undefined)) ?? {};
         if (!isReadOnly && files > 0 && ffree < leastFreeFiles)
@@ -141,7 +140,7 @@ export const storageChecks: readonly Check<LocalContext>[] = [
     name: "clock",
     section: "storage",
     about:
-      "Whether the time is believed: certificates and roaming days go by it. It comes from an NTP daemon or from the network (NITZ); before the build of simward it is surely wrong.",
+      "Whether the time is believed: certificates and roaming days go by it. It comes from an NTP daemon or from the network (NITZ); before the build of simward it is surely wrong, 15 years behind it probably.",
     reach: "nothing",
     isLocal: true,
     run: ({ clock, daemonProblem }) => {
@@ -153,6 +152,12 @@ export const storageChecks: readonly Check<LocalContext>[] = [
         return fail(
           `nobody has told the time, and the machine's clock stands before simward was built (${new Date(buildMs).toISOString().slice(0, 10)}), as after a start in 1970: certificates cannot be judged by the day, roaming days are uncertain`,
           mend,
+          { data },
+        );
+      if (ms > buildMs + implausibleMs)
+        return warn(
+          `the clock says ${now}, from ${source === "floor" ? "this machine" : source}, ${Math.floor((ms - buildMs) / (365.25 * dayMs))} years after simward was built: it is probably wrong, and certificates count as expired by it`,
+          `date -u; ${mend}; where NTP says so too, have its server looked at`,
           { data },
         );
       // What the network has told is the daemon's to know.
