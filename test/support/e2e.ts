@@ -78,6 +78,8 @@ export interface Given {
   readonly world?: WorldData;
   /** Where in it the vehicle stands; the demo's by default. */
   readonly country?: string;
+  /** What somebody did to the module before the daemon came. */
+  readonly hands?: (modem: Modem, vehicle: Vehicle) => Promise<unknown>;
   /** What earlier lives of the daemon left on its disk. */
   readonly before?: (disk: Disk) => Promise<void>;
   /** Where vehicle, eIM and SM-DP+ have their certificates from; those of all scenarios by default. */
@@ -333,6 +335,10 @@ async function build(given: Omit<Given, "run">, started: Started): Promise<World
   started.add(() => modem.close());
   const disk = faultDisk(random);
   await given.before?.(disk);
+  if (given.hands !== undefined) {
+    while (modem.status.link !== "ready") await clock.sleep(100);
+    await given.hands(modem, vehicle);
+  }
   const transports = createTransports({
     config,
     clock,

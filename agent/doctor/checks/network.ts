@@ -1,7 +1,9 @@
 // Checks of the radio network: signal, registration with its cause in words and what to do, forbidden networks, power saving.
 
 import type { Bands } from "../../../at-drivers/family.ts";
+import type { Rat } from "../../../at-drivers/types.ts";
 import { esmFailure, refusalText } from "../../connectivity/causes.ts";
+import { choiceOfRat } from "../../connectivity/radio-plan.ts";
 import { type Check, fail, pass, skip, warn } from "../check.ts";
 import type { DoctorContext } from "../context.ts";
 
@@ -146,7 +148,9 @@ const fewBands = 2;
 function lockedBands(bands: Bands | undefined): string | undefined {
   const told = Object.entries(bands ?? {}).filter(([, list]) => list !== undefined && list.length > 0);
   if (told.length === 0 || !told.some(([, list]) => list.length <= fewBands)) return undefined;
-  return told.map(([rat, list]) => `${rat} ${list.length <= fewBands ? list.join(", ") : `${list.length} bands`}`).join("; ");
+  return told
+    .map(([rat, list]) => `${choiceOfRat(rat as Rat)} ${list.length <= fewBands ? list.join(", ") : `${list.length} bands`}`)
+    .join("; ");
 }
 
 function causeIn(text: string | undefined): number | undefined {

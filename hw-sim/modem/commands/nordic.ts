@@ -1,13 +1,14 @@
 // Commands of Nordic's nRF91 modem firmware (LTE-M and NB-IoT).
 import type { SimRat } from "../../contracts.ts";
 import { heardThrough } from "../bands.ts";
+import { cme } from "../cme.ts";
 import type { VirtualModem } from "../module.ts";
 import { grantedEdrx, grantedPsm } from "../power-saving.ts";
 import { domainStat } from "../registration-lines.ts";
 import { clamp, servingCell } from "../serving-cell.ts";
 import type { VendorSettings } from "../vendor-settings.ts";
-import { type Answer, type CommandRow, int, line, ok, refuse, says } from "./command.ts";
-import { among, inForce, plain, type Setting, setting } from "./setting.ts";
+import { type Answer, type CommandRow, int, line, ok, refuse, says, text } from "./command.ts";
+import { among, inForce, type Setting, setting } from "./setting.ts";
 
 /** +CME ERROR of Nordic's own: not allowed while the modem is active. */
 const notWhileActive = 518;
@@ -25,18 +26,28 @@ const systemMode: Setting = {
   test: "(0,1),(0,1),(0,1),(0-4)",
 };
 
-/** 0 ends a lock, 1 is kept, 2 is until the next start. A bit string with band 1 last. */
-const bandLock: Setting = {
-  fields: [among([0, 1, 2, 3]), plain(/^[01]{0,88}$/, "")],
-  optional: 1,
-  effect: "now",
-  when: whileInactive,
-  test: "(0-3)",
+/** Bit strings with band 1 last; "": none. What the whole lock is of: kept, or until the next start. */
+const locks = ["%XBANDLOCK 1", "%XBANDLOCK 2"] as const;
+const bandLock: CommandRow = {
+  name: "%XBANDLOCK",
+  test: says("%XBANDLOCK: (0-3)"),
+  read: ({ modem }) => line(`%XBANDLOCK: ${locks.map((key) => `"${modem.vendor.get(key, "")}"`).join(",")}`),
+  set: (call) => {
+    const { modem } = call;
+    whileInactive(modem);
+    const operation = int(call, 0, 0, 3);
+    const lock = text(call, 1, "");
+    if (!/^[01]{0,88}$/.test(lock) || (lock === "") !== (operation === 0 || operation === 3)) return refuse(cme.incorrectParameters);
+    if (operation === 1) modem.vendor.set(locks[0], lock, "now");
+    if (operation === 2) modem.vendor.set(locks[1], lock, "session");
+    if (operation === 0) for (const key of locks) modem.vendor.forget(key);
+    return ok;
+  },
 };
 
 export function nordicRats(settings: VendorSettings): readonly SimRat[] {
-  const [mode = "0", lock = ""] = inForce(settings, "%XBANDLOCK", bandLock);
-  const mask = mode === "0" || lock === "" ? undefined : BigInt(`0b${lock}`);
+  const lock = locks.map((key) => settings.get(key, "")).find((one) => one !== "");
+  const mask = lock === undefined ? undefined : BigInt(`0b${lock}`);
   const found = chosenRats(settings);
   return mask === undefined ? found : heardThrough(found, { "lte-m": mask, "nb-iot": mask });
 }
@@ -62,7 +73,7 @@ function monitor(modem: VirtualModem): Answer {
 
 export const nordicCommands: readonly CommandRow[] = [
   setting("%XSYSTEMMODE", systemMode),
-  setting("%XBANDLOCK", bandLock),
+  bandLock,
   { name: "%XMONITOR", execute: ({ modem }) => monitor(modem) },
   setting("%XSIM", { fields: [among([0, 1])], effect: "session", test: "(0,1)" }),
   setting("+CNEC", { fields: [among([0, 1, 8, 9, 16, 24])], effect: "session", test: "(0,1,8,9,16,24)" }),
