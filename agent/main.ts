@@ -338,6 +338,7 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
   const travel = await createTravel({
     ...{ config, disk, clock, alarms, audit: record, publish: hub.publish, engine: policy.engine, keys: trust.ring, emergency },
     log: log.child({ part: "travel" }),
+    records: (query) => audit.query(query),
   });
 
   const ownIdentity = () => ({ imei: modem.status.imei, eid: ipa.status().eid });

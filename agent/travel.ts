@@ -8,7 +8,7 @@ import type { Log } from "../base/log.ts";
 import { readSmallBytes } from "../base/small-file.ts";
 import type { Alarms } from "./alarms.ts";
 import type { MarketReport, RoamingHistory, RoamingReport, RoamingRulesReport, Status } from "./api/types.ts";
-import type { AuditEvent } from "./audit/types.ts";
+import type { AuditEvent, AuditLog } from "./audit/types.ts";
 import type { Config } from "./config/schema.ts";
 import type { EmergencyWatch } from "./emergency.ts";
 import { marketApns, marketOf, operatorsIn } from "./market/markets.ts";
@@ -16,6 +16,7 @@ import { type MarketHands, openMarkets } from "./market/service.ts";
 import { type SwapPolicy, swapPolicyOf } from "./market/swap.ts";
 import type { PolicyEngine } from "./policy/engine.ts";
 import type { VehicleFacts } from "./policy/types.ts";
+import { daysFromTrail } from "./roaming/from-trail.ts";
 import { unknownOverrides, withOverrides } from "./roaming/overrides.ts";
 import { historyReport, roamingReport, rulesReport, standingReport, tightest } from "./roaming/report.ts";
 import { openRuleBook, type RuleKeys } from "./roaming/rule-book.ts";
@@ -35,6 +36,8 @@ export interface TravelParts {
   readonly engine: Pick<PolicyEngine, "update">;
   readonly keys: RuleKeys;
   readonly emergency: EmergencyWatch;
+  /** Of the audit trail. */
+  readonly records: AuditLog["query"];
 }
 
 /** What the routes call. */
@@ -72,7 +75,7 @@ export async function createTravel(parts: TravelParts): Promise<Travel> {
   };
   const ruleBook = await openRuleBook({ disk, keys, file: () => ruleFile(config.roaming.rules_file), onLost: lost });
   const roaming = await openRoaming({
-    ...{ disk, clock, log, overrides, audit, onLost: lost },
+    ...{ disk, clock, log, overrides, audit, onLost: lost, recordedDays: () => daysFromTrail(parts.records({})) },
     rules: () => ruleBook.current,
     tell: (facts) => void engine.update({ roaming: facts }),
   });

@@ -11,7 +11,8 @@ import type { AuditEvent } from "../audit/types.ts";
 import type { RoamingFacts, VehicleFacts } from "../policy/types.ts";
 import { openState } from "../state/store.ts";
 import type { Counts, DayBook, Presence } from "./day-book.ts";
-import { type Day, dayOf } from "./days.ts";
+import { countDays, type Day, type Days, dayOf, eachDay, noDays, withDay } from "./days.ts";
+import { type TrailDays, withTrailDays } from "./from-trail.ts";
 import { type RuleOverrides, withOverrides } from "./overrides.ts";
 import { type RoamingRules, rulesFor } from "./rules.ts";
 import { bySeverity, type Level, type Standing, standingOf } from "./standing.ts";
@@ -33,6 +34,8 @@ export interface RoamingOptions {
   readonly tell: (facts: RoamingFacts) => void;
   /** What was counted so far could not be read. */
   readonly onLost: (why: SimwardError) => void;
+  /** What the audit trail proves of days: asked for where they were lost. Throws DISK_READ. */
+  readonly recordedDays: () => Promise<readonly TrailDays[]>;
 }
 
 export interface Roaming {
@@ -65,6 +68,8 @@ interface RoamingState extends TrackerState {
   readonly levels: Readonly<Record<string, Level>>;
   /** The subscription of each ICCID seen, for while it cannot be read. The last at the end. */
   readonly imsis: readonly (readonly [iccid: string, imsi: string])[];
+  /** Of the trail, while it is not known yet whose they are. */
+  readonly recovered: readonly TrailDays[];
   /** Where the vehicle was last, and as whom: that stands until it is known anew. */
   readonly last: Pick<SeenVehicle, "imei" | "imsi" | "iccid" | "country">;
 }
@@ -93,12 +98,21 @@ const undated = object({
   claimed: days,
   afterDay: optional(number()),
 });
+const recovered = object({
+  iccid: string(),
+  country: string(),
+  sim: picklist(["foreign", "local"]),
+  counts: picklist(["registration", "data_session"]),
+  days,
+  uncertain: days,
+});
 const schema = object({
   book: record(string(), countries),
   undated: array(undated),
   lastDay: optional(number()),
   levels: fallback(record(string(), picklist(["ok", "warn", "act", "breach"])), {}),
   imsis: fallback(array(tuple([string(), string()])), []),
+  recovered: fallback(array(recovered), []),
   last: fallback(
     object({ imei: optional(string()), imsi: optional(string()), iccid: optional(string()), country: optional(string()) }),
     {},
@@ -107,12 +121,24 @@ const schema = object({
 
 export async function openRoaming(options: RoamingOptions): Promise<Roaming> {
   const { clock, log } = options;
+  let isLost = false;
   const store = await openState<RoamingState>({
     ...{ disk: options.disk, name: "roaming", version: 1 },
-    initial: { ...emptyTracker, levels: {}, imsis: [], last: {} },
+    initial: { ...emptyTracker, levels: {}, imsis: [], recovered: [], last: {} },
     parse: (value) => parse(schema, value),
-    onLost: (why) => options.onLost(new SimwardError("ROAMING_LOST", { detail: why.message, cause: why })),
+    onLost: (why) => {
+      isLost = true;
+      options.onLost(new SimwardError("ROAMING_LOST", { detail: why.message, cause: why }));
+    },
   });
+  if (isLost) {
+    const found = await options.recordedDays().catch((error: unknown) => {
+      log.error("the trail could not be asked for roaming days", { error: asSimwardError(error) });
+      return [];
+    });
+    if (found.length > 0) await store.hold((state) => ({ ...state, recovered: found }));
+  }
+  const startedMs = clock.monotonicMs();
   const work = new Queue(10_000);
   /** What a broken disk refuses is known at least until the restart, and written as soon as it takes it. */
   let state: RoamingState = store.get().undated.length === 0 ? store.get() : { ...store.get(), ...restarted(store.get()) };
@@ -178,6 +204,7 @@ export async function openRoaming(options: RoamingOptions): Promise<Roaming> {
       const others = next.imsis.filter(([known]) => known !== iccid);
       next = { ...next, imsis: [...others, [iccid, imsi] as const].slice(-maxSubscribers) };
     }
+    next = withRecovered(next, vehicle, now.monotonicMs);
     const last = { imei: vehicle.imei, imsi: imsiOf(vehicle), iccid, country: vehicle.country };
     if (Object.values(last).every((one) => one !== undefined) && !sameValue(last, next.last)) next = { ...next, last };
     const noted = (with_: Presence | undefined, since: number | undefined): void => {
@@ -193,6 +220,18 @@ export async function openRoaming(options: RoamingOptions): Promise<Roaming> {
     notedMs = later === undefined ? undefined : now.monotonicMs;
     await keep(next);
     await tellLevels();
+  };
+
+  /** Once it is known whose they are: the module's, and the subscription's unless that cannot be read. */
+  const withRecovered = (before: RoamingState, { imei, iccid }: SeenVehicle, nowMs: number): RoamingState => {
+    if (before.recovered.length === 0 || imei === undefined) return before;
+    const imsiOfProfile = (digits: string): string | undefined => before.imsis.find(([known]) => known === digits)?.[1];
+    if ((iccid === undefined || imsiOfProfile(iccid) === undefined) && nowMs - startedMs < subscriberWaitMs) return before;
+    const zonesMinutes = rules().rules.map(({ zone_minutes }) => zone_minutes);
+    const book = withTrailDays(before.book, before.recovered, { imei, imsiOf: imsiOfProfile, zonesMinutes });
+    const days = countDays(before.recovered.flatMap(({ days }) => [...eachDay(days)]).reduce<Days>(withDay, noDays));
+    void options.audit({ event: "roaming.recovered", cause: "audit", data: { days } });
+    return { ...before, book, recovered: [] };
   };
 
   const tellLevels = async (): Promise<void> => {

@@ -1,8 +1,9 @@
 // A vehicle on the road for tests of roaming days: a clock that may be wrong, restarts, a disk that may be cut off; and who counts by hand what was driven.
 
-import type { AuditEvent } from "../../../agent/audit/types.ts";
+import type { AuditEvent, AuditRecord } from "../../../agent/audit/types.ts";
 import type { RoamingFacts } from "../../../agent/policy/types.ts";
 import { defaultRoamingRules } from "../../../agent/roaming/default-rules.ts";
+import { daysFromTrail } from "../../../agent/roaming/from-trail.ts";
 import type { RuleOverrides } from "../../../agent/roaming/overrides.ts";
 import type { RoamingRules } from "../../../agent/roaming/rules.ts";
 import { openRoaming, type Roaming, type SeenVehicle } from "../../../agent/roaming/service.ts";
@@ -32,6 +33,8 @@ export interface RoadOptions {
   readonly source?: TimeSource;
   readonly overrides?: RuleOverrides;
   readonly rules?: () => RoamingRules;
+  /** Of the audit trail. */
+  readonly trail?: () => AsyncIterable<AuditRecord>;
 }
 
 /** One life of the daemon. */
@@ -41,6 +44,7 @@ export async function startRoad({
   source = "nitz",
   overrides = {},
   rules = () => defaultRoamingRules,
+  trail = async function* () {},
 }: RoadOptions): Promise<Road> {
   const clock = new VirtualClock({ ms: atMs, source });
   const told: RoamingFacts[] = [];
@@ -52,6 +56,7 @@ export async function startRoad({
     disk: stateDisk(disk, createOwedWrites({ clock, log: silentLog, onProblem: (problem) => void problems.push(problem?.code) })),
     audit: async (event) => void audited.push(event),
     tell: (facts) => void told.push(facts),
+    recordedDays: async () => daysFromTrail(trail()),
     onLost: (why) => void lost.push(why.code),
   });
   return { clock, roaming, told, audited, problems, lost };

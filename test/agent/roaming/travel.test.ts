@@ -36,6 +36,7 @@ async function vehicle(more = "") {
   const travel = await createTravel({
     ...{ config, clock, alarms, disk: faultDisk(seededRandom(1)), log: silentLog, publish: () => undefined },
     audit: async (event) => void audited.push(event),
+    records: async function* () {},
     engine: { update: async (facts) => void told.push(facts) },
     // The signatures of the fleet are tested with the rule book; here "good" is one.
     keys: {
