@@ -198,12 +198,11 @@ export function createFirewall(options: FirewallOptions): Firewall {
     if (interfaceName === undefined || isStopped) return;
     const known = applied;
     if (known === undefined) return apply(true);
-    const answer = await netd.ask("firewall-read", { interface: interfaceName });
-    const data = firewallData(answer);
-    const shaping = (answer as { readonly shaping?: unknown } | undefined)?.shaping;
     const { throttleKbps, tunnelInterface } = wanted();
-    // A tunnel that has come up since has an interface without a pace.
-    if (shaping !== throttleKbps || (throttleKbps !== undefined && tunnelInterface !== undefined)) pace = undefined;
+    const of = tunnelInterface === undefined ? {} : { tunnelInterface };
+    const answer = await netd.ask("firewall-read", { interface: interfaceName, ...of });
+    const data = firewallData(answer);
+    if (!isPaced(answer, throttleKbps)) pace = undefined;
     if (data?.hash === known.hash) {
       if (altered !== undefined && clock.monotonicMs() - altered.atMs >= alteredHoldMs) {
         alarms.clear("firewallAltered");
@@ -322,4 +321,11 @@ export function createFirewall(options: FirewallOptions): Firewall {
       });
     },
   };
+}
+
+/** On both interfaces, as far as there is a tunnel's. */
+function isPaced(answer: unknown, throttleKbps: number | undefined): boolean {
+  const { shaping, tunnelShaping } = (answer ?? {}) as { readonly shaping?: unknown; readonly tunnelShaping?: unknown };
+  const isTunnels = tunnelShaping === undefined || tunnelShaping === "absent" || tunnelShaping === (throttleKbps ?? "none");
+  return isTunnels && shaping === throttleKbps;
 }

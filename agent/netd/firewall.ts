@@ -4,7 +4,8 @@ import { createHash, randomBytes } from "node:crypto";
 import { SimwardError } from "../../base/errors.ts";
 import { type Argument, oneOf, optional, wholeNumber } from "./arguments.ts";
 import type { Kept } from "./guard.ts";
-import { readShaping, shape, unshape } from "./shape.ts";
+import { paceAndKeep, unpace } from "./pace.ts";
+import { readQueues, readShaping } from "./shape.ts";
 import { type Hands, type Verb, verb } from "./verb.ts";
 
 /** Of the packets that charon sends (socket-default.fwmark), and of what the kernel's ESP makes (mark_out). */
@@ -299,17 +300,6 @@ async function applyAndKeep(hands: Hands, rules: FirewallRules, keep: (kept: Kep
   return dataOf(made);
 }
 
-/** A qdisc is gone with its interface, and the daemon sets the next one's pace. */
-async function paceAndKeep(hands: Hands, modem: string, kbps: number, keep: (kept: Kept) => void): Promise<void> {
-  await shape(hands, modem, kbps);
-  keep({
-    interface: modem,
-    concerns: (news) => news.includes(`dev ${modem} `),
-    look: async () => ((await readShaping(hands, modem)) === kbps ? undefined : "unpaced"),
-    restore: () => shape(hands, modem, kbps).then(() => "set" as const, absent),
-  });
-}
-
 function dataOf({ generation, hash, counters }: TableRead): object {
   return { present: true, generation: generation ?? "unknown", hash, ...counters };
 }
@@ -335,17 +325,16 @@ export const firewallVerbs: Readonly<Record<string, Verb>> = {
           await hands.run("nft", ["-f", "-"], [...removal, ""].join("\n"));
         }),
     },
-    ...[modem, ...(tunnel === undefined ? [] : [tunnel])].map((name) => ({
-      kind: "act" as const,
-      act: (hands: Hands) => hands.pace(() => unshape(hands, name)),
-    })),
+    { kind: "act", act: (hands) => hands.pace(() => unpace(hands, { modem, tunnel })) },
   ]),
-  "firewall-read": verb({}, ({ interface: modem }) => [
+  "firewall-read": verb({ tunnelInterface: optional(tunnelInterface) }, ({ interface: modem, tunnelInterface: tunnel }) => [
     {
       kind: "act",
       act: async (hands) => {
         const table = await listTable(hands);
-        return { ...(table === undefined ? { present: false } : dataOf(table)), shaping: await readShaping(hands, modem) };
+        const shaping = await readShaping(hands, modem);
+        const tunnelShaping = tunnel === undefined ? {} : { tunnelShaping: await tunnelShapingOf(hands, tunnel) };
+        return { ...(table === undefined ? { present: false } : dataOf(table)), shaping, ...tunnelShaping };
       },
     },
   ]),
@@ -354,23 +343,16 @@ export const firewallVerbs: Readonly<Record<string, Verb>> = {
     ({ interface: modem, throttleKbps: kbps, tunnelInterface: tunnel }) => [
       {
         kind: "act",
-        act: (hands) => hands.pace((keep) => (kbps === undefined ? unshape(hands, modem) : paceAndKeep(hands, modem, kbps, keep))),
+        act: (hands) =>
+          hands.pace((keep) => (kbps === undefined ? unpace(hands, { modem, tunnel }) : paceAndKeep(hands, { modem, tunnel }, kbps, keep))),
       },
-      ...(tunnel === undefined
-        ? []
-        : [
-            {
-              kind: "act" as const,
-              // The tunnel may not be up: what it is then given has its own pace by the modem's interface.
-              act: (hands: Hands) => (kbps === undefined ? unshape(hands, tunnel) : shape(hands, tunnel, kbps).catch(absent)),
-            },
-          ]),
       { kind: "act", act: async (hands) => ({ shaping: await readShaping(hands, modem) }) },
     ],
   ),
 };
 
-function absent(error: unknown): "gone" {
-  if (!(error instanceof SimwardError && error.code === "NETD_FAILED" && /Cannot find device/.test(error.message))) throw error;
-  return "gone";
+/** A tunnel that is not up has nothing to pace. */
+async function tunnelShapingOf(hands: Hands, tunnel: string): Promise<number | "none" | "absent"> {
+  const queues = await readQueues(hands, tunnel);
+  return queues === undefined ? "absent" : (queues.kbps ?? "none");
 }

@@ -1,9 +1,9 @@
 // Keeps what a verb has set in the kernel as it was set: the kernel's own news (nft monitor, tc monitor) say that something may have changed, a look says
 // whether it has, and it is set again at once, without asking anybody; then whoever had asked for it is told. One thing, one guard.
-import { type ChildProcess, spawn } from "node:child_process";
 import type { Clock, Disposer } from "../../base/clock.ts";
 import { asSimwardError } from "../../base/errors.ts";
 import { Queue } from "../../base/queue.ts";
+import { Monitor, type MonitorProgram } from "./monitor.ts";
 
 export type Alteration = "removed" | "altered" | "unpaced";
 
@@ -11,9 +11,9 @@ export interface Kept {
   readonly interface: string;
   /** Whether these words of the kernel's may be about it. Own changes are among them. */
   concerns(news: string): boolean;
-  /** undefined: it is as it was set. */
-  look(): Promise<Alteration | undefined>;
-  /** again: it was set, and was altered once more at once. gone: it can be set no more (its interface is), and is nobody's any longer. */
+  /** undefined: it is as it was set. new: nobody's doing (its interface is another one), but it is to be set. */
+  look(): Promise<Alteration | "new" | undefined>;
+  /** again: it was set, and was altered once more at once. gone: what it is set on has just gone. */
   restore(): Promise<"set" | "again" | "gone">;
 }
 
@@ -28,8 +28,8 @@ export interface Restored {
 export type Change = <T>(job: (keep: (kept: Kept) => void) => Promise<T>) => Promise<T>;
 
 export interface GuardOptions {
-  /** The program that tells the kernel's news, with its arguments. */
-  readonly monitor: readonly [path: string, ...args: readonly string[]];
+  /** The programs that tell the kernel's news. */
+  readonly monitors: readonly MonitorProgram[];
   readonly clock: Clock;
   /** Processor time of this process and of the programs it has run. */
   readonly spentMs: () => number;
@@ -47,11 +47,6 @@ const borrowedMs = 2_000;
 const againMs = 250;
 const tellEveryMs = 1_000;
 const logEveryMs = 60_000;
-/** When a monitor that has just been started surely listens; what was altered before that it cannot tell. */
-const listeningAfterMs = [100, 1_000] as const;
-const restartMs = { first: 100, most: 5_000, wellAfter: 10_000 } as const;
-/** Longer than anything that `concerns` looks for: it may come in two pieces. */
-const tailLength = 64;
 
 export class Guard {
   readonly #options: GuardOptions;
@@ -59,8 +54,7 @@ export class Guard {
   #kept: Kept | undefined;
   #owner: object | undefined;
   readonly #gone = new WeakSet<object>();
-  #monitor: ChildProcess | undefined;
-  #failures = 0;
+  readonly #monitors: readonly Monitor[];
   #isAsked = false;
   #restUntilMs = 0;
   #times = 0;
@@ -71,12 +65,22 @@ export class Guard {
 
   constructor(options: GuardOptions) {
     this.#options = options;
+    const { monitors, clock } = options;
+    const onNews = (news: string): boolean => {
+      const concerns = this.#kept?.concerns(news) ?? false;
+      if (concerns) this.#ask();
+      return concerns;
+    };
+    const onListening = (): void => this.#ask();
+    this.#monitors = monitors.map((program) => new Monitor({ program, clock, onNews, onListening }));
   }
 
   /** Nothing else touches it meanwhile. */
   change(owner: object): Change {
     return (job) =>
       this.#work.run(async () => {
+        // What another program has done until now is told, and not covered by what comes.
+        await this.#look().catch((error: unknown) => this.#failed(error));
         // Listening before it is set: nothing is missed in between.
         if (this.#kept !== undefined) this.#listen();
         let next: Kept | undefined;
@@ -107,48 +111,15 @@ export class Guard {
     this.#rest();
   }
 
-  // --- the kernel's news -------------------------------------------------------------------------------------------------------
-
   #listen(): void {
-    if (this.#monitor !== undefined || this.#timers.has("restart")) return;
-    const { monitor, clock } = this.#options;
-    const [path, ...args] = monitor;
-    const startedMs = clock.monotonicMs();
-    const child = spawn(path, args, { stdio: ["ignore", "pipe", "ignore"], env: {}, cwd: "/" });
-    this.#monitor = child;
-    let tail = "";
-    child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
-      const news = tail + chunk;
-      const concerns = this.#kept?.concerns(news) ?? false;
-      tail = concerns ? "" : news.slice(-tailLength);
-      if (concerns) this.#ask();
-    });
-    let isOver = false;
-    const over = (): void => {
-      if (isOver) return;
-      isOver = true;
-      if (this.#monitor !== child) return;
-      this.#monitor = undefined;
-      if (this.#kept === undefined) return;
-      this.#failures = clock.monotonicMs() - startedMs >= restartMs.wellAfter ? 0 : this.#failures + 1;
-      const waitMs = Math.min(restartMs.most, restartMs.first * 2 ** Math.min(this.#failures, 10));
-      this.#after("restart", waitMs, () => this.#kept !== undefined && this.#listen());
-    };
-    child.once("error", over).once("close", over);
-    for (const ms of listeningAfterMs)
-      this.#after(`listening ${ms}`, ms, () => {
-        if (this.#monitor === child) this.#ask();
-      });
+    for (const one of this.#monitors) one.start();
   }
 
   #rest(): void {
     for (const cancel of this.#timers.values()) cancel();
     this.#timers.clear();
     this.#isAsked = false;
-    this.#failures = 0;
-    const child = this.#monitor;
-    this.#monitor = undefined;
-    child?.kill("SIGKILL");
+    for (const one of this.#monitors) one.stop();
   }
 
   #after(what: string, ms: number, fn: () => void): void {
@@ -186,12 +157,7 @@ export class Guard {
       const restored = await kept.restore();
       // Whoever had asked for it may have gone meanwhile.
       if (this.#kept !== kept) return;
-      if (restored === "gone") {
-        this.#kept = undefined;
-        this.#rest();
-        return;
-      }
-      this.#tell(kept.interface, how);
+      if (restored !== "gone" && how !== "new") this.#tell(kept.interface, how);
       // Its news may have come before it was known what was set.
       if (restored === "again") this.#ask();
     } finally {

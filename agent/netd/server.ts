@@ -65,8 +65,18 @@ export function createNetd({ allowedUid, places = {}, clock, log = () => {}, ...
   });
   const tell = (owner: object, restored: object): void => answer(owner as Socket, { event: "firewall.altered", ...restored });
   const guards = {
-    table: new Guard({ monitor: [at.nft, "-n", "monitor"], clock, spentMs, log, tell }),
-    pace: new Guard({ monitor: [at.tc, "monitor"], clock, spentMs, log, tell }),
+    table: new Guard({ monitors: [[at.nft, "-n", "monitor"]], clock, spentMs, log, tell }),
+    // An interface that comes has a queue of which tc tells nothing.
+    pace: new Guard({
+      monitors: [
+        [at.tc, "monitor"],
+        [at.ip, "-o", "monitor", "link"],
+      ],
+      clock,
+      spentMs,
+      log,
+      tell,
+    }),
   };
   const handsFor = (owner: Socket): Hands => ({
     run: (program, args, input) => runProgram(at[program], args, clock, input),

@@ -100,7 +100,7 @@ test.skipIf(!canFilter)(
     const monitors = (): number => processesOf(vehicle.bench.namespace, " monitor").length;
     await until(() => monitors() === 1);
     await policy.decide(throttle);
-    await until(() => monitors() === 2);
+    await until(() => monitors() === 3);
     await policy.decide(allow);
     await until(() => monitors() === 1);
     await policy.firewall.stop();
