@@ -1,5 +1,6 @@
 // Bundles the programs into dist/. Native addons stay outside and are loaded lazily by the code that needs them.
-import { chmod, cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, chmod, cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
 
 const programs = {
@@ -11,7 +12,15 @@ const programs = {
 };
 const library = { agent: "agent/main.ts" };
 
-await mkdir("dist", { recursive: true });
+try {
+  await mkdir("dist", { recursive: true });
+  await access("dist", constants.W_OK);
+} catch (error) {
+  console.error(
+    `dist/ cannot be written (${error.code}): take a checkout that can be written to; what was built before starts with node dist/demo.mjs`,
+  );
+  process.exit(1);
+}
 const common = {
   bundle: true,
   platform: "node",

@@ -336,7 +336,11 @@ const keys = strictObject({
 });
 
 const api = strictObject({
-  dir: optional(path, "/run/simward"),
+  /** The name of a socket in it, as /engineer.sock, must fit into the 107 octets that the kernel has for it. */
+  dir: optional(
+    pipe(string(), regex(/^\/[\x21-\x7e]{0,92}$/, "must be an absolute path of at most 93 printable ASCII characters")),
+    "/run/simward",
+  ),
   /** Groups that own viewer.sock, engineer.sock and admin.sock; without them the sockets belong to the daemon's user alone. */
   viewer_group: optional(text),
   engineer_group: optional(text),

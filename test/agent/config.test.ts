@@ -55,6 +55,7 @@ describe("configuration", () => {
     ["a wrong type", `${minimal}[eim]\npoll_interval_seconds = "soon"\n`, /eim\.poll_interval_seconds must be number, not "soon"/],
     ["a number out of range", `${minimal}[eim]\npoll_interval_seconds = 1\n`, /eim\.poll_interval_seconds must be >=10, not 1/],
     ["a relative path", `${minimal}[paths]\nstate = "state"\n`, /paths\.state must be an absolute path/],
+    ["a directory whose sockets would have no room", `${minimal}[api]\ndir = "/${"x".repeat(93)}"\n`, /api\.dir must be .* at most 93/],
     ["a bad address", '[modem]\naddress = "ttyUSB2"\n', /modem\.address must be auto, usb:/],
     ["a bad choice", `${minimal}[policy]\nno_way_back = "maybe"\n`, /policy\.no_way_back must be \("warn" \| "refuse"\), not "maybe"/],
     ["something that resembles nothing", `${minimal}[paths]\nhome = "/x"\n`, /paths\.home is no setting; there are state$/m],
