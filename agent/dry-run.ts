@@ -35,12 +35,16 @@ export function createDryRun(parts: {
       const input = parseInput(route.input, body);
       const going = new Rehearsal();
       const rehearsed = { ...by, services: rehearsedServices(services(), going) };
+      let isWhole = false;
       try {
         await inRehearsal(going, () => run(rehearsed, input));
+        isWhole = !going.signal.aborted;
       } catch (error) {
         if (!going.signal.aborted) throw error;
+      } finally {
+        going.over();
       }
-      const isKnown = going.commands.length > 0 || !going.signal.aborted;
+      const isKnown = going.commands.length > 0 || isWhole;
       return {
         schema: "simward/rehearsal/1",
         outcome: going.commands.length > 0 ? "commands" : isKnown ? "nothing" : "unknown",

@@ -22,8 +22,15 @@ export class Rehearsal {
     return this.#over.signal;
   }
 
+  /** Throws ABORTED once it has ended: what still runs of it sends nothing, and is not remembered for ever. */
   note(command: RehearsedCommand): void {
+    this.#over.signal.throwIfAborted();
     this.#commands.push(command);
+  }
+
+  /** Who asked for it has his answer. */
+  over(): void {
+    this.#over.abort(new SimwardError("ABORTED", { detail: "rehearsed" }));
   }
 
   /** What comes now is not known before it runs. Throws ABORTED. */

@@ -207,7 +207,8 @@ const statuses: Partial<Record<ErrorCode, number>> = {
 };
 
 function sendError(response: ServerResponse, error: SimwardError): void {
-  sendJson(response, statuses[error.code] ?? 500, { schema: "simward/error/1", error: errorReport(error) });
+  // What the daemon refused may name what it is about.
+  sendJson(response, statuses[error.code] ?? 500, maskValue({ schema: "simward/error/1", error: errorReport(error) }));
 }
 
 function isSame(given: string, wanted: string): boolean {

@@ -13,13 +13,14 @@ const imei = "356938035643809";
 let asked: string[] = [];
 let isUp = true;
 let listeners = 0;
+const iccid = "8949010000000000001";
 /** Of usage. */
 let rows = 1;
 const api: ApiClient = {
   call: async <T>(method: string, path: string): Promise<T> => {
     asked.push(`${method} ${path}`);
     if (!isUp) throw new SimwardError("API_NOT_RUNNING");
-    if (path === "/v1/usage") throw new SimwardError("API_FORBIDDEN");
+    if (path === "/v1/usage") throw new SimwardError("API_FORBIDDEN", { detail: `${iccid} in ${imei}, LPA:1$dp.example$SECRET-ID` });
     return { schema: "simward/x/1", path, network: { imei } } as T;
   },
   lines: async (path, onLine, signal) => {
@@ -272,6 +273,11 @@ describe("what it answers", () => {
   test("no identifier in full, in documents and in the stream; who leaves the stream is let go", async () => {
     const own = await letIn();
     expect((await ask("/status", own)).body).toContain("3569…3809");
+    const refused = await ask("/usage", own);
+    expect([refused.status, JSON.parse(refused.body).error.message]).toEqual([
+      403,
+      expect.stringContaining("8949…0001 in 3569…3809, LPA:1$dp.example$<secret>"),
+    ]);
     const { line, leave } = await listen(own);
     leave();
     expect(line).toContain("3569…3809");
