@@ -457,8 +457,7 @@ class Driver implements Modem {
     if (startMs - this.#cardRestartedMs < cardRestartSpacingMs) return false;
     const held = mayDisturb?.();
     if (held === undefined) {
-      // A rehearsal ends with the step, and nothing was restarted.
-      if (rehearsal() === undefined) this.#cardRestartedMs = startMs;
+      if (rehearsal() === undefined) this.#cardRestartedMs = startMs; // Which ends with the step, and restarts nothing.
       await takeRefreshStep(this.#stepHost, this.#family.quirks.simPower === undefined ? "cfun-cycle" : "sim-power", signal);
     }
     const tookMs = this.#clock.monotonicMs() - startMs;
@@ -589,11 +588,10 @@ class Driver implements Modem {
     this.#emit({ kind: "registration", registration });
   }
 
-  /** A fact is one for all, also where a rehearsal has come upon it: what others do about it is meant. */
   #emit(event: ModemEvent): void {
     for (const listener of [...this.#listeners]) {
       try {
-        outOfRehearsal(() => listener(event));
+        outOfRehearsal(() => listener(event)); // A fact is one for all, also where a rehearsal has come upon it.
       } catch (error) {
         this.#log.error("modem.listener-failed", { event: event.kind, error });
       }
