@@ -10,6 +10,7 @@ import type { Challenges } from "../keys/challenges.ts";
 import type { KeyRing } from "../keys/ring.ts";
 import type { LockFacts } from "../policy/types.ts";
 import { openState, type StateStore } from "../state/store.ts";
+import { flawOf } from "./imei.ts";
 import { type Identity, judge, type LockRecord, noPairing, type Pairing, withProfile } from "./judge.ts";
 import { type LockAct, type LockOrder, signatureOf, signedOctets } from "./token.ts";
 
@@ -256,6 +257,11 @@ export async function openImeiLock(options: ImeiLockOptions): Promise<ImeiLock> 
           if (isSame) return "already";
           throw new SimwardError("IMEI_LOCK", { detail: "it is paired already; simward imei-lock repair, with a token, pairs it anew" });
         }
+        // A pairing is for good: without a token nobody takes it back.
+        if (flawOf(identity.imei) !== undefined)
+          throw new SimwardError("IMEI_LOCK", {
+            detail: "the module has no IMEI of its own, or one with a wrong check digit: simward doctor --factory",
+          });
         await save({ pairing: pairingOf(identity, { by: who.by, reason, vin }), unlocked: undefined });
         const { imei, eid = null, iccid = null } = identity;
         await audit({ event: "imeiLock.paired", cause: who.by, data: { ...who.data, reason, imei, eid, iccid, vin: vin ?? null } });

@@ -41,8 +41,14 @@ function modeOf({ options }: VerbInput): DoctorMode {
 async function pair({ api, out }: CliContext, mode: DoctorMode, input: VerbInput): Promise<void> {
   if (mode !== "factory") throw new SimwardError("USAGE", { detail: "--pair goes with --factory" });
   const reason = textOption(input, "reason") ?? "production line";
-  const { state } = await api("admin").call<ImeiLockReport>("POST", "/v1/imei-lock/pair", { reason });
-  out.hint(`device and card: ${state}`);
+  try {
+    const { state } = await api("admin").call<ImeiLockReport>("POST", "/v1/imei-lock/pair", { reason });
+    out.hint(`device and card: ${state}`);
+  } catch (error) {
+    // Why not is among what the line is told.
+    if (!isCode(error, "IMEI_LOCK")) throw error;
+    out.hint(`device and card are not paired: ${asSimwardError(error).message}`);
+  }
 }
 
 /** The daemon tells its first finding at once; one that hangs tells nothing. */

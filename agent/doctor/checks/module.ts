@@ -2,6 +2,7 @@
 import { familyOf } from "../../../at-drivers/families/table.ts";
 import type { SimState } from "../../../at-drivers/modem.ts";
 import { noHandover } from "../../connectivity/radio-plan.ts";
+import { flawOf } from "../../imei-lock/imei.ts";
 import { type Check, fail, pass, skip, warn } from "../check.ts";
 import type { DoctorContext } from "../context.ts";
 import { heardOn } from "../heard.ts";
@@ -170,20 +171,21 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
       "Whether the module has an IMEI of its own: one of zeros, or with a wrong check digit, is refused by networks and cannot be paired.",
     reach: "nothing",
     needs: ["module-answers"],
-    run: ({ modem }) => {
+    run: ({ modem, mode }) => {
       const { imei } = modem.status;
       if (imei === undefined) return skip("the module has not told its IMEI yet");
-      if (/^(\d)\1*$/.test(imei))
+      const flaw = flawOf(imei);
+      if (flaw === "none")
         return fail(
           `the module has no IMEI of its own (${imei}): it was lost, as after another firmware, or never written`,
           "have the module's maker write it anew, or put another module in: simward modem info",
         );
-      if (!isLuhn(imei))
-        return warn(
-          `the last digit of the module's IMEI is not its check digit: ${imei}`,
-          "simward imei-lock show --show-ids; compare it with the module's label, and have the module's maker look into it where they differ",
-        );
-      return pass();
+      if (flaw === undefined) return pass();
+      const words = `the last digit of the module's IMEI is not its check digit: ${imei}`;
+      const mend =
+        "simward imei-lock show --show-ids; compare it with the module's label, and have the module's maker look into it where they differ";
+      // On the road it may serve for years; what leaves the line with it cannot be paired.
+      return mode === "factory" ? fail(words, mend) : warn(words, mend);
     },
   },
   {
@@ -269,12 +271,3 @@ export const moduleChecks: readonly Check<DoctorContext>[] = [
     },
   },
 ];
-
-/** The check digit of an IMEI (3GPP TS 23.003 annex B). */
-function isLuhn(imei: string): boolean {
-  const sum = [...imei].reverse().reduce((total, digit, at) => {
-    const value = Number(digit) * (at % 2 === 1 ? 2 : 1);
-    return total + (value > 9 ? value - 9 : value);
-  }, 0);
-  return /^\d{15}$/.test(imei) && sum % 10 === 0;
-}
