@@ -93,7 +93,7 @@ export async function runChecks<C>(checks: readonly Check<C>[], context: C, opti
 
 /** Of two that each could be the other's reason, it is the one that failed. */
 function isReason({ finding, becauseOf }: Ran, of: Ran): boolean {
-  if (!of.becauseOf.includes(finding.check)) return false;
+  if (finding.check === of.finding.check || !of.becauseOf.includes(finding.check)) return false;
   return finding.level === "fail" || (finding.level === "warn" && !becauseOf.includes(of.finding.check));
 }
 
@@ -138,7 +138,7 @@ async function askOne<C>(
 
 /** A disk that takes nothing, or a module whose card is off, is one cause, however many checks meet it. */
 function groundsOf({ code }: SimwardError): readonly string[] {
-  if (code.startsWith("DISK_")) return ["disk", "state-directory"];
+  if (code.startsWith("DISK_")) return ["disk", "state-directory", "audit-trail"];
   return /^(AT_|APDU_|ES10_|CARD_|MODEM_|PORT_|DEADLINE$)/.test(code) ? ["module-answers", "sim", "card-class", "module-radio"] : [];
 }
 

@@ -103,6 +103,14 @@ describe("packages that the eUICC never saw", () => {
   });
 });
 
+broken("the last eIM has deleted itself: that was carried out, and nobody is left to ask", {
+  breakIt: async ({ order, poll }) => {
+    order({ kind: "euiccPackage", ecos: [{ deleteEim: { eimId: "eim.example.com" } }] });
+    await poll();
+  },
+  ...{ check: "eim-configured", cause: /knows no eIM/, mend: /simward eim add-initial/, silent: ["last-package"] },
+});
+
 describe("settings that are nobody's", () => {
   broken("[[eim.peer]] of an eIM that the eUICC does not know", {
     config: '[[eim.peer]]\neim_id = "eim.exmaple.com"\naddress = "eim.example.com:5684"\n',

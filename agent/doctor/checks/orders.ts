@@ -7,6 +7,9 @@ import { downloadMeanings, type Meaning, meaningOf, packageMeanings } from "../r
 /** What is older has been lived with. */
 const concernsMs = 7 * 86_400_000;
 
+/** lastEimDeleted: it has been, and no other is left (SGP.32 §2.11.2.2). */
+const carriedOut: readonly unknown[] = ["ok", "lastEimDeleted"];
+
 const text = (value: unknown): string => (typeof value === "string" || typeof value === "number" ? String(value) : "");
 const isOld = ({ time, timeSource }: AuditRecord, nowMs: number): boolean => timeSource !== "none" && nowMs - Date.parse(time) > concernsMs;
 
@@ -64,7 +67,7 @@ export const orderChecks: readonly Check<DoctorContext>[] = [
         );
       const refused = (Array.isArray(outcomes) ? outcomes : [])
         .map((one) => one as { readonly name?: string; readonly code?: unknown })
-        .find(({ code }) => code !== "ok");
+        .find(({ code }) => !carriedOut.includes(code));
       if (result === "euiccPackageResultSigned" && refused === undefined) return pass(`of ${done.time}, carried out`);
       const said = refused === undefined ? `${text(result)} ${text(error)}`.trim() : `${refused.name}: ${text(refused.code)}`;
       const known = meaningOf(packageMeanings, said);
