@@ -25,8 +25,10 @@ export interface LifeParts {
   readonly emergency: EmergencyWatch;
   readonly trust: Pick<Trust, "ring" | "challenges">;
   readonly identity: () => { readonly imei: string | undefined; readonly eid: string | undefined };
-  /** Of the fleet, ever; undefined where nothing counts. */
-  readonly fleetBytes: (() => Promise<number>) | undefined;
+  /** Of the fleet, ever; of all traffic where parties cannot be told apart. */
+  readonly fleetBytes: () => Promise<number>;
+  /** Whether anybody counts; nobody without [net], until the module has been seen to. */
+  readonly countsBytes: () => boolean;
   readonly onStage: (stage: Stage) => void;
 }
 
@@ -46,8 +48,8 @@ export async function createLife(parts: LifeParts): Promise<Life> {
     capBytes: config.test_cap_bytes,
     retireBy: config.retire_by,
     isHeld: () => emergency.sources.length > 0,
-    countsBytes: fleetBytes !== undefined,
-    counter: async () => (fleetBytes === undefined ? undefined : { name: "usage", bytes: await fleetBytes() }),
+    countsBytes: parts.countsBytes,
+    counter: async () => (parts.countsBytes() ? { name: "usage", bytes: await fleetBytes() } : undefined),
     recordedStage: async () => {
       for await (const { data } of trail.audit.query({ event: "lifecycle.stage", last: 1 })) return stages.find((one) => one === data?.to);
       return undefined;

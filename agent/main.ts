@@ -346,7 +346,8 @@ export async function createAgent(ports: AgentPorts): Promise<Agent> {
     ...{ disk, clock, alarms, trail, emergency, trust, engine: policy.engine, identity: ownIdentity },
     config: config.lifecycle,
     log: log.child({ part: "lifecycle" }),
-    fleetBytes: dataPath === undefined ? undefined : async () => fleetBytesOf(await usage.totals()),
+    fleetBytes: async () => fleetBytesOf(await usage.totals()),
+    countsBytes: () => dataPath !== undefined || usage.isCounting,
     onStage: (stage) => {
       usage.look();
       hub.publish("lifecycle.stage", { stage });

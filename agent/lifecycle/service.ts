@@ -43,8 +43,8 @@ export interface LifecycleOptions {
   readonly isHeld: () => boolean;
   /** Undefined while nothing counts. */
   readonly counter: () => Promise<CounterReading | undefined>;
-  /** Whether there can be one at all. */
-  readonly countsBytes: boolean;
+  /** Whether anybody counts. Without [net] that is seen only once the module has. */
+  readonly countsBytes: () => boolean;
   /** Of the last record of a stage in the audit trail. */
   readonly recordedStage: () => Promise<Stage | undefined>;
   readonly onLost: (why: SimwardError) => void;
@@ -119,6 +119,8 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
     unkept = { ...unkept, isDirty: true };
   }
 
+  /** What was used up stays so over a restart, before anybody has counted anew. */
+  const isCounted = (): boolean => options.countsBytes() || life.usedBytes > 0;
   const around = (): Surroundings => {
     const wall = clock.wall();
     const { market } = engine.facts;
@@ -126,13 +128,13 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
       nowMs: wall.ms,
       clockTrusted: wall.source === "nitz" || wall.source === "network",
       country: market?.country,
-      countsBytes: options.countsBytes,
+      countsBytes: isCounted(),
       isHeld: isHeld(),
     };
   };
   const facts = (): LifecycleFacts => ({
     stage: life.stage,
-    usedBytes: options.countsBytes ? life.usedBytes : undefined,
+    usedBytes: isCounted() ? life.usedBytes : undefined,
     capBytes: life.stage === "factory_test" ? options.capBytes : undefined,
   });
 
@@ -179,7 +181,7 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
     }
     const { from, to, cause, trigger, reason } = moved;
     const at = {
-      usedBytes: options.countsBytes ? before.usedBytes : null,
+      usedBytes: isCounted() ? before.usedBytes : null,
       odometerKm: life.odometerKm,
       country: input.around.country ?? null,
     };
@@ -194,6 +196,7 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
   };
 
   const count = async (): Promise<void> => {
+    if (engine.facts.lifecycle?.usedBytes === undefined) await engine.update({ lifecycle: facts() });
     const now = await options.counter();
     if (now === undefined) return;
     const bytes = passedSince(counter, now);
@@ -204,7 +207,7 @@ export async function openLifecycle(options: LifecycleOptions): Promise<Lifecycl
   };
   /** Counts are of use only to a cap or a trigger, and flash is spared where there is neither. */
   const isCounting = (): boolean =>
-    options.countsBytes &&
+    options.countsBytes() &&
     ((life.stage === "factory_test" && options.capBytes !== undefined) ||
       standings(plan, life, around()).some(({ trigger }) => trigger.kind === "bytes"));
 

@@ -80,7 +80,7 @@ class Vehicle {
       },
       acted: async () => {},
       counter: async () => this.counter,
-      countsBytes: true,
+      countsBytes: () => true,
       recordedStage: async () => undefined,
       onLost: () => {},
       onProblem: (problem) => this.problems.push(problem?.message),
