@@ -9,7 +9,7 @@ import { watchRestarts } from "./restarts.ts";
 import { createDoctor, type DoctorActs } from "./service.ts";
 
 export interface DoctorParts {
-  readonly ports: Pick<AgentPorts, "config" | "configFile" | "clock" | "disk" | "peers" | "rsp" | "net" | "credential">;
+  readonly ports: Pick<AgentPorts, "config" | "configFile" | "clock" | "disk" | "peers" | "rsp" | "net" | "credential" | "bootMs">;
   readonly modem: Modem;
   readonly ipa: Ipa;
   readonly askCard: DoctorContext["askCard"];
@@ -27,10 +27,18 @@ const triedBytes = 4_096;
 export function doctorIn({ ports, modem, ipa, askCard, lockFacts, services, signal }: DoctorParts): DoctorActs {
   const { config, configFile, clock, disk, peers, rsp, net } = ports;
   const restarts = watchRestarts({ modem, clock });
+  // What the network told goes on while the machine is asleep.
+  const elapsedMs = ports.bootMs ?? (() => clock.monotonicMs());
+  let told: { readonly utcMs: number; readonly atMs: number } | undefined;
+  const unhear = modem.onEvent((event) => {
+    if (event.kind === "time") told = { utcMs: event.utcMs, atMs: elapsedMs() };
+  });
+  signal.addEventListener("abort", unhear, { once: true });
   signal.addEventListener("abort", () => restarts.stop(), { once: true });
   return createDoctor({
     ...{ config, configFile, clock, modem, askCard, peers, lockFacts, signal },
     stateDir: config.paths.state,
+    networkMs: () => (told === undefined ? undefined : told.utcMs + elapsedMs() - told.atMs),
     credential: ports.credential,
     ipa: () => ipa.status(),
     known: () => ipa.injectors,

@@ -25,6 +25,8 @@ export interface LocalContext {
   readonly startFailure?: (() => Promise<StartFailure | undefined>) | undefined;
   /** Whether the trail holds together. */
   readonly verifyAudit: () => Promise<{ readonly ok: boolean; readonly records: number; readonly words: string }>;
+  /** Of the daemon: what time it is by what the mobile network told last (NITZ). */
+  readonly networkMs?: (() => number | undefined) | undefined;
   /** Of the daemon: whether the module answers on its port now. */
   readonly port?:
     | (() => { readonly isReady: boolean; readonly reason: string | undefined; readonly device: string | undefined })

@@ -18,6 +18,8 @@ const implausibleMs = 15 * 365.25 * dayMs;
 const nearFullBytes = 16 * 1024 * 1024;
 const leastFreeFiles = 16;
 const nearFullShare = 0.05;
+/** More than clocks drift, and than a network is wrong about its zone. */
+const contradictionMs = 86_400_000;
 
 const stateDirOf = async (context: LocalContext): Promise<string> => {
   const { state } = (await configOf(context).catch(() => undefined))?.paths ?? {};
@@ -143,7 +145,7 @@ export const storageChecks: readonly Check<LocalContext>[] = [
       "Whether the time is believed: certificates and roaming days go by it. It comes from an NTP daemon or from the network (NITZ); before the build of simward it is surely wrong, 15 years behind it probably.",
     reach: "nothing",
     isLocal: true,
-    run: ({ clock, daemonProblem }) => {
+    run: ({ clock, daemonProblem, networkMs }) => {
       const { ms, source } = clock.wall();
       const now = new Date(ms).toISOString();
       const data = { time: now, source };
@@ -159,6 +161,13 @@ export const storageChecks: readonly Check<LocalContext>[] = [
           `the clock says ${now}, from ${source === "floor" ? "this machine" : source}, ${Math.floor((ms - buildMs) / (365.25 * dayMs))} years after simward was built: it is probably wrong, and certificates count as expired by it`,
           `date -u; ${mend}; where NTP says so too, have its server looked at`,
           { data },
+        );
+      const toldMs = networkMs?.();
+      if (toldMs !== undefined && Math.abs(toldMs - ms) > contradictionMs)
+        return fail(
+          `the clock says ${now} (${source === "network" ? "and an NTP daemon vouches for it" : `from ${source}`}), and the mobile network says ${new Date(toldMs).toISOString()}: one of them is wrong, and certificates and roaming days go by the first`,
+          `compare both with a watch; where the clock is wrong: timedatectl timesync-status; correct the servers of the NTP daemon, then systemctl restart systemd-timesyncd`,
+          { data: { ...data, networkTime: new Date(toldMs).toISOString() } },
         );
       // What the network has told is the daemon's to know.
       if (source === "floor" && daemonProblem === undefined)
