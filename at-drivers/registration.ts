@@ -55,7 +55,7 @@ export function combineRegistration(
   const best = candidates.reduce<RegistrationLine | undefined>((a, b) => (a === undefined || rank(b) < rank(a) ? b : a), undefined);
   if (best === undefined) return { status: "unknown" };
   const found = fromLine(best, departures);
-  if (!isRegistered(found)) return found;
+  if (!isRegistered(found)) return cops?.mode === 2 ? { ...found, isToldToLeave: true } : found;
   const plmn = cops?.format === 2 && /^\d{5,6}$/.test(cops.operator ?? "") ? cops.operator : undefined;
   const rat = found.rat ?? ratOf(cops?.act, departures);
   return { ...found, ...(plmn === undefined ? {} : { plmn }), ...(rat === undefined ? {} : { rat }) };

@@ -42,6 +42,8 @@ export interface Registration {
   readonly cellId?: string;
   /** EMM cause, 3GPP TS 24.301 §9.9.3.9. */
   readonly rejectCause?: number;
+  /** The module was told to leave the network and to look for none (+COPS 2). */
+  readonly isToldToLeave?: boolean;
 }
 
 export interface PdpContext {

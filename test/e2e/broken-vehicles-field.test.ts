@@ -60,6 +60,13 @@ describe("the radio by somebody else's hand", () => {
   });
 });
 
+describe("an operator chosen by somebody else's hand", () => {
+  broken("told to leave the network", {
+    breakIt: ({ modem }) => modem.raw("AT+COPS=2", { timeoutMs: 180_000 }),
+    ...{ check: "registration", cause: /look for none \(\+COPS: 2\)/, mend: /simward modem at AT\+COPS=0/, silent: ["data-session"] },
+  });
+});
+
 describe("what status says of the card", () => {
   for (const [state, words] of [
     ["absent", /^Card +not in its slot/m],

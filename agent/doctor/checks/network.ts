@@ -59,7 +59,7 @@ export const networkChecks: readonly Check<DoctorContext>[] = [
     reach: "nothing",
     needs: ["sim", "module-radio", "profile-enabled"],
     run: async ({ modem, net, status: document }, signal) => {
-      const { status, plmn, rat, rejectCause } = modem.status.registration;
+      const { status, plmn, rat, rejectCause, isToldToLeave = false } = modem.status.registration;
       const where = [plmn, rat].filter((one) => one !== undefined).join(" ");
       const data = {
         status,
@@ -83,6 +83,12 @@ export const networkChecks: readonly Check<DoctorContext>[] = [
         });
       const becauseOf = ["signal", "rat", "policy", "lifecycle", "forbidden-networks"];
       if (status === "denied") return fail("the network refuses the vehicle and does not say why", mendOf(0), { data, becauseOf });
+      if (isToldToLeave)
+        return fail(
+          "the module was told to leave the network and to look for none (+COPS: 2), by somebody else's hand",
+          "simward modem at AT+COPS=0 --answer-within 180 --reason WHY; or simward modem reset",
+          { data, becauseOf: ["policy", "lifecycle"] },
+        );
       const locked = lockedBands(await modem.radio.bands(signal).catch(() => undefined));
       if (locked !== undefined)
         return fail(
