@@ -539,7 +539,6 @@ class Driver implements Modem {
   }
 
   // Reading
-
   async #readIccid(port: AtPort): Promise<string> {
     const iccid = await this.#ops.iccid(port);
     this.#iccid = iccid;
