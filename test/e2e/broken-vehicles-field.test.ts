@@ -7,7 +7,7 @@ import { quirks } from "../../hw-sim/modem/personalities/quirks.ts";
 import { personalities } from "../../hw-sim/modem/personalities/table.ts";
 import type { Personality } from "../../hw-sim/modem/personality.ts";
 import { broken } from "../support/broken.ts";
-import { bootstrap, type Given, scenario, type World } from "../support/e2e.ts";
+import { bootstrap, fleet, type Given, scenario, type World } from "../support/e2e.ts";
 
 function withQuirk(name: keyof typeof quirks): Personality {
   const { generic } = personalities;
@@ -65,6 +65,20 @@ describe("an operator chosen by somebody else's hand", () => {
     breakIt: ({ modem }) => modem.raw("AT+COPS=2", { timeoutMs: 180_000 }),
     ...{ check: "registration", cause: /look for none \(\+COPS: 2\)/, mend: /simward modem at AT\+COPS=0/, silent: ["data-session"] },
   });
+});
+
+broken("a profile without coverage was enabled, and there is no way back: the profile is named before the antenna", {
+  installed: [fleet],
+  breakIt: async ({ fault, enable, poll }) => {
+    await fault({ vehicle: { "no-coverage": fleet.iccid } });
+    enable(fleet);
+    await poll();
+  },
+  ...{
+    check: "registration",
+    cause: /since the profile 8949299000000000026 was enabled/,
+    mend: /fallback exec, or simward package load FILE/,
+  },
 });
 
 describe("what status says of the card", () => {

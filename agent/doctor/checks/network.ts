@@ -58,7 +58,7 @@ export const networkChecks: readonly Check<DoctorContext>[] = [
       "Whether a network has taken the vehicle in; if one refused, its cause by 3GPP TS 24.301 in words, and what can be done about it.",
     reach: "nothing",
     needs: ["sim", "module-radio", "profile-enabled"],
-    run: async ({ modem, net, status: document }, signal) => {
+    run: async ({ modem, net, records, status: document }, signal) => {
       const { status, plmn, rat, rejectCause, isToldToLeave = false } = modem.status.registration;
       const where = [plmn, rat].filter((one) => one !== undefined).join(" ");
       const data = {
@@ -102,6 +102,14 @@ export const networkChecks: readonly Check<DoctorContext>[] = [
         return warn(
           `no network is found yet (${status}), ${Math.round(uptimeMs / 1_000)} s after the start: no coverage here, or no antenna, if that stays so`,
           `wait half a minute, then simward doctor; if it stays so, ${antenna}`,
+          { data, becauseOf },
+        );
+      // The profile that is enabled now has found none since: its operator's coverage is likelier at fault than the antenna.
+      const [change] = await records({ event: "profile.", last: 1 });
+      if (change?.event === "profile.offline")
+        return fail(
+          `no network is found (${status}), since the profile ${String(change.data?.iccid ?? "")} was enabled: it found none from the beginning, ${change.time}`,
+          `simward net scan; simward profile list; where another profile has coverage here: simward profile fallback exec, or simward package load FILE --reason WHY, with a package of the eIM's that enables it; else ${antenna}`,
           { data, becauseOf },
         );
       return fail(`no network is found (${status}): no coverage here, or no antenna`, antenna, { data, becauseOf });
