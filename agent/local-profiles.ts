@@ -1,6 +1,7 @@
 // Profiles, notifications, memory and first eIMs under local command, as the API offers them: who may what, and what needs a reason in the audit trail.
 import { fromHex } from "../base/bytes.ts";
 import { errorReport, SimwardError } from "../base/errors.ts";
+import { rehearsal } from "../base/rehearsal.ts";
 import type { Ipa } from "../ipa/ipa.ts";
 import { parseActivationCode } from "../ipa/procedures/activation-code.ts";
 import type { LocalChange, ResetOption } from "../ipa/procedures/local-assistant.ts";
@@ -31,6 +32,7 @@ export interface LocalProfileActs {
   ): Promise<ProfileChange>;
   deleteProfile(by: Asker, order: { readonly target: string; readonly reason?: string | undefined }): Promise<ProfileChange>;
   nameProfile(by: Asker, order: { readonly target: string; readonly nickname: string }): Promise<ProfileChange>;
+  /** Joins the one that is under way with the same codes. */
   downloadProfile(
     by: Asker,
     order: { readonly activationCode: string; readonly confirmationCode?: string | undefined },
@@ -66,6 +68,18 @@ export function createLocalProfiles({ ipa, audit, changed, signal }: LocalProfil
     };
   };
 
+  /** By their codes, which are good once: who asks for the same again, having left, gets the one answer. */
+  const downloads = new Map<string, ReturnType<typeof local.download>>();
+  const download = (codes: Parameters<typeof local.download>[0]): ReturnType<typeof local.download> => {
+    if (rehearsal() !== undefined) return local.download(codes, signal);
+    const key = JSON.stringify([codes.activationCode, codes.confirmationCode]);
+    const underWay = downloads.get(key);
+    if (underWay !== undefined) return underWay;
+    const begun = carriedOut(local.download(codes, signal)).finally(() => downloads.delete(key));
+    downloads.set(key, begun);
+    return begun;
+  };
+
   return {
     async enableProfile(by, { target, reason = null }) {
       await audit("profile.enableAsked", by, { target, reason });
@@ -95,7 +109,7 @@ export function createLocalProfiles({ ipa, audit, changed, signal }: LocalProfil
       // The address may be known; what entitles to the profile may not, nor what might be it in a code with a part missing.
       const { smdpAddress } = parseActivationCode(codes.activationCode);
       await audit("profile.downloadAsked", by, { smdpAddress });
-      const { iccid, profileName, serviceProviderName } = await carriedOut(local.download(codes, signal));
+      const { iccid, profileName, serviceProviderName } = await download(codes);
       return {
         schema: "simward/profile-downloaded/1",
         ...(iccid === undefined ? {} : { iccid }),

@@ -197,6 +197,8 @@ export interface ModemQuirks {
   readonly localCtzu: 1 | 3;
   /** How often AT+COPS=? is tried before its ERROR counts. */
   readonly scanTries: number;
+  /** How long AT+COPS=? may take: every band of every technology, one after the other. */
+  readonly scanMs: number;
   /** Empties EF.FPLMN where +CRSM does not reach it. */
   readonly clearForbidden: AtCommand<readonly [], void> | undefined;
   /** The context that an LTE attachment uses. */

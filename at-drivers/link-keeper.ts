@@ -33,7 +33,8 @@ export interface LinkKeeperOptions {
 
 /** A module that does not answer this often in a row is given up, and its port opened anew. */
 const timeoutsUntilLost = 10;
-const restartLimitMs = 180_000;
+/** From the end of the quiet after a restart until it is ready. */
+export const restartLimitMs = 180_000;
 /** Enough to tell what speaks on a port. */
 const heardOctets = 256;
 

@@ -9,16 +9,28 @@ import type {
   FailureCause,
   ModemFamily,
   ModemOps,
+  ModemQuirks,
   OperatorChoice,
   PowerSaving,
   PsmTimers,
   RadioAccess,
   RadioSwitch,
 } from "./family.ts";
+import { restartLimitMs } from "./link-keeper.ts";
 import type { Rat } from "./types.ts";
+
+/** When it is given up that the radio is away for minutes. */
+export interface RadioLimits {
+  /** AT+COPS=? */
+  readonly scanMs: number;
+  /** From the order to restart to a module that is ready again. */
+  readonly restartMs: number;
+}
 
 /** Every operation is refused with PORT_CLOSED or MODEM_ABSENT while the link is not ready. */
 export interface ModemRadio {
+  /** By the family of the module, or of no one in particular before it is identified. */
+  readonly limits: RadioLimits;
   /** The choices of technologies that the family can make, each most preferred first; none where it is not known how. */
   readonly modes: readonly (readonly Rat[])[];
   /** As the module reads it now. */
@@ -40,6 +52,14 @@ export interface ModemRadio {
   setEdrx(rat: Edrx["rat"], cycleSeconds: number | undefined, signal?: AbortSignal): Promise<Change>;
 }
 
+const refusedScanMs = 10_000;
+
+function limitsOf({ scanMs, scanTries, resets, bootMs }: ModemQuirks): RadioLimits {
+  const ordering = Math.max(...resets.map(({ timeoutMs }) => timeoutMs));
+  // A scan that is tried again was refused at once.
+  return { scanMs: scanMs + scanTries * refusedScanMs, restartMs: ordering + bootMs + restartLimitMs };
+}
+
 export interface RadioParts {
   readonly link: {
     use<T>(signal: AbortSignal | undefined, job: (port: AtPort) => Promise<T>): Promise<T>;
@@ -58,6 +78,9 @@ export function createRadio({ link, ops, family, wanted }: RadioParts): ModemRad
     on: () => ops().setFunction(link.readyPort(), wanted()),
   });
   return {
+    get limits() {
+      return limitsOf(family().quirks);
+    },
     get modes() {
       return (family().quirks.radio?.modes ?? [])
         .map(({ rats }) => rats)

@@ -63,8 +63,12 @@ export interface ModemChanged {
   readonly tookMs: number;
   /** It holds only after simward modem reset. */
   readonly needsReset?: boolean;
-  /** Of the operator: registered with it. */
+  /** Registered with it, MCC and MNC digits. */
   readonly plmn?: string;
+  /** Of a restart of a module that was registered: whether it is again. */
+  readonly registered?: boolean;
+  /** Why it is not, as far as the network tells. */
+  readonly reason?: string;
 }
 
 export interface ForbiddenOperators {

@@ -75,11 +75,13 @@ function renderPhase({ n, of, phase, joined, elapsedMs }: ApiEvent): string {
 
 function progressOf(out: Output, plan: readonly string[]): (event: ApiEvent) => void {
   let done = 0;
+  let isPhased = false;
   let isDown = false;
   const count = (n: number): string => (plan.length === 0 ? `[${n}]` : `[${n}/${plan.length}]`);
   if (plan[0] !== undefined) out.live(`${count(1)} ${plan[0]}`);
   return (event) => {
     if (event.kind === "phase") {
+      isPhased = true;
       const { phase, n, of } = event;
       out.progress({ ...event, step: phase }, () => renderPhase(event));
       out.live(`[${n}/${of}] ${phase}, at most ${duration(Number(event.limitMs))}`);
@@ -101,6 +103,8 @@ function progressOf(out: Output, plan: readonly string[]): (event: ApiEvent) => 
       out.progress({ ...event, step: "segment", n }, () => renderEvent(event, out));
       return;
     }
+    // Of what the daemon does beside it.
+    if (isPhased) return;
     const name = String(event.name);
     const at = plan.findIndex((step) => name.endsWith(step));
     done = at < 0 ? done + (plan.length === 0 ? 1 : 0) : at + 1;

@@ -45,7 +45,6 @@ export interface NetActsOptions {
   readonly clock: Clock;
 }
 
-const scanLimitMs = 240_000;
 /** A module that was registered a moment ago, with another APN, needs no longer. */
 const testMs = 60_000;
 
@@ -55,7 +54,7 @@ export function createNetActs(options: NetActsOptions): NetActs {
   const scanning = options.longActs.act<"asked" | "scanning" | "answered", OperatorsReport>({
     work: "net scan",
     phases: ["asked", "scanning", "answered"],
-    limitMs: scanLimitMs,
+    limitMs: () => modem.radio.limits.scanMs,
   });
   const mayDisturb = (): void => {
     if (emergency.sources.length > 0) throw new SimwardError("EMERGENCY_ACTIVE", { detail: emergency.sources.join(", ") });
@@ -170,7 +169,12 @@ export function createNetActs(options: NetActsOptions): NetActs {
         phase("asked");
         const found = await keeper.change(async (signal) => {
           phase("scanning");
-          const limit = deadline(clock, scanLimitMs, () => new SimwardError("DEADLINE", { detail: "a scan for operators" }), signal);
+          const limit = deadline(
+            clock,
+            modem.radio.limits.scanMs,
+            () => new SimwardError("DEADLINE", { detail: "a scan for operators" }),
+            signal,
+          );
           return modem.scanOperators(limit.signal).finally(limit.done);
         });
         phase("answered");

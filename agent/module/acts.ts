@@ -1,11 +1,14 @@
 // What a person asks of the module: who it is, a line typed to it, its APN, power saving, operator and forbidden list, and a restart. What the
 // configuration decides is not changed behind its back.
 import type { Modem } from "../../at-drivers/modem.ts";
+import { isRegistered } from "../../at-drivers/registration.ts";
 import type { Clock } from "../../base/clock.ts";
 import { deadline } from "../../base/clock.ts";
 import { SimwardError } from "../../base/errors.ts";
+import { rehearsal } from "../../base/rehearsal.ts";
 import type { AtAnswer, ForbiddenOperators, ModemChanged, ModemReport, ModemSurvey, PsmOrder } from "../api/modem-types.ts";
 import type { Config } from "../config/schema.ts";
+import { refusalText } from "../connectivity/causes.ts";
 import type { Keeper } from "../connectivity/keeper.ts";
 import type { EmergencyWatch } from "../emergency.ts";
 import type { Asker } from "../local-profiles.ts";
@@ -32,7 +35,7 @@ export interface ModuleActs {
   register(by: Asker, plmn: string | undefined): Promise<ModemChanged>;
   forbidden(): Promise<ForbiddenOperators>;
   clearForbidden(by: Asker, reason: string): Promise<ModemChanged>;
-  /** Resolves when the module is ready again. Joins a restart that is under way. */
+  /** Resolves when the module is ready again, and registered where it was, or that has not come in time. Joins a restart that is under way. */
   reset(by: Asker, reason: string): Promise<ModemChanged>;
 }
 
@@ -51,7 +54,6 @@ export interface ModuleActsParts {
 }
 
 const registerLimitMs = 180_000;
-const resetLimitMs = 300_000;
 
 export function createModuleActs(parts: ModuleActsParts): ModuleActs {
   const { modem, keeper, config, emergency, audit, clock, signal } = parts;
@@ -62,11 +64,36 @@ export function createModuleActs(parts: ModuleActsParts): ModuleActs {
     if (emergency.sources.length > 0) throw new SimwardError("EMERGENCY_ACTIVE", { detail: emergency.sources.join(", ") });
     ready();
   };
-  const restarting = parts.longActs.act<"asked" | "restarting" | "off the air" | "back", ModemChanged>({
+  const registeredWithinMs = config.radio.registration_timeout_seconds * 1_000;
+  const restarting = parts.longActs.act<"asked" | "restarting" | "off the air" | "back" | "registered", ModemChanged>({
     work: "modem reset",
-    phases: ["asked", "restarting", "off the air", "back"],
-    limitMs: resetLimitMs,
+    phases: ["asked", "restarting", "off the air", "back", "registered"],
+    limitMs: () => modem.radio.limits.restartMs + registeredWithinMs,
   });
+  /** Looks on: to register is the keeper's, which has its turn again. False: not in time. */
+  const seenRegistered = async (): Promise<boolean> => {
+    const over = new AbortController();
+    const stops: (() => void)[] = [];
+    const seen = new Promise<boolean>((done) => {
+      const look = (): void => {
+        if (isRegistered(modem.status.registration)) done(true);
+      };
+      stops.push(modem.onEvent(look));
+      look();
+    });
+    const late = clock.sleep(registeredWithinMs, AbortSignal.any([over.signal, signal])).then(() => false);
+    try {
+      return await Promise.race([seen, late]);
+    } finally {
+      for (const stop of stops) stop();
+      over.abort();
+      await late.catch(() => undefined);
+    }
+  };
+  const whyNot = (): string => {
+    const { status, rejectCause } = modem.status.registration;
+    return rejectCause === undefined ? status : `${status}, ${refusalText(rejectCause)}`;
+  };
   const configured = (setting: string, instead = ""): never => {
     throw new SimwardError("POLICY_REFUSED", {
       detail: `${setting} of the configuration decides it`,
@@ -178,17 +205,22 @@ export function createModuleActs(parts: ModuleActsParts): ModuleActs {
       return restarting.ask(async (phase) => {
         mayDisturb();
         phase("asked");
-        return timed("reset", () =>
-          keeper.change(async (outer) => {
+        const wasRegistered = isRegistered(modem.status.registration);
+        return timed("reset", async () => {
+          await keeper.change(async (outer) => {
             phase("restarting");
             const stop = modem.onEvent(({ kind }) => {
               if (kind === "gone") phase("off the air");
             });
-            await within(resetLimitMs, "restart of the module", outer, (s) => modem.reset(s)).finally(stop);
+            await within(modem.radio.limits.restartMs, "restart of the module", outer, (s) => modem.reset(s)).finally(stop);
             phase("back");
-            return {};
-          }),
-        );
+          });
+          if (!wasRegistered || rehearsal() !== undefined) return {};
+          if (!(await seenRegistered())) return { registered: false, reason: whyNot() };
+          phase("registered");
+          const { plmn } = modem.status.registration;
+          return { registered: true, ...(plmn === undefined ? {} : { plmn }) };
+        });
       });
     },
   };

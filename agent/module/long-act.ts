@@ -14,8 +14,8 @@ export interface LongActPlan<P extends string> {
   readonly work: WorkStatus["work"];
   /** In their order; what is not observed is left out. */
   readonly phases: readonly P[];
-  /** When it is given up. */
-  readonly limitMs: number;
+  /** When it is given up; asked as it begins, as the module may have been exchanged. */
+  readonly limitMs: () => number;
 }
 
 export interface LongActs {
@@ -46,6 +46,7 @@ export function createLongActs(parts: {
             return present.answer;
           }
           const startMs = clock.monotonicMs();
+          const givenUpMs = limitMs();
           let n = 0;
           const status = (): WorkStatus => ({
             work,
@@ -53,7 +54,7 @@ export function createLongActs(parts: {
             n,
             of: phases.length,
             elapsedMs: Math.round(clock.monotonicMs() - startMs),
-            limitMs,
+            limitMs: givenUpMs,
           });
           const phase = (name: P): void => {
             n = phases.indexOf(name) + 1;

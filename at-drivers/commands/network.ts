@@ -103,12 +103,12 @@ export interface CopsEntry {
   readonly act: number | undefined;
 }
 
-/** Minutes long; the reply may be broken over several lines, and ends with the lists of modes and formats, which are not operators. */
+/** Minutes long, by family; the reply may be broken over several lines, and ends with the lists of modes and formats, which are not operators. */
 export const testCops: AtCommand<readonly [], readonly CopsEntry[]> = declare(
   "+COPS",
   "AT+COPS=?",
   "+COPS:",
-  { timeoutMs: 315_000, prefixOptional: true, abortable: true },
+  { prefixOptional: true, abortable: true },
   (reply) => {
     const entries: CopsEntry[] = [];
     for (const field of splitFields(reply.lines.join(""))) {

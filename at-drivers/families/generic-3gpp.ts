@@ -41,6 +41,7 @@ export const genericQuirks: ModemQuirks = {
   clock: ["cclk"],
   localCtzu: 1,
   scanTries: 1,
+  scanMs: 315_000,
   clearForbidden: undefined,
   defaultCid: 1,
   auth: ["cgauth"],

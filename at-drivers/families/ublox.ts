@@ -22,6 +22,8 @@ const common: ModemQuirks = {
   ...genericQuirks,
   iccid: ["ccid", "crsm"],
   gapMs: 20,
+  // A deep scan; the character that ends it early leaves a state that nobody knows.
+  scanMs: 600_000,
   bootLines: ["RDY"],
   start: [awake("+UPSV"), greeting],
   operatorProfile: "umnoprof",

@@ -2,6 +2,7 @@
 import { SimwardError } from "../../../base/errors.ts";
 import type { ModemChanged, ModemReport, ModemSurvey } from "../../api/modem-types.ts";
 import type { RadioReport } from "../../api/net-types.ts";
+import { exitCodes } from "../exit.ts";
 import { duration } from "../layout.ts";
 import type { Output } from "../output.ts";
 import { quietOption, withProgress } from "../progress.ts";
@@ -97,11 +98,12 @@ export const modemCapture: Verb = {
 };
 
 function shownChange(done: ModemChanged, out: Output): void {
-  const { what, changed, needsReset, tookMs, plmn } = done;
+  const { what, changed, needsReset, tookMs, plmn, registered, reason } = done;
   out.result(done, () =>
     known(
       changed ? out.paint("green", what === "reset" ? "restarted" : "set") : "it was so already",
       plmn && `registered with ${plmn}`,
+      registered === false && out.paint("yellow", `not registered again: ${reason ?? "nobody knows why"}; simward net status`),
       changed && `in ${duration(tookMs)}`,
       needsReset === true && out.paint("yellow", "holds after simward modem reset"),
     ).join("  "),
@@ -110,17 +112,18 @@ function shownChange(done: ModemChanged, out: Output): void {
 
 export const modemReset: Verb = {
   name: "modem reset",
-  summary: "restart the module, and wait until it is ready again",
+  summary: "restart the module, and wait until it is ready and registered again, where it was; exits with 8 where it is not",
   example: "simward modem reset --yes --reason 'ticket 123'",
   danger: "data and calls end until the module is registered again",
   options: [quietOption],
-  timeoutSeconds: 360,
+  timeoutSeconds: 900,
   hasProgress: true,
   async run(context, input) {
     const body = { reason: needReason(input) };
     const ask = (): Promise<ModemChanged> => context.api("engineer").call<ModemChanged>("POST", "/v1/modem/reset", body);
-    shownChange(await withProgress(context, input, ask, [], "simward status shows it, and simward modem reset joins it"), context.out);
-    return undefined;
+    const done = await withProgress(context, input, ask, [], "simward status shows it, and simward modem reset joins it");
+    shownChange(done, context.out);
+    return done.registered === false ? exitCodes.offline : undefined;
   },
 };
 

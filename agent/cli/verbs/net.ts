@@ -157,7 +157,7 @@ export const netScan: Verb = {
   summary: "look for operators: it takes minutes, and data stands still meanwhile",
   example: "simward net scan",
   options: [quietOption],
-  timeoutSeconds: 300,
+  timeoutSeconds: 720,
   hasProgress: true,
   async run(context, input) {
     const { api, out } = context;

@@ -43,10 +43,11 @@ export function networkOps(quirks: ModemQuirks): NetworkOps {
     selectOperator: (port, plmn, rat) =>
       plmn === undefined ? port.send(network.setCopsAutomatic) : port.send(network.setCopsManual, plmn, actOf(rat, quirks.rats)),
     async scan(port) {
+      const patient = port.with({ timeoutMs: quirks.scanMs });
       // Some firmware answers the first ones with ERROR at once.
       for (let left = quirks.scanTries - 1; ; left--) {
         try {
-          return (await port.send(network.testCops)).map(found);
+          return (await patient.send(network.testCops)).map(found);
         } catch (error) {
           if (left <= 0 || !isCode(error, "AT_ERROR")) throw error;
         }

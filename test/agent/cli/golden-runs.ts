@@ -291,6 +291,12 @@ function freshCard(dir: string): GoldenVehicle {
   };
 }
 
+/** The APN on which the vehicle was online: with another one it is refused. */
+const registeredHome = async ({ agent, status, until }: World): Promise<unknown> => {
+  await agent.module.setApn({ role: "engineer", peer: undefined }, { name: "bootstrap.iot", type: "IPV4V6" });
+  return until(status, ({ network }) => network.address !== undefined);
+};
+
 /** A module whose technologies, power saving and APN may be chosen, and a configuration that leaves it to the engineer. */
 function otherModule(dir: string): GoldenVehicle {
   return {
@@ -330,7 +336,7 @@ function otherModule(dir: string): GoldenVehicle {
         run("usage export"),
       ),
       rehearse("modem reset", ...meant),
-      once("modem reset", ...meant),
+      after(registeredHome, once("modem reset", ...meant)),
     ],
   };
 }

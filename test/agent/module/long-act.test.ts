@@ -11,7 +11,7 @@ function scanning() {
   const scan = acts.act<"asked" | "scanning" | "answered", string>({
     work: "net scan",
     phases: ["asked", "scanning", "answered"],
-    limitMs: 240_000,
+    limitMs: () => 240_000,
   });
   let jobs = 0;
   const ask = (): Promise<string> =>
