@@ -142,7 +142,7 @@ export const storageChecks: readonly Check<LocalContext>[] = [
     name: "clock",
     section: "storage",
     about:
-      "Whether the time is believed: certificates and roaming days go by it. It comes from an NTP daemon or from the network (NITZ); before the build of simward it is surely wrong, 15 years behind it probably.",
+      "Whether the time is believed: certificates and roaming days go by it. It comes from an NTP daemon or from the network (NITZ); before the build of simward it is surely wrong, 15 years behind it probably, and where NTP and the mobile network differ by more than a day one of them is.",
     reach: "nothing",
     isLocal: true,
     run: ({ clock, daemonProblem, networkMs }) => {
