@@ -1,7 +1,7 @@
 // What a person gives the command line to read, as a file or on standard input: bounded, left at Ctrl-C, and refused in words.
 import { open } from "node:fs/promises";
 import { reasonOf, SimwardError } from "../../base/errors.ts";
-import type { CliContext } from "./verb.ts";
+import { type CliContext, textOption, type VerbInput } from "./verb.ts";
 
 /** No package, profile, key ring or token comes near it. */
 export const mostGivenBytes = 16 * 1024 * 1024;
@@ -36,6 +36,14 @@ export async function contentOf(reader: Reader, file: string): Promise<Buffer> {
 /** The same as text. */
 export async function textOf(reader: Reader, file: string): Promise<string> {
   return (await contentOf(reader, file)).toString("utf8");
+}
+
+/** Beside the file that it signs, unless it is named. Throws USAGE for standard input, which has nothing beside it. */
+export function signatureFile(input: VerbInput, file: string): string {
+  const named = textOption(input, "signature");
+  if (named === undefined && file === "-")
+    throw new SimwardError("USAGE", { detail: "of what comes from standard input the --signature is to be named" });
+  return named ?? `${file}.sig`;
 }
 
 async function standardInput({ out, signal }: Reader): Promise<Buffer> {

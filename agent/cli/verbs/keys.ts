@@ -1,8 +1,8 @@
 // simward keys list, install: the fleet's keys that this vehicle believes. How a ring is made: docs/policy.md.
 import type { KeyRingReport } from "../../api/types.ts";
-import { contentOf, textOf } from "../given.ts";
+import { contentOf, signatureFile, textOf } from "../given.ts";
 import type { Output } from "../output.ts";
-import { needReason, textOption, type Verb } from "../verb.ts";
+import { needReason, type Verb } from "../verb.ts";
 
 export const keysList: Verb = {
   name: "keys list",
@@ -27,8 +27,9 @@ export const keysInstall: Verb = {
     const { api, out } = context;
     const [file = ""] = input.args;
     const reason = needReason(input);
+    const beside = signatureFile(input, file);
     const ring = await textOf(context, file);
-    const signature = (await contentOf(context, textOption(input, "signature") ?? `${file}.sig`)).toString("base64");
+    const signature = (await contentOf(context, beside)).toString("base64");
     const keys = await api("admin").call<KeyRingReport>("POST", "/v1/keys", { ring, signature, reason });
     out.result(keys, () => `${out.paint("green", keys.outcome ?? "installed")}\n${rendered(keys, out)}`);
     return undefined;

@@ -1,7 +1,7 @@
 // simward roaming status, history, rules show, rules install: days of permanent roaming, and the rules they are judged by. docs/policy.md.
 import { SimwardError } from "../../../base/errors.ts";
 import type { RoamingHistory, RoamingReport, RoamingRulesReport, RoamingStanding } from "../../api/types.ts";
-import { contentOf, textOf } from "../given.ts";
+import { contentOf, signatureFile, textOf } from "../given.ts";
 import { progressBar } from "../layout.ts";
 import type { Output, Style } from "../output.ts";
 import { needReason, textOption, type Verb } from "../verb.ts";
@@ -102,8 +102,9 @@ export const roamingRulesInstall: Verb = {
     const { api, out } = context;
     const [file = ""] = input.args;
     const reason = needReason(input);
+    const beside = signatureFile(input, file);
     const rules = await textOf(context, file);
-    const signature = (await contentOf(context, textOption(input, "signature") ?? `${file}.sig`)).toString("base64");
+    const signature = (await contentOf(context, beside)).toString("base64");
     const report = await api("admin").call<RoamingRulesReport>("POST", "/v1/roaming/rules", { rules, signature, reason });
     out.result(report, () => `${out.paint("green", report.outcome ?? "installed")}\n${head(report, out).join("\n")}`);
     return undefined;

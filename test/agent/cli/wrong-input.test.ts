@@ -107,6 +107,8 @@ describe("before anything is asked of the daemon", () => {
     ["net register 1", "1: give MCC and MNC digits"],
     ["usage limit 5qb --reason x", "5qb: give an amount"],
     ["imei-lock unlock --token= --reason x", "the name of the file to be read is empty"],
+    ["keys install - --reason x", "the --signature is to be named"],
+    ["roaming rules install - --reason x", "the --signature is to be named"],
     ["status --timeout 0", "--timeout 0: give a time"],
   ])("%s: %s", async (line, message) => {
     const { code, stderr } = await capturedCli(nowhere, line.split(" "));
