@@ -156,18 +156,18 @@ export const storageChecks: readonly Check<LocalContext>[] = [
           mend,
           { data },
         );
-      if (ms > buildMs + implausibleMs)
-        return warn(
-          `the clock says ${now}, from ${source === "floor" ? "this machine" : source}, ${Math.floor((ms - buildMs) / (365.25 * dayMs))} years after simward was built: it is probably wrong, and certificates count as expired by it`,
-          `date -u; ${mend}; where NTP says so too, have its server looked at`,
-          { data },
-        );
       const toldMs = networkMs?.();
       if (toldMs !== undefined && Math.abs(toldMs - ms) > contradictionMs)
         return fail(
           `the clock says ${now} (${source === "network" ? "and an NTP daemon vouches for it" : `from ${source}`}), and the mobile network says ${new Date(toldMs).toISOString()}: one of them is wrong, and certificates and roaming days go by the first`,
           `compare both with a watch; where the clock is wrong: timedatectl timesync-status; correct the servers of the NTP daemon, then systemctl restart systemd-timesyncd`,
           { data: { ...data, networkTime: new Date(toldMs).toISOString() } },
+        );
+      if (ms > buildMs + implausibleMs)
+        return warn(
+          `the clock says ${now}, from ${source === "floor" ? "this machine" : source}, ${Math.floor((ms - buildMs) / (365.25 * dayMs))} years after simward was built: it is probably wrong, and certificates count as expired by it`,
+          `date -u; ${mend}; where NTP says so too, have its server looked at`,
+          { data },
         );
       // What the network has told is the daemon's to know.
       if (source === "floor" && daemonProblem === undefined)
