@@ -44,12 +44,13 @@ async function says({ agent, until }: World, cause: RegExp): Promise<DoctorRepor
   return report;
 }
 
-/** The vehicle stands on through midnight. */
-async function midnight({ clock }: World): Promise<void> {
+/** The vehicle stands through midnight, and its module starts in the morning: the network tells the time anew. */
+async function midnight({ clock, modem, status, until, online }: World): Promise<void> {
   const { ms } = clock.wall();
-  await clock.sleep(1);
-  clock.setWall({ ms: ms - (ms % dayMs) + dayMs - 5_000 });
-  await clock.sleep(8_000);
+  clock.setWall({ ms: ms - (ms % dayMs) + dayMs + 60_000 });
+  await modem.reset();
+  await until(status, ({ network }) => network.address === undefined);
+  await online();
 }
 
 scenario("90 days in 120 in Turkey: the 89th, the 90th and the 91st day; a local profile mends it", {
