@@ -91,6 +91,8 @@ export interface CrossCheck {
 }
 
 const everyMs = 900_000;
+/** A session is told before its interface is up: from when on the two are held together. */
+const soonMs = 10_000;
 /** Behind so much that agrees, what differed is over; and so long at most is anything held together. */
 const agreedBytes = 1_000_000;
 const longestMs = dayMs;
@@ -101,13 +103,18 @@ export function createCrossCheck(options: CrossCheckOptions): CrossCheck {
   /** As it stood when the module was asked last. */
   let last: KernelCount | undefined;
   let differs = false;
+  let isUp = false;
+  /** There is a session, and no interface of it yet. */
+  let isAwaited = false;
   let stopped = false;
   let cancel: Disposer = () => {};
   const work = new Queue();
 
   const read = async (): Promise<Pair | undefined> => {
+    isAwaited = false;
     if (stopped || !mayAsk()) return undefined;
     const before = await kernel();
+    isAwaited = isUp && before === undefined;
     // Where nothing passed there is nothing to hold together, and a module that sleeps is left asleep.
     if (before === undefined || (from !== undefined && last?.bytes === before.bytes && last.index === before.index)) return undefined;
     const counters = await module();
@@ -152,17 +159,20 @@ export function createCrossCheck(options: CrossCheckOptions): CrossCheck {
     work.run(job).catch((error: unknown) => log.debug("the module's counters could not be compared", { error: asSimwardError(error) }));
   const again = (): void => {
     if (stopped) return;
-    cancel = clock.after(everyMs, () => void quietly(look).finally(again));
+    cancel();
+    cancel = clock.after(isAwaited ? soonMs : everyMs, () => void quietly(look).finally(again));
   };
 
   return {
     start() {
       again();
     },
-    session(isUp) {
+    session(up) {
       void quietly(async () => {
+        isUp = up;
         await look();
-        if (!isUp) from = undefined;
+        if (!up) from = undefined;
+        else if (isAwaited) again();
       });
     },
     async stop() {

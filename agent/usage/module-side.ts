@@ -98,8 +98,11 @@ export function createModuleSide({ modem, clock, log, random, alarms, audit, isB
 }
 
 function kernelCount({ view, interfaceName }: NonNullable<ModuleSideOptions["kernel"]>): CrossCheckOptions["kernel"] {
+  /** A session that has just ended has left its interface, and what it counted there. */
+  let last: string | undefined;
   return async () => {
-    const name = interfaceName();
+    last = interfaceName() ?? last;
+    const name = last;
     if (name === undefined) return undefined;
     const [index, counted] = [await view.index(name), view.counters(name)];
     if (index === undefined || counted === undefined) return undefined;

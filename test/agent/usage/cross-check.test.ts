@@ -2,12 +2,15 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { createAlarms } from "../../../agent/alarms.ts";
 import type { AuditEvent } from "../../../agent/audit/types.ts";
+import type { PathState } from "../../../agent/connectivity/keeper.ts";
 import { createSessionBook } from "../../../agent/connectivity/sessions.ts";
 import { type CrossCheck, compare, createCrossCheck, type Pair } from "../../../agent/usage/cross-check.ts";
 import { countedSince, createModuleCount } from "../../../agent/usage/module-count.ts";
+import { createModuleSide, type ModuleSideOptions } from "../../../agent/usage/module-side.ts";
 import type { ModuleCounters } from "../../../at-drivers/data-interface.ts";
 import { VirtualClock } from "../../../base/clock.ts";
 import { silentLog } from "../../../base/log.ts";
+import { seededRandom } from "../../../base/random.ts";
 
 const quarterHourMs = 900_000;
 const counters = (sentBytes: number, receivedBytes: number, more: Partial<ModuleCounters> = {}): ModuleCounters => ({
@@ -253,4 +256,47 @@ test("a session's record waits for the module's last word, and has its octets wi
   module = counters(4_000, 7_000);
   await book.close("the test ends");
   expect(events).toMatchObject([{ event: "session.ended", data: { sentBytes: 3_000, receivedBytes: 6_000 } }]);
+});
+
+test("a session of a few minutes is held together, though it is told before its interface is up and its end after the path has let go of it", async () => {
+  const clock = new VirtualClock();
+  const events: string[] = [];
+  let interfaceName: string | undefined;
+  let kernelBytes = 0;
+  let module = counters(0, 0);
+  let tellPath: (path: PathState) => void = () => {};
+  const side = createModuleSide({
+    modem: {
+      status: { link: "ready", consecutiveTimeouts: 0 },
+      dataInterface: { counters: async () => module },
+      attachCid: 1,
+    } as unknown as ModuleSideOptions["modem"],
+    ...{ clock, log: silentLog, random: seededRandom(1), alarms: createAlarms(), isBusy: () => false },
+    audit: async ({ event }) => void events.push(event),
+    kernel: {
+      interfaceName: () => interfaceName,
+      view: { index: async () => 7, counters: () => ({ sentBytes: kernelBytes, receivedBytes: 0, packets: kernelBytes / 1_400 }) },
+    },
+  });
+  side.start(
+    (fn) => {
+      tellPath = fn;
+      return () => {};
+    },
+    () => {},
+  );
+  const path = { up: true, session: undefined, iccid: undefined, apn: undefined, reason: undefined, isExhausted: false } as PathState;
+  tellPath(path);
+  await clock.advance(2_000);
+  interfaceName = "wwan0";
+  await clock.advance(60_000);
+  kernelBytes += 4_200_000;
+  module = counters(6_300_000, 0);
+  await clock.advance(60_000);
+  expect(events).toEqual([]);
+  interfaceName = undefined;
+  tellPath({ ...path, up: false });
+  await clock.advance(0);
+  expect(events).toEqual(["usage.mismatch"]);
+  await side.stop();
 });
