@@ -7,10 +7,10 @@ import { outOfRehearsal, rehearsal } from "../base/rehearsal.ts";
 import { createApdu, type OwnedApdu } from "./apdu/access.ts";
 import type { ApduTimeouts } from "./apdu/way.ts";
 import { awaitRegistered } from "./await-registered.ts";
-import type { PacketEvent } from "./commands/data.ts";
 import type { RegistrationCommand, RegistrationLine } from "./commands/network.ts";
 import { clcc, isVoiceCall } from "./commands/voice.ts";
-import { attachAgain, connect, ensureContext } from "./context.ts";
+import { attachAgain } from "./context.ts";
+import { createDataContexts, type DataContexts } from "./data-contexts.ts";
 import { createDataInterface, type ModemDataInterface } from "./data-interface.ts";
 import { parsePortAddress } from "./engine/channel.ts";
 import type { OwnedAtPort } from "./engine/port.ts";
@@ -89,8 +89,7 @@ class Driver implements Modem {
   readonly #link: LinkKeeper;
   readonly #listeners = new Set<ModemListener>();
   readonly #stopWatch: Disposer;
-  /** Contexts that `connect` brought up and nobody took down since. */
-  readonly #connected = new Set<number>();
+  readonly #contexts: DataContexts;
   #family: ModemFamily = generic3gpp;
   #ops: ModemOps = opsOf(generic3gpp);
   #identity: ModemIdentity | undefined;
@@ -101,9 +100,8 @@ class Driver implements Modem {
   #registration: Registration = { status: "unknown" };
   #registrationReading: Promise<Registration> | undefined;
   #registrationNews = false;
+  #isAskingSim = false;
   #wantedFunction: 0 | 1 | 4 = 1;
-  /** The credentials this session has written: they cannot be read back. */
-  #authenticated = "";
   #epoch = 0;
   /** How often the card was seen to start anew. */
   #simRestarts = 0;
@@ -142,6 +140,10 @@ class Driver implements Modem {
     this.dataInterface = createDataInterface(parts);
     this.radio = createRadio(parts);
     this.raw = typedLines(this.#link);
+    this.#contexts = createDataContexts({
+      ...{ clock, link: this.#link, ops: () => this.#ops, wantedFunction: () => this.#wantedFunction },
+      onBearer: (active) => this.#emit({ kind: "bearer", active }),
+    });
     this.#stepHost = {
       clock,
       link: this.#link,
@@ -150,7 +152,10 @@ class Driver implements Modem {
       onCardGone: () => this.#epoch++,
       restart: (command, signal) => this.#restart(command, signal),
     };
-    this.#stopWatch = clock.every(watchMs, () => this.#watch());
+    this.#stopWatch = clock.every(watchMs, () => {
+      this.#watch();
+      this.#watchSim();
+    });
     this.#link.start();
   }
 
@@ -255,38 +260,23 @@ class Driver implements Modem {
   }
 
   contexts(signal?: AbortSignal): Promise<readonly PdpContext[]> {
-    return this.#link.use(signal, (port) => this.#ops.contexts(port));
+    return this.#contexts.contexts(signal);
   }
 
-  async ensureContext(context: PdpContext, auth?: PdpAuth, signal?: AbortSignal): Promise<{ readonly changed: boolean }> {
-    // A password cannot be read back: it is written once a session, and when it changes. That there is none is made sure of as often.
-    const credentials = auth ?? "none";
-    const key = JSON.stringify([context.cid, credentials]);
-    const onAir = (): Promise<void> => this.#ops.setFunction(this.#link.readyPort(), this.#wantedFunction);
-    const changed = await this.#link.use(signal, (port) =>
-      ensureContext(this.#ops, port, context, key === this.#authenticated ? undefined : credentials, onAir),
-    );
-    this.#authenticated = key;
-    return { changed };
+  ensureContext(context: PdpContext, auth?: PdpAuth, signal?: AbortSignal): Promise<{ readonly changed: boolean }> {
+    return this.#contexts.ensureContext(context, auth, signal);
   }
 
   connect(cid: number, signal?: AbortSignal): Promise<DataSession> {
-    return this.#link.use(signal, async (port) => {
-      const session = await connect(this.#ops, port, cid, this.#clock, signal);
-      this.#connected.add(cid);
-      return session;
-    });
+    return this.#contexts.connect(cid, signal);
   }
 
   disconnect(cid: number, signal?: AbortSignal): Promise<void> {
-    return this.#link.use(signal, async (port) => {
-      this.#connected.delete(cid);
-      if (await this.#ops.isActive(port, cid)) await this.#ops.activate(port, cid, false);
-    });
+    return this.#contexts.disconnect(cid, signal);
   }
 
   session(cid: number, signal?: AbortSignal): Promise<DataSession | undefined> {
-    return this.#link.use(signal, async (port) => ((await this.#ops.isActive(port, cid)) ? this.#ops.session(port, cid) : undefined));
+    return this.#contexts.session(cid, signal);
   }
 
   // Refresh and reset
@@ -444,8 +434,7 @@ class Driver implements Modem {
     this.#epoch++;
     this.#sim = undefined;
     this.#iccid = undefined;
-    this.#authenticated = "";
-    this.#connected.clear();
+    this.#contexts.forget();
     this.#registration = { status: "unknown" };
     this.#log.warn("modem.gone", { address: this.address, reason });
     this.#emit({ kind: "gone", reason });
@@ -457,7 +446,8 @@ class Driver implements Modem {
     if (startMs - this.#cardRestartedMs < cardRestartSpacingMs) return false;
     const held = mayDisturb?.();
     if (held === undefined) {
-      if (rehearsal() === undefined) this.#cardRestartedMs = startMs; // Which ends with the step, and restarts nothing.
+      // Which ends with the step, and restarts nothing.
+      if (rehearsal() === undefined) this.#cardRestartedMs = startMs;
       await takeRefreshStep(this.#stepHost, this.#family.quirks.simPower === undefined ? "cfun-cycle" : "sim-power", signal);
     }
     const tookMs = this.#clock.monotonicMs() - startMs;
@@ -478,7 +468,7 @@ class Driver implements Modem {
     listenToModule(port, bootLinesOfAll(), {
       boot: (line) => this.#link.rebooted(port, `the module has restarted (${line})`),
       registration: (command, line) => this.#onRegistrationLine(command, line),
-      packet: (event) => this.#onPacketEvent(event),
+      packet: (event) => this.#contexts.onPacketEvent(event),
       time: (utcMs) => {
         if (utcMs !== undefined) this.#emit({ kind: "time", utcMs });
         else void this.#tellNetworkTime(port);
@@ -495,25 +485,6 @@ class Driver implements Modem {
     if (command !== "+CREG" && said.status === "denied" && isRegistered(this.#registration)) this.#setRegistration(said);
     this.#registrationNews = true;
     this.#watch();
-  }
-
-  #onPacketEvent(event: PacketEvent): void {
-    switch (event.kind) {
-      case "activated":
-        if (event.cid !== undefined && this.#connected.has(event.cid)) this.#emit({ kind: "bearer", active: true });
-        break;
-      case "deactivated":
-        // Another context's end, such as that of IMS, is none of ours.
-        if (event.cid === undefined ? this.#connected.size === 0 : !this.#connected.delete(event.cid)) break;
-        this.#emit({ kind: "bearer", active: false });
-        break;
-      case "detached":
-        if (this.#connected.size === 0) break;
-        this.#connected.clear();
-        this.#emit({ kind: "bearer", active: false });
-        break;
-      default:
-    }
   }
 
   #onSimLine(port: OwnedAtPort, state: SimState): void {
@@ -534,11 +505,22 @@ class Driver implements Modem {
 
   #watch(): void {
     if (this.#link.state.kind !== "ready") return;
-    if (!isRegistered(this.#registration)) void this.simState().catch((error: unknown) => this.#log.debug("modem.sim-unread", { error }));
     void this.registration().catch((error: unknown) => this.#log.debug("modem.registration-unread", { error }));
   }
 
+  /** Where there is no network the card may be why. By the clock alone: modules tell of networks with every command, too. */
+  #watchSim(): void {
+    if (this.#link.state.kind !== "ready" || isRegistered(this.#registration) || this.#isAskingSim) return;
+    this.#isAskingSim = true;
+    void this.simState()
+      .catch((error: unknown) => this.#log.debug("modem.sim-unread", { error }))
+      .finally(() => {
+        this.#isAskingSim = false;
+      });
+  }
+
   // Reading
+
   async #readIccid(port: AtPort): Promise<string> {
     const iccid = await this.#ops.iccid(port);
     this.#iccid = iccid;
@@ -590,7 +572,8 @@ class Driver implements Modem {
   #emit(event: ModemEvent): void {
     for (const listener of [...this.#listeners]) {
       try {
-        outOfRehearsal(() => listener(event)); // A fact is one for all, also where a rehearsal has come upon it.
+        // A fact is one for all, also where a rehearsal has come upon it.
+        outOfRehearsal(() => listener(event));
       } catch (error) {
         this.#log.error("modem.listener-failed", { event: event.kind, error });
       }
