@@ -50,6 +50,13 @@ const rehearse = (verb: string, ...args: readonly string[]): GoldenRun => run(ve
 /** A module that is busy is not waited for, so the status has it once it was measured. */
 const signal = ({ until, status }: World): Promise<unknown> => until(status, ({ network }) => network.rsrpDbm !== undefined);
 
+/** A module with counters of its own is asked for them once it has a session. */
+const isCounted = ({ until, agent }: World): Promise<unknown> =>
+  until(
+    () => agent.lifecycle.lifecycle(),
+    ({ usedBytes }) => usedBytes !== undefined,
+  );
+
 const after = (before: NonNullable<GoldenRun["before"]>, one: GoldenRun): GoldenRun => ({ ...one, before });
 
 export function goldenVehicles(dir: string): readonly GoldenVehicle[] {
@@ -305,7 +312,7 @@ function otherModule(dir: string): GoldenVehicle {
     runs: [
       run("modem info"),
       run("modem rat show"),
-      once("doctor"),
+      after(isCounted, once("doctor")),
       rehearse("modem rat set", "lte-m"),
       once("modem rat set", "lte-m"),
       once("modem psm", "on", "--tau", "3600", "--active", "60"),
