@@ -1,9 +1,12 @@
 // Which of several names somebody may have meant: a verb, a setting. Pure.
 
+/** No name is as long; comparing takes the product of both lengths. */
+const longest = 100;
+
 /** The nearest name by edits, or the one that ends with what was typed; undefined when nothing is near. */
 export function nearest(typed: string, names: readonly string[]): string | undefined {
   const words = typed.toLowerCase().trim();
-  if (words === "") return undefined;
+  if (words === "" || words.length > longest) return undefined;
   const byEnd = names.filter((name) => name.split(" ").at(-1) === words);
   if (byEnd.length === 1) return byEnd[0];
   const ranked = names

@@ -12,6 +12,7 @@ import {
   hashLine,
   indexName,
   indexOf,
+  lineOf,
   listSegments,
   readLines,
   type SegmentIndex,
@@ -92,7 +93,7 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
       ...(event.event === checkpointEvent ? signed(event, time) : event),
       prev: head.hash,
     };
-    const line = JSON.stringify(record);
+    const line = lineOf(record);
     const bytes = utf8(`${line}\n`);
     try {
       await disk.append(segmentName(segment), bytes, true);

@@ -23,6 +23,14 @@ export function hashLine(line: string): string {
   return createHash("sha256").update(line, "utf8").digest("hex");
 }
 
+/** What JSON lets stand and a terminal obeys: control characters of C1, and those that turn the direction of writing around. */
+const unsafe = /[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
+/** A value as one line of JSON that may be shown as it is: an auditor's export is octet for octet what is hashed. */
+export function lineOf(value: unknown): string {
+  return JSON.stringify(value).replace(unsafe, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 export interface SegmentLines {
   /** Finished lines, without their line feeds. */
   readonly lines: readonly string[];
