@@ -5,6 +5,7 @@ import { recordHeaderBytes } from "../../../transports/dtls/records.ts";
 import type { DtlsCipherSuite } from "../../../transports/dtls/types.ts";
 import { closed, dtlsBench, echo, exchange, host, identityOf, pki, refusal, rootsOf, unhurried } from "../../support/dtls-bench.ts";
 import { makeCertificate, makeLargeChain, makePki, oids } from "../../support/test-pki.ts";
+import { alertDeadline, alertedBy, refusalsOf } from "./refusals.ts";
 
 const bench = dtlsBench();
 const psk = { kind: "psk", identity: "vehicle-1", key: Uint8Array.from({ length: 16 }, (_, i) => i) } as const;
@@ -47,7 +48,7 @@ describe("cipher suites", () => {
   test("by default AES-128-GCM, and never CCM_8", async () => {
     const server = await bench.server();
     expect((await bench.connect(server)).cipherSuite).toBe("ECDHE-ECDSA-AES128-GCM-SHA256");
-    const failed = await refusal(bench.connect(server, { cipherSuites: ["ECDHE-ECDSA-AES128-CCM8"] }));
+    const failed = await alertedBy(() => bench.connect(server, { ...alertDeadline, cipherSuites: ["ECDHE-ECDSA-AES128-CCM8"] }));
     expect(failed).toMatchObject({ code: "DTLS_ALERT", data: { alert: 40 } });
   });
 
@@ -60,7 +61,7 @@ describe("cipher suites", () => {
 
   test("an unknown PSK identity is refused with an alert", async () => {
     const server = await bench.server({ psk: pskOf });
-    const failed = await refusal(bench.connect(server, { trust: { ...psk, identity: "somebody" } }));
+    const failed = await alertedBy(() => bench.connect(server, { ...alertDeadline, trust: { ...psk, identity: "somebody" } }));
     expect(failed).toMatchObject({ code: "DTLS_ALERT" });
   });
 });
@@ -95,23 +96,21 @@ describe("trust", () => {
   });
 
   test("another root is refused, and the server is told unknown_ca", async () => {
-    const server = await bench.server();
-    const told = server.refused();
-    const failed = await refusal(bench.connect(server, { trust: rootsOf(other.root) }));
-    expect(failed).toMatchObject({ code: "TLS_UNTRUSTED", retry: "operator" });
-    expect(await told).toMatchObject({ code: "DTLS_ALERT", data: { alert: 48 } });
+    const server = await bench.server(alertDeadline);
+    const told = await refusalsOf(server, () => bench.connect(server, { trust: rootsOf(other.root) }));
+    expect(told.client).toMatchObject({ code: "TLS_UNTRUSTED", retry: "operator" });
+    expect(told.server).toMatchObject({ code: "DTLS_ALERT", data: { alert: 48 } });
     expect(server.links).toEqual([]);
     expect(server.size).toBe(0);
   });
 
   // shows: d7.name
   test("another name is refused", async () => {
-    const server = await bench.server();
-    const told = server.refused();
-    const failed = await refusal(bench.connect(server, { serverName: "evil.example.test" }));
-    expect(failed).toMatchObject({ code: "TLS_HOST_MISMATCH" });
-    expect(await told).toMatchObject({ code: "DTLS_ALERT", data: { alert: 42 } });
-    expect(failed.message).toContain(`DNS:${host}`);
+    const server = await bench.server(alertDeadline);
+    const told = await refusalsOf(server, () => bench.connect(server, { serverName: "evil.example.test" }));
+    expect(told.client).toMatchObject({ code: "TLS_HOST_MISMATCH" });
+    expect(told.server).toMatchObject({ code: "DTLS_ALERT", data: { alert: 42 } });
+    expect(told.client.message).toContain(`DNS:${host}`);
   });
 
   test("an address as the name is looked for among the addresses", async () => {
@@ -123,11 +122,11 @@ describe("trust", () => {
 
   // shows: d7.time
   test("an expired certificate is refused by the Clock, not by the system's time", async () => {
-    const server = await bench.server();
+    const server = await bench.server(alertDeadline);
     const later = new VirtualClock({ ms: Date.UTC(2051, 0, 1) });
-    const told = server.refused();
-    expect(await refusal(bench.connect(server, { clock: later }))).toMatchObject({ code: "TLS_EXPIRED" });
-    expect(await told).toMatchObject({ code: "DTLS_ALERT", data: { alert: 45 } });
+    const told = await refusalsOf(server, () => bench.connect(server, { clock: later }));
+    expect(told.client).toMatchObject({ code: "TLS_EXPIRED" });
+    expect(told.server).toMatchObject({ code: "DTLS_ALERT", data: { alert: 45 } });
     const leaf = makeCertificate({
       name: host,
       issuer: pki.root,
@@ -156,20 +155,22 @@ describe("client certificates", () => {
 
   test("required and missing: an alert, and no link", async () => {
     const server = await bench.server({ clientCertificates: { mode: "require", anchors } });
-    const failed = await refusal(bench.connect(server));
+    const failed = await alertedBy(() => bench.connect(server, alertDeadline));
     expect(failed).toMatchObject({ code: "DTLS_ALERT" });
     expect(server.links).toEqual([]);
   });
 
   test.each(["request", "require"] as const)("mode %s, given and from elsewhere: an alert, and no link", async (mode) => {
     const server = await bench.server({ clientCertificates: { mode, anchors } });
-    expect(await refusal(bench.connect(server, { identity: identityOf(stranger) }))).toMatchObject({ code: "DTLS_ALERT" });
+    const failed = await alertedBy(() => bench.connect(server, { ...alertDeadline, identity: identityOf(stranger) }));
+    expect(failed).toMatchObject({ code: "DTLS_ALERT" });
     expect(server.links).toEqual([]);
   });
 
   test("a server's certificate is no client's", async () => {
     const server = await bench.server({ clientCertificates: { mode: "require", anchors } });
-    expect(await refusal(bench.connect(server, { identity: identityOf(pki.server) }))).toMatchObject({ code: "DTLS_ALERT" });
+    const failed = await alertedBy(() => bench.connect(server, { ...alertDeadline, identity: identityOf(pki.server) }));
+    expect(failed).toMatchObject({ code: "DTLS_ALERT" });
   });
 
   test("required: a PSK does not stand in for it", async () => {

@@ -13,6 +13,7 @@ import { contentTypes } from "../../../transports/dtls/records.ts";
 import { memorySessionStore } from "../../../transports/dtls/sessions.ts";
 import { closed, dtlsBench, echo, host, identityOf, pki, refusal, rootsOf } from "../../support/dtls-bench.ts";
 import { makeCertificate } from "../../support/test-pki.ts";
+import { alertDeadline, alertedBy } from "./refusals.ts";
 
 const bench = dtlsBench();
 const psk = { kind: "psk", identity: "vehicle-1", key: new Uint8Array(16).fill(7) } as const;
@@ -163,7 +164,7 @@ test("3: what a callback throws is kept as the reason, refuses the handshake, an
     },
   });
   const told = server.refused();
-  const failed = await refusal(bench.connect(server, { trust: { ...psk, identity: "unlucky" } }));
+  const failed = await alertedBy(() => bench.connect(server, { ...alertDeadline, trust: { ...psk, identity: "unlucky" } }));
   expect(failed).toMatchObject({ code: "DTLS_ALERT" });
   expect(await told).toMatchObject({ code: "INTERNAL", cause: fault });
   await echo(await bench.connect(server, { trust: psk }), bench.clock);

@@ -5,6 +5,7 @@ import type { DtlsAssociation, DtlsCipherSuite } from "../../../../transports/dt
 import { masterSecretOf, readCapture, type WireRecord } from "../../../support/cid-reader.ts";
 import { closed, dtlsBench, echo, exchange, refusal, rootsOf, unhurried } from "../../../support/dtls-bench.ts";
 import { makePki } from "../../../support/test-pki.ts";
+import { alertDeadline, refusalsOf } from "../refusals.ts";
 
 const bench = dtlsBench();
 const certificateSuites: readonly DtlsCipherSuite[] = [
@@ -139,11 +140,11 @@ describe("ends are heard in both directions", () => {
   });
 
   test("a refusal of the server's certificate", async () => {
-    const server = await bench.server(both);
-    const told = server.refused();
-    const failed = await refusal(bench.connect(server, { ...both, trust: rootsOf(makePki("other.example.test").root) }));
-    expect(failed).toMatchObject({ code: "TLS_UNTRUSTED" });
-    expect(await told).toMatchObject({ code: "DTLS_ALERT", data: { alert: 48 } });
+    const server = await bench.server({ ...both, ...alertDeadline });
+    const trust = rootsOf(makePki("other.example.test").root);
+    const told = await refusalsOf(server, () => bench.connect(server, { ...both, trust }));
+    expect(told.client).toMatchObject({ code: "TLS_UNTRUSTED" });
+    expect(told.server).toMatchObject({ code: "DTLS_ALERT", data: { alert: 48 } });
     expect(server.size).toBe(0);
   });
 });
