@@ -2,46 +2,12 @@
 // doctor is asked by the command line, mostly where no daemon runs, and names what keeps it from running.
 import { chown, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, type TestContext, test } from "vitest";
-import type { DoctorReport, Finding } from "../../agent/api/doctor-types.ts";
-import { allPrograms, ProgramBench, until } from "../support/e2e-programs.ts";
-import { isRealMend } from "../support/mends.ts";
-import { bundlePrograms } from "../support/shipped.ts";
+import { expect } from "vitest";
+import type { DoctorReport } from "../../agent/api/doctor-types.ts";
+import { brokenPrograms, diagnosed, examined } from "../support/broken-programs.ts";
+import { until } from "../support/e2e-programs.ts";
 
-let bundles: Awaited<ReturnType<typeof bundlePrograms>>;
-beforeAll(async () => {
-  bundles = await bundlePrograms(allPrograms);
-});
-afterAll(() => bundles.close());
-
-const vehicle = (title: string, run: (bench: ProgramBench, context: TestContext) => Promise<void>): void =>
-  test.concurrent(title, async (context) => {
-    const bench = await ProgramBench.create(bundles.dir);
-    try {
-      await run(bench, context);
-    } finally {
-      await bench.close();
-    }
-  });
-
-async function examined(bench: ProgramBench, config: string): Promise<DoctorReport> {
-  const { stdout } = await bench.simward("doctor", "--fast", "--json", "--config", config);
-  return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as DoctorReport;
-}
-
-/** Asks until that is the first cause. */
-async function diagnosed(bench: ProgramBench, config: string, check: string, cause: RegExp): Promise<Finding> {
-  const find = ({ findings }: DoctorReport): Finding | undefined => findings.find((one) => one.check === check);
-  const finding = find(
-    await until(
-      () => examined(bench, config),
-      (report) => report.causes[0] === check && cause.test(find(report)?.cause ?? ""),
-    ),
-  );
-  if (finding?.mend === undefined) throw new Error(check);
-  expect(isRealMend(finding.mend), finding.mend).toBe(true);
-  return finding;
-}
+const vehicle = brokenPrograms();
 
 vehicle("a family mistyped: the setting, not a daemon that is not running; and the former configuration stays in force", async (bench) => {
   const sim = await bench.sim("--modem", "tcp");

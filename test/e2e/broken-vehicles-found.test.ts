@@ -4,40 +4,12 @@ import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { createServer as createHttp } from "node:http";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { DoctorReport, Finding } from "../../agent/api/doctor-types.ts";
-import { allPrograms, ProgramBench, until } from "../support/e2e-programs.ts";
-import { isRealMend } from "../support/mends.ts";
-import { bundlePrograms } from "../support/shipped.ts";
+import { expect } from "vitest";
+import type { DoctorReport } from "../../agent/api/doctor-types.ts";
+import { brokenPrograms, diagnosed } from "../support/broken-programs.ts";
+import { until } from "../support/e2e-programs.ts";
 
-let bundles: Awaited<ReturnType<typeof bundlePrograms>>;
-beforeAll(async () => {
-  bundles = await bundlePrograms(allPrograms);
-});
-afterAll(() => bundles.close());
-
-const vehicle = (title: string, run: (bench: ProgramBench) => Promise<void>): void =>
-  test.concurrent(title, async () => {
-    const bench = await ProgramBench.create(bundles.dir);
-    try {
-      await run(bench);
-    } finally {
-      await bench.close();
-    }
-  });
-
-/** Asks until that is the first cause. */
-async function diagnosed(bench: ProgramBench, config: string, check: string, cause: RegExp): Promise<Finding> {
-  const ask = async (): Promise<DoctorReport> => {
-    const { stdout } = await bench.simward("doctor", "--fast", "--json", "--config", config);
-    return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as DoctorReport;
-  };
-  const find = ({ findings }: DoctorReport): Finding | undefined => findings.find((one) => one.check === check);
-  const finding = find(await until(ask, (one) => one.causes[0] === check && cause.test(find(one)?.cause ?? "")));
-  if (finding?.mend === undefined) throw new Error(check);
-  expect(isRealMend(finding.mend), finding.mend).toBe(true);
-  return finding;
-}
+const vehicle = brokenPrograms();
 
 const listening = (server: Server, at: string | undefined): Promise<void> =>
   new Promise((resolve) => (at === undefined ? server.listen(0, "127.0.0.1", resolve) : server.listen(at, resolve)));

@@ -3,45 +3,12 @@ import { spawn } from "node:child_process";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, type TestContext, test } from "vitest";
-import type { DoctorReport, Finding } from "../../agent/api/doctor-types.ts";
-import { allPrograms, ProgramBench, until } from "../support/e2e-programs.ts";
-import { isRealMend } from "../support/mends.ts";
+import { expect } from "vitest";
+import { brokenPrograms, diagnosed, examined } from "../support/broken-programs.ts";
+import { until } from "../support/e2e-programs.ts";
 import { program as found, need } from "../support/programs.ts";
-import { bundlePrograms } from "../support/shipped.ts";
 
-let bundles: Awaited<ReturnType<typeof bundlePrograms>>;
-beforeAll(async () => {
-  bundles = await bundlePrograms(allPrograms);
-});
-afterAll(() => bundles.close());
-
-const vehicle = (title: string, run: (bench: ProgramBench, context: TestContext) => Promise<void>): void =>
-  test.concurrent(title, async (context) => {
-    const bench = await ProgramBench.create(bundles.dir);
-    try {
-      await run(bench, context);
-    } finally {
-      await bench.close();
-    }
-  });
-
-async function examined(bench: ProgramBench, config: string): Promise<DoctorReport> {
-  const { stdout } = await bench.simward("doctor", "--fast", "--json", "--config", config);
-  return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as DoctorReport;
-}
-
-/** Asks until that is the first cause. */
-async function diagnosed(bench: ProgramBench, config: string, check: string): Promise<Finding> {
-  const { findings } = await until(
-    () => examined(bench, config),
-    ({ causes }) => causes[0] === check,
-  );
-  const finding = findings.find((one) => one.check === check);
-  if (finding?.mend === undefined) throw new Error(check);
-  expect(isRealMend(finding.mend), finding.mend).toBe(true);
-  return finding;
-}
+const vehicle = brokenPrograms();
 
 vehicle("a record of the audit trail that somebody has rewritten: which one it is, with the daemon and without", async (bench) => {
   const config = await bench.parked("tcp");
